@@ -1,0 +1,66 @@
+# Needs Go alone; modules come through the module proxy. The race detector also
+# needs a C compiler and is left out, saying so, where there is none.
+#
+#   make up      try the whole system on this machine
+#   make test    everything that must hold before a change lands
+#
+# P is the number of packages built and tested at once.
+
+GO       ?= go
+P        ?= 2
+FUZZTIME ?= 30s
+BENCH    ?= .
+
+# Packages whose goroutines are worth the race detector's time.
+RACE := $(addprefix ./,$(addsuffix /...,$(wildcard transport coordinator worker validator checkpoints)))
+
+S3TEST := .cache/s3test
+# Tests that need an S3 server start this one.
+export LODE_S3TEST := $(CURDIR)/$(S3TEST)
+
+.PHONY: help setup lint test race up fuzz bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | fuzz | bench | setup | clean'
+
+setup: $(S3TEST)
+	$(GO) mod download
+
+$(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
+	@mkdir -p .cache
+	cd tools/s3test && $(GO) build -p $(P) -o ../../$(S3TEST) .
+
+lint:
+	@files=$$($(GO) tool gofumpt -l .); test -z "$$files" || { echo "not formatted (go tool gofumpt -l -w .):"; echo "$$files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+# All three parts run whatever the others find.
+test: setup
+	@failed=; \
+	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
+	echo "$(GO) test -p $(P) ./..."; $(GO) test -p $(P) ./... || failed="$$failed test"; \
+	$(MAKE) --no-print-directory race || failed="$$failed race"; \
+	test -z "$$failed" || { echo "make test: failed:$$failed"; exit 1; }
+
+race:
+	@if test -z "$(RACE)"; then exit 0; fi; \
+	cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "no C compiler here: the race detector is left out"; exit 0; }; \
+	echo "$(GO) test -race -short -p $(P) $(RACE)"; CGO_ENABLED=1 $(GO) test -race -short -p $(P) $(RACE)
+
+up:
+	$(GO) run ./cmd/lode up
+
+# Each fuzz target for FUZZTIME, one after another.
+fuzz:
+	@grep -rnoE '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | grep -v /testdata/ | \
+	sed -E 's|^(.*)/[^/]+:[0-9]+:func (.*)|\1 \2|' | sort | \
+	while read -r dir target; do \
+		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
+	done
+
+bench:
+	$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+clean:
+	rm -rf .cache lode

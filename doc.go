@@ -1,0 +1,55 @@
+// Package lode is the root of a program that trains open models with anyone's
+// GPUs. It holds no code, only this map of the house and the tests that keep
+// the house in order. The program itself is lode/cmd/lode.
+//
+// Imports run down only: a package imports packages of lower floors, and on its
+// own floor none but those of its own folder.
+//
+//	floor 7  cmd/…   benchmarks/…                    wiring; whole-system runs
+//	floor 6  sim                                     many nodes in one process
+//	floor 5  coordinator   worker   validator        shells: do what machines decide
+//	         replica                                 a node's own copy of a run
+//	floor 4  coordinator/round                       pure machine
+//	floor 3  validator/score   yuma/ledger           pure machines
+//	floor 2  gradient ← aggregation   privacy   yuma pure arithmetic
+//	         engine/…  checkpoints/…  transport  data  coordinator/journal   edges
+//	floor 1  protocol   tensor                       words and numbers of everyone
+//
+// Floor 1. protocol holds identities, digests, messages, the record and their one
+// encoding. tensor names the parameters of a model and cuts them into chunks.
+//
+// Floor 2. gradient turns a worker's change of the model into an update small
+// enough to send; its gradient/column packs one column of numbers of it.
+// aggregation merges accepted updates into one step, in integers. privacy clips,
+// adds noise and masks. yuma turns the weights that validators set into pay.
+// engine trains and measures models, with one folder below it for each part of
+// that. checkpoints keeps models in stores and gets them back verified, with the
+// file format below it. transport carries messages and payloads over QUIC. data
+// cuts corpora into pieces and says who trains on which. coordinator/journal keeps
+// the record on disk.
+//
+// Floor 3. validator/score decides from measurements which updates are accepted.
+// yuma/ledger holds balances, stakes and votes.
+//
+// Floor 4. coordinator/round decides what happens when in a round. Half a floor
+// above it, replica holds a node's copy of record and model and moves both from
+// round to round.
+//
+// Floor 5. coordinator, worker and validator are the three roles: they carry out
+// what the machines below decide. They import neither each other nor transport;
+// each declares the interfaces it needs.
+//
+// Floor 6. sim runs many nodes in one process, with virtual time and seeded
+// faults.
+//
+// Floor 7. cmd holds the programs, benchmarks the whole-system measurements.
+//
+// Packages without clock, network, disk, locks, chance and goroutines of their
+// own are called pure: protocol, tensor, gradient, aggregation, privacy, yuma,
+// yuma/ledger, validator/score and coordinator/round. They import no others of
+// this module. tensor, gradient and aggregation may spread a kernel over cores.
+//
+// A folder whose name ends in test holds a kit for testing what stands beside
+// it, and only tests import it. Modules of their own below tools serve the tests
+// alone.
+package lode
