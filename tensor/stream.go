@@ -1,0 +1,44 @@
+package tensor
+
+// This file holds how a model's values are read and written, chunk by chunk.
+
+// Reader gives out values chunk by chunk.
+type Reader interface {
+	// ReadChunk fills dst, whose length is c.Len, with the values of c.
+	ReadChunk(c Chunk, dst []float32) error
+}
+
+// Writer takes values chunk by chunk.
+type Writer interface {
+	// WriteChunk stores src, whose length is c.Len, as the values of c.
+	WriteChunk(c Chunk, src []float32) error
+}
+
+// Flat is a whole model in memory: a slice of length D in layout order.
+type Flat []float32
+
+// ReadChunk implements [Reader].
+func (f Flat) ReadChunk(c Chunk, dst []float32) error {
+	copy(dst[:c.Len], f[c.Offset:c.Offset+c.Len])
+	return nil
+}
+
+// WriteChunk implements [Writer].
+func (f Flat) WriteChunk(c Chunk, src []float32) error {
+	copy(f[c.Offset:c.Offset+c.Len], src[:c.Len])
+	return nil
+}
+
+// Copy moves every chunk of l from src to dst.
+func Copy(l Layout, dst Writer, src Reader) error {
+	buf := make([]float32, ChunkLen)
+	for c := range l.Chunks() {
+		if err := src.ReadChunk(c, buf[:c.Len]); err != nil {
+			return err
+		}
+		if err := dst.WriteChunk(c, buf[:c.Len]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
