@@ -1,0 +1,303 @@
+package protocol
+
+// This file holds the manifest: what all participants of a run must agree on.
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Manifest says what a run is. Its canonical encoding is hashed into the run's
+// id, so any difference makes another run. What a single machine may choose for
+// itself is not here.
+type Manifest struct {
+	_           struct{} `cbor:",toarray"`
+	Version     uint16   // protocol version
+	Name        string   // for people
+	Coordinator NodeID   // who orders the record
+	Owner       NodeID   // who receives the owner's share
+	Seed        Digest   // initial parameters and the first round's seed
+	Model       Model
+	Data        Data
+	Train       Train
+	Update      Update
+	Merge       Merge
+	Score       Score
+	Timing      Timing
+	Members     Members
+	Economy     Economy
+}
+
+// Model is the architecture. Family "llama" is the one built in.
+type Model struct {
+	_       struct{} `cbor:",toarray"`
+	Family  string
+	Dim     uint32 // width
+	Layers  uint32
+	Heads   uint32
+	KVHeads uint32
+	FFN     uint32 // hidden width of the gated feed-forward block
+	Vocab   uint32
+	Context uint32 // longest sequence, tokens
+	Tied    bool   // output head shares the embedding
+	Theta   float64
+	NormEps float64
+}
+
+// Data names the corpus.
+type Data struct {
+	_         struct{} `cbor:",toarray"`
+	Mode      string   // "assigned": shards are handed out by the run
+	Tokenizer string   // "bytes"
+	Index     Digest   // of the corpus index, which names every piece
+	Bytes     uint64   // length of the corpus
+	Piece     uint32   // bytes of a piece, the unit of transfer and assignment
+	HeldOut   uint32   // last share of the corpus kept from training and scoring, Q16
+}
+
+// Train says how workers train between two merges.
+type Train struct {
+	_           struct{} `cbor:",toarray"`
+	InnerSteps  uint32   // H
+	Rows        uint32   // sequences in a batch
+	Steps       uint32   // tokens of a sequence
+	Rate        float64  // AdamW learning rate
+	Warmup      uint32   // rounds of linear warm-up of the rate
+	Beta1       float64
+	Beta2       float64
+	WeightDecay float64
+	ClipNorm    float64 // of the gradient; 0 is off
+}
+
+// Update says how pseudo-gradients are compressed.
+type Update struct {
+	_          struct{} `cbor:",toarray"`
+	Codec      string   // "topk"
+	Keep       uint32   // values kept of a chunk of 4,096
+	Decay      uint32   // error-feedback decay β, Q16
+	MinExp     int32    // bounds on the exponents of scales
+	MaxExp     int32
+	DenseStart uint32 // rounds at the start in which Boost × Keep values are kept
+	Boost      uint32
+}
+
+// Merge says how accepted updates become one step.
+type Merge struct {
+	_        struct{} `cbor:",toarray"`
+	Rule     string   // "mean"
+	Rate     uint32   // outer learning rate, Q16
+	Momentum uint32   // outer Nesterov momentum, Q16; 0 is plain SGD
+	StepBits uint32   // bits of a merged step's integers
+	Refuse   uint32   // norms above this multiple of the reference are refused
+}
+
+// Score says how validators judge updates.
+type Score struct {
+	_         struct{} `cbor:",toarray"`
+	Rows      uint32   // sequences of the shared evaluation batch
+	HeldOut   uint32   // sequences of the held-out batch measured each round
+	Threshold uint32   // accepted above this share of the reference score, Q16
+	Window    uint32   // rounds of updates and steps that novelty looks back on
+	Project   uint32   // last merged steps projected out of first-order scores
+	Overlap   uint32   // share of repeated entries above which an update is refused, Q16
+	Audit     uint32   // candidates audited by exact loss differences each round
+	Examine   uint32   // candidates examined for proof of work each round
+	WorkGate  int32    // running mean of proof of work, as a share of what others prove, that must be exceeded, Q16
+	WorkMin   uint32   // examinations before the gate applies
+}
+
+// Timing bounds the phases of a round.
+type Timing struct {
+	_     struct{} `cbor:",toarray"`
+	Train Span     // longest a round waits for commits
+	Phase Span     // longest any other phase waits for stragglers
+	Grace Span     // least time stragglers get once most have committed
+}
+
+// Members says who may take part.
+type Members struct {
+	_             struct{} `cbor:",toarray"`
+	MinWorkers    uint32
+	MinValidators uint32
+	MaxMembers    uint32
+	OpenWorkers   bool   // workers need no invitation
+	Invitation    NodeID // key that signs invitations; zero: none are given
+	InvitedStake  uint64 // of a validator that joins by invitation
+	Genesis       []Stake
+}
+
+// Stake is a validator's stake from the start.
+type Stake struct {
+	_     struct{} `cbor:",toarray"`
+	Node  NodeID
+	Stake uint64
+}
+
+// Economy says what is paid.
+type Economy struct {
+	_        struct{} `cbor:",toarray"`
+	Emission uint64   // per round before any halving, units of 1e-9 coin
+	Cap      uint64   // total supply is never more
+	Tempo    uint32   // rounds of an epoch
+}
+
+// ID returns the run's id.
+func (m Manifest) ID() RunID { return RunID(Hash("manifest", Encode(m))) }
+
+// Q16 returns x as a fixed-point number with 16 fraction bits, rounded half to
+// even.
+func Q16(x float64) uint32 { return uint32(roundEven(x * 65536)) }
+
+// Validate reports all faults at once, each beginning with the dotted lower-case
+// path of its field and a colon, joined by [errors.Join].
+func (m Manifest) Validate() error {
+	var errs []error
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			errs = append(errs, &FieldError{Field: field, Fault: fmt.Sprintf(format, args...)})
+		}
+	}
+	within := func(field string, v, lo, hi float64) {
+		check(v >= lo && v <= hi, field, "is %v, must be between %v and %v", v, lo, hi)
+	}
+	check(m.Version == Version, "version", "is %d, this program speaks %d", m.Version, Version)
+	check(isName(m.Name, 64), "name", "must have 1 to 64 letters, digits, spaces, dots, dashes or underscores")
+	check(m.Coordinator != NodeID{}, "coordinator", "is missing")
+	m.Model.validate(check, within)
+	m.Data.validate(check, within)
+	m.Train.validate(check, within)
+	check(m.Train.Steps <= m.Model.Context, "train.steps", "is %d, longer than the model's context of %d", m.Train.Steps, m.Model.Context)
+	need := uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1
+	check(uint64(m.Data.Piece) >= need, "data.piece", "is %d bytes, but a row trains on %d in a round", m.Data.Piece, need)
+	m.Update.validate(check, within)
+	m.Merge.validate(check, within)
+	m.Score.validate(check, within)
+	m.Timing.validate(within)
+	m.Members.validate(check, within)
+	within("economy.tempo", float64(m.Economy.Tempo), 1, 1e6)
+	within("economy.cap", float64(m.Economy.Cap), 1, 1<<61)
+	check(m.granted() <= m.Economy.Cap, "economy.cap", "is less than the stakes given out from the start")
+	check(m.Economy.Emission <= m.Economy.Cap, "economy.emission", "is above the cap")
+	return errors.Join(errs...)
+}
+
+// granted is what exists before round 0: genesis stakes and what invited
+// validators may be staked with. Validated stakes cannot overflow it.
+func (m Manifest) granted() uint64 {
+	sum := m.Members.InvitedStake * uint64(m.Members.MaxMembers)
+	for _, g := range m.Members.Genesis {
+		sum += g.Stake
+	}
+	return sum
+}
+
+// FieldError is a fault of one field of a manifest.
+type FieldError struct {
+	Field string // dotted lower-case path
+	Fault string
+}
+
+// Error implements error.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Fault }
+
+type (
+	checkFunc  = func(ok bool, field, format string, args ...any)
+	withinFunc = func(field string, v, lo, hi float64)
+)
+
+func (m Model) validate(check checkFunc, within withinFunc) {
+	check(m.Family == "llama", "model.family", "is %q, only %q is known", m.Family, "llama")
+	within("model.dim", float64(m.Dim), 2, 1<<16)
+	within("model.layers", float64(m.Layers), 1, 1<<10)
+	within("model.heads", float64(m.Heads), 1, 1<<10)
+	within("model.kv_heads", float64(m.KVHeads), 1, 1<<10)
+	within("model.ffn", float64(m.FFN), 1, 1<<18)
+	within("model.vocab", float64(m.Vocab), 2, 1<<20)
+	within("model.context", float64(m.Context), 2, 1<<20)
+	within("model.theta", m.Theta, 1, 1e9)
+	within("model.norm_eps", m.NormEps, 1e-12, 1e-1)
+	if m.Heads > 0 && m.KVHeads > 0 {
+		check(uint64(m.Dim)%(2*uint64(m.Heads)) == 0, "model.dim", "is %d, must be an even multiple of %d heads", m.Dim, m.Heads)
+		check(m.Heads%m.KVHeads == 0, "model.kv_heads", "is %d, must divide %d heads", m.KVHeads, m.Heads)
+	}
+}
+
+func (d Data) validate(check checkFunc, within withinFunc) {
+	check(d.Mode == "assigned", "data.mode", "is %q, only %q is known", d.Mode, "assigned")
+	check(d.Tokenizer == "bytes", "data.tokenizer", "is %q, only %q is known", d.Tokenizer, "bytes")
+	within("data.piece", float64(d.Piece), 64, 1<<24)
+	within("data.held_out", float64(d.HeldOut)/65536, 0.001, 0.5)
+	check(d.Bytes > 0, "data.bytes", "is 0: the corpus is empty")
+}
+
+func (t Train) validate(check checkFunc, within withinFunc) {
+	within("train.inner_steps", float64(t.InnerSteps), 1, 1e5)
+	within("train.rows", float64(t.Rows), 1, 1e5)
+	within("train.steps", float64(t.Steps), 2, 1e6)
+	check(t.Rate > 0 && t.Rate <= 1, "train.rate", "is %v, must be above 0 and at most 1", t.Rate)
+	within("train.warmup", float64(t.Warmup), 0, 1e6)
+	within("train.beta1", t.Beta1, 0, 0.9999)
+	within("train.beta2", t.Beta2, 0, 0.999999)
+	within("train.weight_decay", t.WeightDecay, 0, 1)
+	within("train.clip_norm", t.ClipNorm, 0, 1e6)
+}
+
+func (u Update) validate(check checkFunc, within withinFunc) {
+	check(u.Codec == "topk", "update.codec", "is %q, only %q is known", u.Codec, "topk")
+	within("update.keep", float64(u.Keep), 1, 4096)
+	within("update.decay", float64(u.Decay)/65536, 0, 1)
+	within("update.min_exp", float64(u.MinExp), -100, 0)
+	within("update.max_exp", float64(u.MaxExp), float64(u.MinExp), min(-4, float64(u.MinExp)+36))
+	within("update.dense_start", float64(u.DenseStart), 0, 1e6)
+	within("update.boost", float64(u.Boost), 1, 64)
+	check(uint64(u.Keep)*uint64(u.Boost) <= 4096, "update.boost", "times keep is above 4096")
+}
+
+func (g Merge) validate(check checkFunc, within withinFunc) {
+	check(g.Rule == "mean", "merge.rule", "is %q, only %q is known", g.Rule, "mean")
+	within("merge.rate", float64(g.Rate)/65536, 1.0/65536, 4)
+	within("merge.momentum", float64(g.Momentum)/65536, 0, 0.999)
+	within("merge.step_bits", float64(g.StepBits), 4, 24)
+	within("merge.refuse", float64(g.Refuse), 1, 1000)
+}
+
+func (s Score) validate(check checkFunc, within withinFunc) {
+	within("score.rows", float64(s.Rows), 1, 1e5)
+	within("score.held_out", float64(s.HeldOut), 1, 1e5)
+	within("score.threshold", float64(s.Threshold)/65536, 0, 1)
+	within("score.window", float64(s.Window), 1, 64)
+	within("score.project", float64(s.Project), 0, 8)
+	check(s.Project <= s.Window, "score.project", "looks back further than score.window")
+	within("score.overlap", float64(s.Overlap)/65536, 0.05, 1)
+	within("score.audit", float64(s.Audit), 0, 1e4)
+	within("score.examine", float64(s.Examine), 0, 1e4)
+	within("score.work_gate", float64(s.WorkGate)/65536, -2, 1)
+	within("score.work_min", float64(s.WorkMin), 1, 1e6)
+}
+
+func (t Timing) validate(within withinFunc) {
+	within("timing.train", t.Train.Seconds(), 0.1, 86400)
+	within("timing.phase", t.Phase.Seconds(), 0.1, 3600)
+	within("timing.grace", t.Grace.Seconds(), 0.01, 3600)
+}
+
+func (m Members) validate(check checkFunc, within withinFunc) {
+	within("members.min_workers", float64(m.MinWorkers), 1, MaxListLen)
+	within("members.min_validators", float64(m.MinValidators), 1, MaxListLen)
+	within("members.max_members", float64(m.MaxMembers), 2, MaxListLen)
+	check(len(m.Genesis) <= MaxListLen, "members.genesis", "names %d validators, at most %d", len(m.Genesis), MaxListLen)
+	seen := map[NodeID]bool{}
+	var total uint64
+	for i, s := range m.Genesis {
+		field := fmt.Sprintf("members.genesis[%d]", i)
+		check(!seen[s.Node], field, "names a validator a second time")
+		check(s.Stake > 0 && s.Stake <= math.MaxInt64/4 && total <= math.MaxInt64/4, field, "stake is out of range")
+		seen[s.Node] = true
+		total += s.Stake
+	}
+	check(m.InvitedStake <= math.MaxInt64/MaxListLen/8, "members.invited_stake", "is out of range")
+	invites := m.Invitation != NodeID{} && m.InvitedStake > 0
+	check(len(m.Genesis) > 0 || invites, "members.genesis", "is empty and nobody is invited: the run could have no validator")
+	check(m.OpenWorkers || m.Invitation != NodeID{}, "members.open_workers", "is false but there is no invitation key: nobody could join")
+}

@@ -1,0 +1,191 @@
+package protocol
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// testManifest returns a manifest without fault, every field set.
+func testManifest() Manifest {
+	return Manifest{
+		Version: Version, Name: "Test run-1", Coordinator: NodeID{1}, Owner: NodeID{2}, Seed: Digest{3},
+		Model: Model{
+			Family: "llama", Dim: 64, Layers: 2, Heads: 4, KVHeads: 2, FFN: 128, Vocab: 256, Context: 64,
+			Tied: true, Theta: 10000, NormEps: 1e-5,
+		},
+		Data: Data{
+			Mode: "assigned", Tokenizer: "bytes", Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
+		},
+		Train: Train{
+			InnerSteps: 30, Rows: 8, Steps: 64, Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
+		},
+		Update: Update{Codec: "topk", Keep: 64, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
+		Merge:  Merge{Rule: "mean", Rate: Q16(0.7), Momentum: Q16(0.9), StepBits: 20, Refuse: 4},
+		Score: Score{
+			Rows: 16, HeldOut: 8, Threshold: Q16(0.1), Window: 8, Project: 3, Overlap: Q16(0.5), Audit: 2, Examine: 2,
+			WorkGate: -int32(Q16(0.25)), WorkMin: 4,
+		},
+		Timing: Timing{Train: 60 * Second, Phase: 10 * Second, Grace: Second},
+		Members: Members{
+			MinWorkers: 1, MinValidators: 1, MaxMembers: 64, OpenWorkers: true, Invitation: NodeID{5}, InvitedStake: 1e9,
+			Genesis: []Stake{{Node: NodeID{6}, Stake: 1e12}, {Node: NodeID{7}, Stake: 2e12}},
+		},
+		Economy: Economy{Emission: 1e9, Cap: 21e15, Tempo: 10},
+	}
+}
+
+// fields returns the fields that Validate finds fault with, in its order.
+func fields(t *testing.T, err error) (all []string) {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	for line := range strings.Lines(err.Error()) {
+		field, fault, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		if !ok || fault == "" || field != strings.ToLower(field) {
+			t.Errorf("fault %q does not begin with a field and a colon", line)
+		}
+		all = append(all, field)
+	}
+	return all
+}
+
+func TestManifestFaults(t *testing.T) {
+	if err := testManifest().Validate(); err != nil {
+		t.Fatalf("the manifest without fault: %v", err)
+	}
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		field  string
+		change func(*Manifest)
+	}{
+		{"version", func(m *Manifest) { m.Version++ }},
+		{"name", func(m *Manifest) { m.Name = "" }},
+		{"name", func(m *Manifest) { m.Name = strings.Repeat("x", 65) }},
+		{"name", func(m *Manifest) { m.Name = "bell\a" }},
+		{"name", func(m *Manifest) { m.Name = "ünsafe" }},
+		{"coordinator", func(m *Manifest) { m.Coordinator = NodeID{} }},
+		{"model.family", func(m *Manifest) { m.Model.Family = "" }},
+		{"model.dim", func(m *Manifest) { m.Model.Dim = 0 }},
+		{"model.dim", func(m *Manifest) { m.Model.Dim = 60 }},
+		{"model.dim", func(m *Manifest) { m.Model.Dim = 1 << 17 }},
+		{"model.layers", func(m *Manifest) { m.Model.Layers = 0 }},
+		{"model.heads", func(m *Manifest) { m.Model.Heads = 0 }},
+		{"model.heads", func(m *Manifest) { m.Model.Heads = 1 << 31 }},
+		{"model.kv_heads", func(m *Manifest) { m.Model.KVHeads = 0 }},
+		{"model.kv_heads", func(m *Manifest) { m.Model.KVHeads = 3 }},
+		{"model.kv_heads", func(m *Manifest) { m.Model.KVHeads = 8 }},
+		{"model.ffn", func(m *Manifest) { m.Model.FFN = 0 }},
+		{"model.vocab", func(m *Manifest) { m.Model.Vocab = 1 }},
+		{"model.context", func(m *Manifest) { m.Model.Context = 1<<20 + 1 }},
+		{"model.theta", func(m *Manifest) { m.Model.Theta = nan }},
+		{"model.norm_eps", func(m *Manifest) { m.Model.NormEps = 0 }},
+		{"data.mode", func(m *Manifest) { m.Data.Mode = "private" }},
+		{"data.tokenizer", func(m *Manifest) { m.Data.Tokenizer = "words" }},
+		{"data.bytes", func(m *Manifest) { m.Data.Bytes = 0 }},
+		{"data.piece", func(m *Manifest) { m.Data.Piece = 30 * 64 }},
+		{"data.piece", func(m *Manifest) { m.Data.Piece = 1<<24 + 1 }},
+		{"data.held_out", func(m *Manifest) { m.Data.HeldOut = 0 }},
+		{"data.held_out", func(m *Manifest) { m.Data.HeldOut = 1 << 16 }},
+		{"train.inner_steps", func(m *Manifest) { m.Train.InnerSteps = 0 }},
+		{"train.rows", func(m *Manifest) { m.Train.Rows = 0 }},
+		{"train.steps", func(m *Manifest) { m.Train.Steps = 1 }},
+		{"train.steps", func(m *Manifest) { m.Train.Steps = 65 }},
+		{"train.rate", func(m *Manifest) { m.Train.Rate = 0 }},
+		{"train.rate", func(m *Manifest) { m.Train.Rate = nan }},
+		{"train.rate", func(m *Manifest) { m.Train.Rate = inf }},
+		{"train.warmup", func(m *Manifest) { m.Train.Warmup = 1e7 }},
+		{"train.beta1", func(m *Manifest) { m.Train.Beta1 = 1 }},
+		{"train.beta2", func(m *Manifest) { m.Train.Beta2 = -0.1 }},
+		{"train.weight_decay", func(m *Manifest) { m.Train.WeightDecay = nan }},
+		{"train.clip_norm", func(m *Manifest) { m.Train.ClipNorm = -1 }},
+		{"update.codec", func(m *Manifest) { m.Update.Codec = "none" }},
+		{"update.keep", func(m *Manifest) { m.Update.Keep = 0 }},
+		{"update.decay", func(m *Manifest) { m.Update.Decay = 1<<16 + 1 }},
+		{"update.min_exp", func(m *Manifest) { m.Update.MinExp = -101 }},
+		{"update.max_exp", func(m *Manifest) { m.Update.MaxExp = -61 }},
+		{"update.dense_start", func(m *Manifest) { m.Update.DenseStart = 1e7 }},
+		{"update.boost", func(m *Manifest) { m.Update.Boost = 0 }},
+		{"update.boost", func(m *Manifest) { m.Update.Keep, m.Update.Boost = 1025, 4 }},
+		{"merge.rule", func(m *Manifest) { m.Merge.Rule = "median" }},
+		{"merge.rate", func(m *Manifest) { m.Merge.Rate = 0 }},
+		{"merge.momentum", func(m *Manifest) { m.Merge.Momentum = 1 << 16 }},
+		{"merge.step_bits", func(m *Manifest) { m.Merge.StepBits = 25 }},
+		{"merge.refuse", func(m *Manifest) { m.Merge.Refuse = 0 }},
+		{"score.rows", func(m *Manifest) { m.Score.Rows = 0 }},
+		{"score.held_out", func(m *Manifest) { m.Score.HeldOut = 0 }},
+		{"score.threshold", func(m *Manifest) { m.Score.Threshold = 1<<16 + 1 }},
+		{"score.window", func(m *Manifest) { m.Score.Window, m.Score.Project = 0, 0 }},
+		{"score.project", func(m *Manifest) { m.Score.Project = 9; m.Score.Window = 9 }},
+		{"score.project", func(m *Manifest) { m.Score.Window = 2 }},
+		{"score.overlap", func(m *Manifest) { m.Score.Overlap = 0 }},
+		{"score.audit", func(m *Manifest) { m.Score.Audit = 1e5 }},
+		{"score.examine", func(m *Manifest) { m.Score.Examine = 1e5 }},
+		{"score.work_gate", func(m *Manifest) { m.Score.WorkGate = -1 << 17 }},
+		{"score.work_min", func(m *Manifest) { m.Score.WorkMin = 0 }},
+		{"timing.train", func(m *Manifest) { m.Timing.Train = 0 }},
+		{"timing.phase", func(m *Manifest) { m.Timing.Phase = -Second }},
+		{"timing.grace", func(m *Manifest) { m.Timing.Grace = 3601 * Second }},
+		{"members.min_workers", func(m *Manifest) { m.Members.MinWorkers = 0 }},
+		{"members.min_validators", func(m *Manifest) { m.Members.MinValidators = 0 }},
+		{"members.max_members", func(m *Manifest) { m.Members.MaxMembers = MaxListLen + 1 }},
+		{"members.genesis", func(m *Manifest) { m.Members.Genesis, m.Members.InvitedStake = nil, 0 }},
+		{"members.genesis[1]", func(m *Manifest) { m.Members.Genesis[1].Node = NodeID{6} }},
+		{"members.genesis[0]", func(m *Manifest) { m.Members.Genesis[0].Stake = 0 }},
+		{"members.genesis[1]", func(m *Manifest) { m.Members.Genesis[1].Stake = math.MaxUint64 }},
+		{"members.invited_stake", func(m *Manifest) { m.Members.InvitedStake = math.MaxInt64 }},
+		{"members.open_workers", func(m *Manifest) { m.Members.OpenWorkers, m.Members.Invitation = false, NodeID{} }},
+		{"economy.tempo", func(m *Manifest) { m.Economy.Tempo = 0 }},
+		{"economy.cap", func(m *Manifest) { m.Economy.Cap, m.Economy.Emission = 0, 0 }},
+		{"economy.cap", func(m *Manifest) { m.Economy.Cap, m.Economy.Emission = 1e9, 1 }},
+		{"economy.emission", func(m *Manifest) { m.Economy.Emission = m.Economy.Cap + 1 }},
+	} {
+		m := testManifest()
+		c.change(&m)
+		if got := fields(t, m.Validate()); !slices.Contains(got, c.field) {
+			t.Errorf("a fault of %s is reported as one of %v", c.field, got)
+		}
+	}
+}
+
+func TestManifestReportsAllFaultsAtOnce(t *testing.T) {
+	m := testManifest()
+	m.Name, m.Model.Family, m.Data.Mode, m.Train.Rate, m.Update.Codec = "", "", "", 0, ""
+	m.Merge.Rule, m.Score.WorkMin, m.Timing.Grace, m.Members.MinWorkers, m.Economy.Tempo = "", 0, 0, 0, 0
+	want := []string{
+		"name", "model.family", "data.mode", "train.rate", "update.codec",
+		"merge.rule", "score.work_min", "timing.grace", "members.min_workers", "economy.tempo",
+	}
+	err := m.Validate()
+	if got := fields(t, err); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	var fe *FieldError
+	if !errors.As(err, &fe) || fe.Field != "name" {
+		t.Errorf("the first fault is no FieldError of the name: %v", fe)
+	}
+	if err := (Manifest{}).Validate(); len(fields(t, err)) < 30 {
+		t.Errorf("the zero manifest has only these faults: %v", err)
+	}
+}
+
+func TestManifestID(t *testing.T) {
+	m := testManifest()
+	if testManifest().ID() != m.ID() {
+		t.Error("equal manifests have different ids")
+	}
+	m.Members.Genesis[1].Stake++
+	if testManifest().ID() == m.ID() {
+		t.Error("different manifests have the same id")
+	}
+	m = testManifest()
+	m.Members.Genesis = nil
+	n := testManifest()
+	n.Members.Genesis = []Stake{}
+	if m.ID() != n.ID() {
+		t.Error("no list and an empty one must be the same")
+	}
+}
