@@ -1,0 +1,185 @@
+package gradient
+
+// This file holds the selection of the k largest magnitudes of a chunk.
+//
+// Definition: sort the indices by (magnitude descending, index ascending), take
+// the first k, sort them by index. The selector reaches the same set faster: it
+// gathers, in index order, the values at or above a threshold guessed from the
+// chunk before, finds the k-th largest among those few and filters them once. A
+// guess that gathered too few is lowered until it does not, so guesses change
+// the time taken and never the result. Inner loops have no branch that depends
+// on single values: such a branch would be mispredicted at every kept one.
+
+import (
+	"math"
+	"math/bits"
+
+	"lode/tensor"
+)
+
+const (
+	magnitudeMask = 0x7fffffff // float32 bits without the sign; orders as the magnitudes do
+	signBit       = 0x80000000
+	notFinite     = 0x7f800000 // first magnitude bits that are no number
+	guessFactor   = 0.9        // next threshold against this chunk's k-th magnitude
+	retryFactor   = 0.75       // after a threshold that was too high
+	maxRetries    = 4          // before everything is gathered
+	stride        = 8          // values looked at together
+)
+
+// selector selects within one chunk after another. The zero selector is ready.
+type selector struct {
+	guess   uint32 // threshold for the next chunk, as magnitude bits
+	index   [tensor.ChunkLen + stride]uint16
+	key     [tensor.ChunkLen + stride]uint32
+	scratch [tensor.ChunkLen]uint32
+}
+
+// top returns the indices of the k largest magnitudes of vals, ascending, valid
+// until the next call; bad is the index of the first value that is not finite,
+// or -1. It needs 1 <= k <= len(vals) <= ChunkLen.
+func (s *selector) top(vals []float32, k int) (index []uint16, bad int) {
+	n, t := s.gather(vals, s.guess), s.guess
+	for tries := 0; n < k; tries++ {
+		t = scaleKey(t, retryFactor)
+		if tries == maxRetries {
+			t = 0
+		}
+		n = s.gather(vals, t)
+	}
+	for i, key := range s.key[:n] {
+		if key >= notFinite {
+			return nil, int(s.index[i])
+		}
+	}
+	copy(s.scratch[:n], s.key[:n])
+	kth := nthLargest(s.scratch[:n], k)
+	s.guess = scaleKey(kth, guessFactor)
+	return s.filter(n, k, kth), -1
+}
+
+// scaleKey returns the magnitude bits of key's value times factor.
+func scaleKey(key uint32, factor float32) uint32 {
+	return math.Float32bits(float32(math.Float32frombits(key) * factor))
+}
+
+// reaches returns signBit if the magnitude of v is at least that of t, and
+// something below signBit otherwise.
+func reaches(v float32, t uint32) uint32 {
+	return ((math.Float32bits(v) | signBit) - t) & signBit
+}
+
+// gather collects indices and magnitude bits of the values at or above t.
+func (s *selector) gather(vals []float32, t uint32) int {
+	n, i := 0, 0
+	for ; i+stride <= len(vals); i += stride {
+		v := (*[stride]float32)(vals[i:])
+		if reaches(v[0], t)|reaches(v[1], t)|reaches(v[2], t)|reaches(v[3], t)|
+			reaches(v[4], t)|reaches(v[5], t)|reaches(v[6], t)|reaches(v[7], t) != 0 {
+			n = s.add(v[:], i, n, t)
+		}
+	}
+	return s.add(vals[i:], i, n, t)
+}
+
+// add gathers from vals, which start at index from, behind the n gathered so
+// far, and returns how many there are then.
+func (s *selector) add(vals []float32, from, n int, t uint32) int {
+	for j, v := range vals {
+		s.index[n] = uint16(from + j)
+		s.key[n] = math.Float32bits(v) & magnitudeMask
+		n += int(reaches(v, t) >> 31)
+	}
+	return n
+}
+
+// filter keeps, of n gathered, those above kth and as many equal to it as fill
+// up k, lowest index first.
+func (s *selector) filter(n, k int, kth uint32) []uint16 {
+	m := 0
+	for i, key := range s.key[:n] {
+		s.key[m], s.index[m] = key, s.index[i]
+		m += int((kth - 1 - key) >> 31) // 1 if key >= kth; always if kth is 0
+	}
+	if m == k {
+		return s.index[:k]
+	}
+	return s.dropTies(m, k, kth)
+}
+
+// dropTies keeps k of the m left, all of which are at least kth.
+func (s *selector) dropTies(m, k int, kth uint32) []uint16 {
+	greater := 0
+	for _, key := range s.key[:m] {
+		greater += int((kth - key) >> 31)
+	}
+	ties, kept := k-greater, 0
+	for i, key := range s.key[:m] {
+		if key == kth {
+			if ties == 0 {
+				continue
+			}
+			ties--
+		}
+		s.index[kept] = s.index[i]
+		kept++
+	}
+	return s.index[:k]
+}
+
+// nthLargest returns the k-th largest of keys, 1 <= k <= len(keys), all below
+// 2^31, and reorders them. Quickselect; when its pivots are bad it changes to
+// bisection of the value range, so that no input takes quadratic time.
+func nthLargest(keys []uint32, k int) uint32 {
+	for tries := 2 * bits.Len(uint(len(keys))); len(keys) > 1 && tries > 0; tries-- {
+		pivot := median3(keys[0], keys[len(keys)/2], keys[len(keys)-1])
+		greater := partition(keys, pivot)
+		if k <= greater {
+			keys = keys[:greater]
+			continue
+		}
+		keys, k = keys[greater:], k-greater
+		if pivot == 0 {
+			return 0
+		}
+		equal := partition(keys, pivot-1)
+		if k <= equal {
+			return pivot
+		}
+		keys, k = keys[equal:], k-equal
+	}
+	if len(keys) == 1 {
+		return keys[0]
+	}
+	return bisect(keys, k)
+}
+
+// partition moves the keys above pivot to the front and returns their number.
+func partition(keys []uint32, pivot uint32) int {
+	n := 0
+	for i, key := range keys {
+		keys[i] = keys[n]
+		keys[n] = key
+		n += int((pivot - key) >> 31)
+	}
+	return n
+}
+
+func median3(a, b, c uint32) uint32 {
+	return max(min(a, b), min(max(a, b), c))
+}
+
+// bisect finds the k-th largest as the largest x with at least k keys >= x.
+func bisect(keys []uint32, k int) uint32 {
+	x := uint32(0)
+	for bit := uint32(1 << 30); bit != 0; bit >>= 1 {
+		n := 0
+		for _, key := range keys {
+			n += int(((x | bit) - 1 - key) >> 31)
+		}
+		if n >= k {
+			x |= bit
+		}
+	}
+	return x
+}
