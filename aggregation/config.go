@@ -1,0 +1,83 @@
+package aggregation
+
+// This file holds the settings of a merge and the bounds that follow from them.
+
+import (
+	"errors"
+	"fmt"
+
+	"lode/gradient"
+)
+
+// One is 1 as a Q16 number: an integer in units of 2⁻¹⁶.
+const One = 1 << q16Bits
+
+// Bounds that keep every intermediate value inside an int64 (see doc.go).
+const (
+	q16Bits        = 16
+	mantissaBits   = 8  // of an update's value
+	valueBits      = 44 // of one contribution's value in units of 2^−Unit
+	sumBits        = 62 // of the sum of W contributions
+	maxRate        = 4 * One
+	maxUnit        = 60
+	maxStepBits    = 24
+	maxStepEMax    = 64
+	maxWorkers     = 1 << 20
+	stateBound     = int64(1) << (valueBits + q16Bits) // of a momentum, in magnitude
+	minStepBits    = 2
+	defaultUnit    = 40
+	defaultBits    = 8
+	defaultWorkers = 1 << 12
+)
+
+// Config says how contributions become a step. All participants of a run use
+// the same; it is part of what gives a step's bytes their meaning.
+type Config struct {
+	Params     gradient.Params // of the updates
+	Rule       string          // how contributions combine: "mean"
+	Optimizer  string          // what is made of the result: "sgd" or "nesterov"
+	Rate       uint32          // outer learning rate, Q16; above 0, at most 4.0
+	Momentum   uint32          // Q16; 0 for sgd, above 0 and below 1.0 for nesterov
+	Unit       int             // values are integers in units of 2^−Unit; EMax + Unit at most 36
+	StepBits   int             // magnitude bits of a step's integers; 2 … 24
+	StepEMax   int             // highest exponent of a step's chunk; −Unit … 64
+	MaxWorkers int             // most contributions to one merge
+}
+
+// DefaultConfig is the mean of updates under p with plain SGD at rate 1, exact
+// in units of 2⁻⁴⁰, steps of 8 bits, at most 4,096 workers.
+func DefaultConfig(p gradient.Params) Config {
+	return Config{
+		Params: p, Rule: "mean", Optimizer: "sgd", Rate: One,
+		Unit: defaultUnit, StepBits: defaultBits, StepEMax: 0, MaxWorkers: defaultWorkers,
+	}
+}
+
+// Validate reports all faults at once, as errors that wrap
+// [gradient.ErrParams].
+func (c Config) Validate() error {
+	errs := []error{c.Params.Validate()}
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("aggregation: "+format+": %w", append(args, gradient.ErrParams)...))
+		}
+	}
+	if _, err := newRule(c.Rule); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := newOptimizer(c); err != nil {
+		errs = append(errs, err)
+	}
+	check(c.Rate > 0 && c.Rate <= maxRate, "rate is %d, want 1 to %d", c.Rate, maxRate)
+	check(c.Unit >= 0 && c.Unit <= maxUnit, "unit is %d, want 0 to %d", c.Unit, maxUnit)
+	check(mantissaBits+int(c.Params.EMax)+c.Unit <= valueBits,
+		"highest exponent %d and unit %d exceed %d together", c.Params.EMax, c.Unit, valueBits-mantissaBits)
+	check(c.StepBits >= minStepBits && c.StepBits <= maxStepBits, "steps of %d bits, want %d to %d", c.StepBits, minStepBits, maxStepBits)
+	check(c.StepEMax >= -c.Unit && c.StepEMax <= maxStepEMax, "highest step exponent %d, want %d to %d", c.StepEMax, -c.Unit, maxStepEMax)
+	check(c.MaxWorkers >= 1 && c.MaxWorkers <= maxWorkers, "%d workers, want 1 to %d", c.MaxWorkers, maxWorkers)
+	if c.MaxWorkers > 0 {
+		bits := max(mantissaBits+int(c.Params.EMax)+c.Unit, 1)
+		check(int64(c.MaxWorkers) <= int64(1)<<min(sumBits-bits, 40), "%d workers of %d bits exceed %d bits", c.MaxWorkers, bits, sumBits)
+	}
+	return errors.Join(errs...)
+}
