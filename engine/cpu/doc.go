@@ -1,0 +1,25 @@
+// Package cpu trains Llama-style models on the processor, in Go alone.
+//
+// [New] makes an [Engine] for a model; it implements engine.Engine, and
+// [Engine.Generate] samples text from it. Parameters start as zeros: write them
+// with lode/engine/model's Init or from a checkpoint before the first step.
+//
+// Inside, a model is a gorgonia graph for one batch shape, run by its
+// TapeMachine. The nodes are operations of our own, each a whole stage of the
+// transformer over the kernels of lode/engine/kernel; each owns its result, so a
+// step allocates next to nothing. Graphs are kept for the last few shapes.
+// Reading the package goes best in the order node.go (how an operation becomes a
+// node), graph.go (how nodes become a model), then one file per operation.
+//
+// It does not decide what to train on, when to stop or what to send; it knows no
+// files and no network.
+//
+// Shapes: N tokens are Rows·Steps of the batch; activations are [N, width],
+// row-major; weights are [out, in]. The weights of adjacent projections (query,
+// key and value; gate and up) are used as one matrix.
+//
+// Results depend on the instruction set in use (kernel.Name), not on
+// Options.Threads: threads share work by rows and no sum is cut by their number.
+//
+// An Engine belongs to one goroutine at a time and keeps no slice it is handed.
+package cpu

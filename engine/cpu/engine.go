@@ -1,0 +1,180 @@
+package cpu
+
+// This file holds the engine: parameters, gradient and the graphs over them.
+
+import (
+	"fmt"
+	"math"
+
+	"lode/engine"
+	"lode/engine/model"
+	"lode/tensor"
+)
+
+// MaxThreads bounds Options.Threads.
+const MaxThreads = 1024
+
+// Options are what a machine chooses for its engine.
+type Options struct {
+	// Threads is how many goroutines work on one step, at most MaxThreads. Zero
+	// means one: several engines often share a machine, and one thread wastes
+	// nothing.
+	Threads int
+}
+
+// Engine trains one model on the processor. Make one with [New].
+type Engine struct {
+	arch   model.Llama
+	layout tensor.Layout
+	index  map[string]int // tensor by name
+	team   team
+
+	params []float32 // length D; graphs hold slices of these two, so they never move
+	grads  []float32 // length D
+	adam   moments
+	graphs []*graph // most recently used first, at most maxGraphs
+	closed bool
+}
+
+// maxGraphs bounds how many batch shapes keep their buffers.
+const maxGraphs = 8
+
+var _ engine.Engine = (*Engine)(nil)
+
+// New returns an engine for m whose parameters are all zero.
+func New(m model.Llama, opt Options) (*Engine, error) {
+	if opt.Threads < 0 || opt.Threads > MaxThreads {
+		return nil, fmt.Errorf("cpu: %d threads, want 0 to %d", opt.Threads, MaxThreads)
+	}
+	l, err := m.Layout()
+	if err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
+	e := &Engine{arch: m, layout: l, index: map[string]int{}, team: team(max(1, opt.Threads))}
+	for t := range l.NumTensors() {
+		e.index[l.Spec(t).Name] = t
+	}
+	e.params, e.grads = make([]float32, l.Len()), make([]float32, l.Len())
+	e.adam = newMoments(l.Len())
+	return e, nil
+}
+
+// Model returns the architecture.
+func (e *Engine) Model() model.Llama { return e.arch }
+
+// Layout implements engine.Engine.
+func (e *Engine) Layout() tensor.Layout { return e.layout }
+
+// ReadChunk implements tensor.Reader over the parameters.
+func (e *Engine) ReadChunk(c tensor.Chunk, dst []float32) error {
+	return e.move(c, dst, e.params, false)
+}
+
+// WriteChunk implements tensor.Writer over the parameters.
+func (e *Engine) WriteChunk(c tensor.Chunk, src []float32) error {
+	return e.move(c, src, e.params, true)
+}
+
+// ReadGradient implements engine.Engine.
+func (e *Engine) ReadGradient(c tensor.Chunk, dst []float32) error {
+	return e.move(c, dst, e.grads, false)
+}
+
+// move copies one chunk between a caller's slice and the engine's.
+func (e *Engine) move(c tensor.Chunk, theirs, ours []float32, in bool) error {
+	if e.closed {
+		return engine.ErrClosed
+	}
+	if c.Len < 0 || c.Offset < 0 || c.Offset > len(ours) || c.Len > len(ours)-c.Offset || len(theirs) != c.Len {
+		return fmt.Errorf("cpu: chunk of %d values at %d with a slice of %d, model has %d", c.Len, c.Offset, len(theirs), len(ours))
+	}
+	if ours = ours[c.Offset : c.Offset+c.Len]; in {
+		copy(ours, theirs)
+	} else {
+		copy(theirs, ours)
+	}
+	return nil
+}
+
+// Loss implements engine.Engine.
+func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.run(b, false) }
+
+// Gradient implements engine.Engine.
+func (e *Engine) Gradient(b engine.Batch) (float64, error) { return e.run(b, true) }
+
+// Step implements engine.Engine.
+func (e *Engine) Step(b engine.Batch, h engine.Hyper) (float64, error) {
+	h, err := h.Resolve()
+	if err != nil {
+		return 0, err
+	}
+	loss, err := e.run(b, true)
+	if err != nil {
+		return 0, err
+	}
+	return loss, e.update(h)
+}
+
+func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
+	if e.closed {
+		return 0, engine.ErrClosed
+	}
+	if err := b.Validate(e.arch.Vocab); err != nil {
+		return 0, err
+	}
+	if b.Steps > e.arch.Context {
+		return 0, fmt.Errorf("cpu: batch of %d steps, model has a context of %d", b.Steps, e.arch.Context)
+	}
+	g, err := e.graph(shape{b.Rows, b.Steps, train})
+	if err != nil {
+		return 0, err
+	}
+	loss, err := g.run(b)
+	if err != nil {
+		return 0, err
+	}
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return 0, fmt.Errorf("cpu: loss is %v", loss)
+	}
+	return loss, nil
+}
+
+// graph returns the graph for a shape, built now or kept from before.
+func (e *Engine) graph(s shape) (*graph, error) {
+	for i, g := range e.graphs {
+		if g.shape == s {
+			copy(e.graphs[1:i+1], e.graphs[:i])
+			e.graphs[0] = g
+			return g, nil
+		}
+	}
+	g, err := e.build(s)
+	if err != nil {
+		return nil, err
+	}
+	if len(e.graphs) == maxGraphs {
+		last := e.graphs[maxGraphs-1]
+		e.graphs = e.graphs[:maxGraphs-1]
+		if err := last.vm.Close(); err != nil {
+			return nil, fmt.Errorf("cpu: close a graph: %w", err)
+		}
+	}
+	e.graphs = append([]*graph{g}, e.graphs...)
+	return g, nil
+}
+
+// Close implements engine.Engine.
+func (e *Engine) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	var err error
+	for _, g := range e.graphs {
+		if cerr := g.vm.Close(); err == nil && cerr != nil {
+			err = fmt.Errorf("cpu: close a graph: %w", cerr)
+		}
+	}
+	e.graphs, e.params, e.grads, e.adam = nil, nil, nil, moments{}
+	return err
+}

@@ -1,0 +1,253 @@
+package cpu
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"lode/engine"
+	"lode/engine/enginetest"
+	"lode/engine/model"
+)
+
+func testBatch(r *rand.Rand, rows, steps, vocab int) engine.Batch {
+	b := engine.Batch{Rows: rows, Steps: steps, Inputs: make([]int32, rows*steps), Targets: make([]int32, rows*steps)}
+	x := r.IntN(vocab)
+	for i := range b.Inputs {
+		b.Inputs[i] = int32(x)
+		x = (x*5 + 7 + r.IntN(3)) % vocab
+		b.Targets[i] = int32(x)
+	}
+	return b
+}
+
+func newEngine(tb testing.TB, m model.Llama, opt Options) *Engine {
+	e, err := New(m, opt)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := m.Init([32]byte{1}, e); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+func TestLossFalls(t *testing.T) {
+	m := model.Default()
+	e := newEngine(t, m, Options{})
+	r := rand.New(rand.NewPCG(1, 2))
+	var first, last float64
+	for i := range 60 {
+		loss, err := e.Step(testBatch(r, 8, 64, m.Vocab), engine.Hyper{Rate: 3e-3, WeightDecay: 0.1, ClipNorm: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = loss
+		}
+		last = loss
+	}
+	t.Log(first, last)
+	if !(first > 5 && first < 6.5 && last < 2) {
+		t.Fatalf("loss went from %v to %v", first, last)
+	}
+}
+
+func benchStep(b *testing.B, m model.Llama, rows, steps int) {
+	e := newEngine(b, m, Options{})
+	r := rand.New(rand.NewPCG(1, 2))
+	batch := testBatch(r, rows, steps, m.Vocab)
+	h := engine.Hyper{Rate: 1e-3}
+	if _, err := e.Step(batch, h); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if _, err := e.Step(batch, h); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*rows*steps)/b.Elapsed().Seconds(), "tokens/s")
+}
+
+func BenchmarkStepDefault(b *testing.B) { benchStep(b, model.Default(), 8, 64) }
+func BenchmarkStepMedium(b *testing.B) {
+	m := model.Default()
+	m.Dim, m.Layers, m.FFN = 128, 4, 512
+	benchStep(b, m, 8, 128)
+}
+
+// TestThreadsChangeNothing: any number of threads gives the same bits.
+func TestThreadsChangeNothing(t *testing.T) {
+	m := smallModel()
+	var want []float64
+	for _, threads := range []int{1, 2, 5} {
+		e := newEngine(t, m, Options{Threads: threads})
+		r := rand.New(rand.NewPCG(2, 2))
+		for i := range 4 {
+			loss, err := e.Step(testBatch(r, 5, 30, m.Vocab), engine.Hyper{Rate: 1e-2, ClipNorm: 0.1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if threads == 1 {
+				want = append(want, loss)
+			} else if loss != want[i] {
+				t.Fatalf("step %d with %d threads: loss is %v, want %v", i, threads, loss, want[i])
+			}
+		}
+	}
+}
+
+// TestLongSequences: probabilities that are not kept must give the gradient of
+// the reference.
+func TestLongSequences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the reference takes a second")
+	}
+	m := smallModel()
+	m.Context = 2 * keepSteps
+	compareReference(t, m, 1, keepSteps+41)
+}
+
+// TestLargeVocabulary: logits computed in several blocks must give the gradient
+// of the reference.
+func TestLargeVocabulary(t *testing.T) {
+	for _, tied := range []bool{true, false} {
+		m := smallModel()
+		m.Layers, m.Dim, m.Heads, m.KVHeads, m.Tied = 1, 8, 2, 1, tied
+		m.Vocab = headValues/tileRows + 1
+		compareReference(t, m, 3, 3*tileRows/4)
+	}
+}
+
+func compareReference(t *testing.T, m model.Llama, rows, steps int) {
+	t.Helper()
+	e, ref := newEngine(t, m, Options{Threads: 2}), newReference(t, m)
+	b := testBatch(rand.New(rand.NewPCG(2, 2)), rows, steps, m.Vocab)
+	want := ref.Gradient(b)
+	got, err := e.Gradient(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got - want; d > 1e-5 || d < -1e-5 {
+		t.Fatalf("loss is %v, want %v", got, want)
+	}
+	for i, g := range e.grads {
+		if d := float64(g) - ref.Grads[i]; d > 1e-5 || d < -1e-5 {
+			t.Fatalf("gradient %d is %v, want %v", i, g, ref.Grads[i])
+		}
+	}
+}
+
+func newReference(t *testing.T, m model.Llama) *enginetest.Reference {
+	r, err := enginetest.NewReference(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Init([32]byte{1}, r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestManyShapes: shapes beyond those kept are rebuilt and agree with before.
+func TestManyShapes(t *testing.T) {
+	m := smallModel()
+	e := newEngine(t, m, Options{})
+	first := map[int]float64{}
+	for range 2 {
+		for steps := 1; steps <= maxGraphs+2; steps++ {
+			loss, err := e.Loss(testBatch(rand.New(rand.NewPCG(1, 1)), 2, steps, m.Vocab))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if was, ok := first[steps]; ok && was != loss {
+				t.Fatalf("%d steps: loss was %v and is %v", steps, was, loss)
+			}
+			first[steps] = loss
+			if len(e.graphs) > maxGraphs {
+				t.Fatalf("%d graphs are kept", len(e.graphs))
+			}
+		}
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	if _, err := New(model.Default(), Options{Threads: -1}); err == nil {
+		t.Fatal("negative threads accepted")
+	}
+	if _, err := New(model.Default(), Options{Threads: MaxThreads + 1}); err == nil {
+		t.Fatal("too many threads accepted")
+	}
+	if _, err := New(model.Llama{}, Options{}); err == nil {
+		t.Fatal("empty model accepted")
+	}
+}
+
+// FuzzReadState: any bytes are refused or become a state that is written as the
+// same bytes.
+func FuzzReadState(f *testing.F) {
+	m := model.Llama{Dim: 2, Layers: 1, Heads: 1, KVHeads: 1, FFN: 1, Vocab: 2, Context: 2, RopeTheta: 1, NormEps: 1e-5, Tied: true}
+	e := newEngine(f, m, Options{})
+	for range 2 {
+		var b bytes.Buffer
+		if err := e.WriteState(&b); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+		f.Add(b.Bytes()[:b.Len()/2])
+		if _, err := e.Step(testBatch(rand.New(rand.NewPCG(1, 1)), 1, 2, 2), engine.Hyper{Rate: 1}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := bytes.NewReader(data)
+		if e.ReadState(in) != nil {
+			return
+		}
+		var out bytes.Buffer
+		if err := e.WriteState(&out); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), data[:len(data)-in.Len()]) {
+			t.Fatal("a state was written differently from how it was read")
+		}
+	})
+}
+
+func BenchmarkGradientWide(b *testing.B) {
+	m := model.Default()
+	e := newEngine(b, m, Options{})
+	batch := testBatch(rand.New(rand.NewPCG(1, 2)), 32, 64, m.Vocab)
+	for range b.N {
+		if _, err := e.Gradient(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*32*64)/b.Elapsed().Seconds(), "tokens/s")
+}
+
+func BenchmarkLossWide(b *testing.B) {
+	m := model.Default()
+	e := newEngine(b, m, Options{})
+	batch := testBatch(rand.New(rand.NewPCG(1, 2)), 32, 64, m.Vocab)
+	for range b.N {
+		if _, err := e.Loss(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*32*64)/b.Elapsed().Seconds(), "tokens/s")
+}
+
+func BenchmarkBuild(b *testing.B) {
+	e := newEngine(b, model.Default(), Options{})
+	for range b.N {
+		g, err := e.build(shape{8, 64, true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = g.vm.Close()
+	}
+}

@@ -1,0 +1,20 @@
+// Package engine holds the words that all training engines share: a batch of
+// tokens, the settings of one optimizer step, and what an engine can do. It
+// trains nothing itself; [lode/engine/cpu] does, and package enginetest holds
+// the conformance kit that every engine must pass.
+//
+// Read it in this order: [Batch] is what goes in, [Hyper] how one AdamW step is
+// taken, [Engine] what a trainer offers.
+//
+// Units and shapes: losses are natural logarithms (nats), averaged over all
+// targets of a batch. A batch has Rows independent sequences of Steps tokens
+// each, row-major. Parameters, gradients and optimizer moments have length D in
+// the order of [Engine.Layout]; they cross the border chunk by chunk.
+//
+// Ownership: an engine never keeps a slice it was handed. An Engine belongs to
+// one goroutine at a time.
+//
+// Optional abilities, found by type assertion when an engine has them: none are
+// defined yet. Two are foreseen: compressing an update on the device that holds
+// it, and training only a subset of the parameters.
+package engine

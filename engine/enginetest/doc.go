@@ -1,0 +1,13 @@
+// Package enginetest holds what every engine must pass. It is for tests.
+//
+// [Run] is the conformance kit: give it a function that opens an engine for a
+// model, and it compares parameters, losses, gradients and optimizer steps with
+// [Reference], feeds the engine bad batches, settings and state bytes, and
+// checks that a saved state continues as if never interrupted.
+//
+// [Reference] is a trainer in float64 and plain loops, slow and easy to check;
+// its own gradient is held to finite differences by this package's tests. It
+// follows the same formulas as LlamaForCausalLM in Hugging Face transformers.
+//
+// Losses are in nats per target. A Reference belongs to one goroutine.
+package enginetest

@@ -1,0 +1,209 @@
+package enginetest
+
+// This file holds the conformance kit's agreement with the reference.
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lode/engine"
+	"lode/engine/model"
+	"lode/tensor"
+)
+
+// Open returns a fresh engine for a model. Its parameters may be anything.
+type Open func(m model.Llama) (engine.Engine, error)
+
+// Run holds the engines that open returns to everything package engine promises.
+func Run(t *testing.T, open Open) {
+	for name, m := range models() {
+		k := kit{open, m}
+		t.Run(name, func(t *testing.T) {
+			t.Run("parameters", k.parameters)
+			t.Run("gradient", k.gradient)
+			t.Run("steps", k.steps)
+			t.Run("clipping", k.clipping)
+			t.Run("state", k.state)
+			t.Run("bad state", k.badState)
+			t.Run("bad input", k.badInput)
+			t.Run("not finite", k.notFinite)
+			t.Run("closed", k.closed)
+		})
+	}
+}
+
+type kit struct {
+	open  Open
+	model model.Llama
+}
+
+// engine opens an engine with drawn parameters.
+func (k kit) engine(t *testing.T) engine.Engine {
+	t.Helper()
+	e, err := k.open(k.model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	if err := k.model.Init([32]byte{1, 2, 3}, e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (k kit) reference(t *testing.T) *Reference {
+	t.Helper()
+	r, err := NewReference(k.model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.model.Init([32]byte{1, 2, 3}, r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// snapshot reads all parameters.
+func snapshot(t *testing.T, e engine.Engine) tensor.Flat {
+	t.Helper()
+	f := make(tensor.Flat, e.Layout().Len())
+	if err := tensor.Copy(e.Layout(), f, e); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func sameBits(t *testing.T, what string, got, want tensor.Flat) {
+	t.Helper()
+	for i, v := range got {
+		if math.Float32bits(v) != math.Float32bits(want[i]) {
+			t.Fatalf("%s: value %d is %v, want %v", what, i, v, want[i])
+		}
+	}
+}
+
+// parameters must come back as written, under the model's names.
+func (k kit) parameters(t *testing.T) {
+	e := k.engine(t)
+	want, err := k.model.Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := e.Layout()
+	if l.Len() != want.Len() || l.NumTensors() != want.NumTensors() {
+		t.Fatalf("layout has %d values in %d tensors, want %d in %d", l.Len(), l.NumTensors(), want.Len(), want.NumTensors())
+	}
+	for i := range l.NumTensors() {
+		if l.Spec(i).Name != want.Spec(i).Name {
+			t.Fatalf("tensor %d is %s, want %s", i, l.Spec(i).Name, want.Spec(i).Name)
+		}
+	}
+	drawn := make(tensor.Flat, l.Len())
+	if err := k.model.Init([32]byte{1, 2, 3}, drawn); err != nil {
+		t.Fatal(err)
+	}
+	sameBits(t, "parameters", snapshot(t, e), drawn)
+	c := tensor.Chunk{Tensor: 0, Offset: l.Len(), Len: 1}
+	if e.ReadChunk(c, make([]float32, 1)) == nil || e.WriteChunk(c, make([]float32, 1)) == nil || e.ReadGradient(c, make([]float32, 1)) == nil {
+		t.Fatal("a chunk beyond the last parameter was accepted")
+	}
+}
+
+// gradient must agree element by element, for shapes in turn. The tolerance is a
+// thousand float32 roundings of the largest element.
+func (k kit) gradient(t *testing.T) {
+	e, ref := k.engine(t), k.reference(t)
+	r := rand.New(rand.NewPCG(4, 5))
+	for _, z := range [][2]int{{2, 7}, {1, 1}, {3, 16}, {1, 70}, {5, 33}, {2, 7}} {
+		b := Batch(r, k.model, z[0], z[1])
+		want := ref.Gradient(b)
+		got, err := e.Gradient(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		only, err := e.Loss(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(got-want) > 1e-5 || math.Abs(only-want) > 1e-5 {
+			t.Fatalf("shape %v: loss is %v and %v, want %v", z, got, only, want)
+		}
+		k.compareGradient(t, e, ref.Grads)
+	}
+}
+
+func (k kit) compareGradient(t *testing.T, e engine.Engine, want []float64) {
+	t.Helper()
+	largest := 0.0
+	for _, g := range want {
+		largest = math.Max(largest, math.Abs(g))
+	}
+	buf := make([]float32, tensor.ChunkLen)
+	for c := range e.Layout().Chunks() {
+		if err := e.ReadGradient(c, buf[:c.Len]); err != nil {
+			t.Fatal(err)
+		}
+		for i, g := range buf[:c.Len] {
+			if w := want[c.Offset+i]; !(math.Abs(float64(g)-w) <= 1e-4*math.Abs(w)+1e-5*largest) {
+				t.Fatalf("%s: gradient %d is %v, want %v", e.Layout().Spec(c.Tensor).Name, c.Index*tensor.ChunkLen+i, g, w)
+			}
+		}
+	}
+}
+
+// steps must lower the loss as the reference does, with clipping, decay and
+// changing settings. Gradients near zero may flip the sign of an AdamW step, so
+// the tolerance grows to 1e-4 nats.
+func (k kit) steps(t *testing.T) {
+	e, ref := k.engine(t), k.reference(t)
+	r := rand.New(rand.NewPCG(6, 7))
+	first, last := 0.0, 0.0
+	for i := range 12 {
+		h := engine.Hyper{Rate: 3e-3, WeightDecay: 0.1, ClipNorm: 0.5}
+		if i > 5 {
+			h = engine.Hyper{Rate: 2e-3, Beta1: 0.8, Beta2: 0.99, Epsilon: 1e-6}
+		}
+		b := Batch(r, k.model, 2, 12)
+		want, err := ref.Step(b, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := e.Step(b, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !(math.Abs(got-want) <= 1e-4) {
+			t.Fatalf("step %d: loss is %v, want %v", i, got, want)
+		}
+		if last = got; i == 0 {
+			first = got
+		}
+	}
+	if last > first-0.1 {
+		t.Fatalf("loss went from %v to %v: nothing was learnt", first, last)
+	}
+}
+
+// clipping must start at the norm it names and scale what is above it to it. A
+// large epsilon makes AdamW steps proportional to the gradient, so that the
+// parameters show the factor.
+func (k kit) clipping(t *testing.T) {
+	b := Batch(rand.New(rand.NewPCG(2, 7)), k.model, 2, 12)
+	for _, limit := range []float64{0.3, 0.8, 1.2} {
+		e, ref := k.engine(t), k.reference(t)
+		ref.Gradient(b)
+		h := engine.Hyper{Rate: 1, Epsilon: 10, ClipNorm: float32(limit * math.Sqrt(dot(ref.Grads, ref.Grads)))}
+		if _, err := ref.Step(b, h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Step(b, h); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range snapshot(t, e) {
+			if w := ref.Params[i]; !(math.Abs(float64(v)-w) <= 1e-6+1e-6*math.Abs(w)) {
+				t.Fatalf("clipped at %v times the norm: parameter %d is %v, want %v", limit, i, v, w)
+			}
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package enginetest
+
+// This file holds the reference trainer: its parameters, loss and AdamW step.
+
+import (
+	"fmt"
+	"math"
+
+	"lode/engine"
+	"lode/engine/model"
+	"lode/tensor"
+)
+
+// Reference trains a model in float64. Params, Grads, First and Second have
+// length D in layout order and may be read and written between calls.
+type Reference struct {
+	Params, Grads, First, Second []float64
+
+	arch   model.Llama
+	layout tensor.Layout
+	steps  int
+}
+
+// NewReference returns a trainer for m with all parameters zero.
+func NewReference(m model.Llama) (*Reference, error) {
+	l, err := m.Layout()
+	if err != nil {
+		return nil, err
+	}
+	r := &Reference{arch: m, layout: l}
+	for _, p := range []*[]float64{&r.Params, &r.Grads, &r.First, &r.Second} {
+		*p = make([]float64, l.Len())
+	}
+	return r, nil
+}
+
+// WriteChunk sets parameters.
+func (r *Reference) WriteChunk(c tensor.Chunk, src []float32) error {
+	for i, v := range src[:c.Len] {
+		r.Params[c.Offset+i] = float64(v)
+	}
+	return nil
+}
+
+// Loss returns the mean loss over b, which must be valid for the model.
+func (r *Reference) Loss(b engine.Batch) float64 { return r.run(b, false) }
+
+// Gradient returns the mean loss over b and sets Grads.
+func (r *Reference) Gradient(b engine.Batch) float64 {
+	clear(r.Grads)
+	return r.run(b, true)
+}
+
+func (r *Reference) run(b engine.Batch, back bool) float64 {
+	sum := 0.0
+	for row := range b.Rows {
+		lo, hi := row*b.Steps, (row+1)*b.Steps
+		s := sequence{Reference: r, share: 1 / float64(b.Rows*b.Steps)}
+		sum += s.run(b.Inputs[lo:hi], b.Targets[lo:hi], back)
+	}
+	return sum / float64(b.Rows*b.Steps)
+}
+
+// Step takes one AdamW step and returns the loss before it.
+func (r *Reference) Step(b engine.Batch, h engine.Hyper) (float64, error) {
+	h, err := h.Resolve()
+	if err != nil {
+		return 0, err
+	}
+	loss := r.Gradient(b)
+	scale := 1.0
+	if norm := math.Sqrt(dot(r.Grads, r.Grads)); h.ClipNorm > 0 && norm > float64(h.ClipNorm) {
+		scale = float64(h.ClipNorm) / norm
+	}
+	r.steps++
+	b1, b2, rate := float64(h.Beta1), float64(h.Beta2), float64(h.Rate)
+	c1, c2 := 1-math.Pow(b1, float64(r.steps)), 1-math.Pow(b2, float64(r.steps))
+	for t := range r.layout.NumTensors() {
+		decay := 0.0
+		if len(r.layout.Spec(t).Shape) > 1 {
+			decay = float64(h.WeightDecay)
+		}
+		for i := r.layout.Offset(t); i < r.layout.Offset(t)+r.layout.Spec(t).Len(); i++ {
+			g := r.Grads[i] * scale
+			r.First[i] = b1*r.First[i] + (1-b1)*g
+			r.Second[i] = b2*r.Second[i] + (1-b2)*g*g
+			r.Params[i] -= rate * (decay*r.Params[i] + r.First[i]/c1/(math.Sqrt(r.Second[i]/c2)+float64(h.Epsilon)))
+		}
+	}
+	return loss, nil
+}
+
+// at returns a tensor's values and their gradients.
+func (r *Reference) at(name string) (w, dw []float64) {
+	for t := range r.layout.NumTensors() {
+		if s := r.layout.Spec(t); s.Name == name {
+			lo := r.layout.Offset(t)
+			return r.Params[lo : lo+s.Len()], r.Grads[lo : lo+s.Len()]
+		}
+	}
+	panic(fmt.Sprintf("enginetest: no tensor %q", name))
+}
+
+func dot(x, y []float64) float64 {
+	s := 0.0
+	for i, v := range x {
+		s += v * y[i]
+	}
+	return s
+}
+
+// add sets y += a·x.
+func add(y []float64, a float64, x []float64) {
+	for i, v := range x {
+		y[i] += a * v
+	}
+}

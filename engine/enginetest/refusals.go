@@ -1,0 +1,189 @@
+package enginetest
+
+// This file holds the conformance kit's saved states and refusals.
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lode/engine"
+	"lode/tensor"
+)
+
+var settings = engine.Hyper{Rate: 1e-3, WeightDecay: 0.01, ClipNorm: 1}
+
+// train takes steps on batches drawn from seed and returns the last loss.
+func (k kit) train(t *testing.T, e engine.Engine, seed uint64, steps int) (loss float64) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range steps {
+		var err error
+		if loss, err = e.Step(Batch(r, k.model, 2, 9), settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return loss
+}
+
+// save returns the engine's optimizer state.
+func save(t *testing.T, e engine.Engine) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := e.WriteState(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// state must continue bit for bit in another engine, and be read to its end and
+// no further.
+func (k kit) state(t *testing.T) {
+	a, b := k.engine(t), k.engine(t)
+	k.train(t, a, 1, 3)
+	k.train(t, b, 2, 1) // b's own past must leave no trace
+	bytesOfA := save(t, a)
+	if err := tensor.Copy(a.Layout(), b, a); err != nil {
+		t.Fatal(err)
+	}
+	in := bytes.NewReader(append(append([]byte(nil), bytesOfA...), "rest"...))
+	if err := b.ReadState(in); err != nil {
+		t.Fatal(err)
+	}
+	if rest, _ := io.ReadAll(in); string(rest) != "rest" {
+		t.Fatalf("%q is left behind the state, want %q", rest, "rest")
+	}
+	if !bytes.Equal(save(t, b), bytesOfA) {
+		t.Fatal("a state that was read is written differently")
+	}
+	if x, y := k.train(t, a, 3, 3), k.train(t, b, 3, 3); x != y {
+		t.Fatalf("loss %v after restoring, %v without", y, x)
+	}
+	sameBits(t, "continued", snapshot(t, b), snapshot(t, a))
+}
+
+// badState must be refused and leave the state as it was.
+func (k kit) badState(t *testing.T) {
+	e := k.engine(t)
+	k.train(t, e, 1, 2)
+	good := save(t, e)
+	r := rand.New(rand.NewPCG(8, 9))
+	try := func(what string, bad []byte) {
+		t.Helper()
+		if err := e.ReadState(bytes.NewReader(bad)); err == nil {
+			t.Fatalf("%s: accepted", what)
+		}
+		if !bytes.Equal(save(t, e), good) {
+			t.Fatalf("%s: refused, but the state changed", what)
+		}
+	}
+	try("nothing", nil)
+	for range 10 {
+		try("cut short", good[:r.IntN(len(good))])
+		flipped := append([]byte(nil), good...)
+		flipped[r.IntN(len(flipped))] ^= 1 << r.IntN(8)
+		try("one bit flipped", flipped)
+	}
+	try("junk", bytes.Repeat([]byte{0xFF}, len(good)))
+	wider := k
+	wider.model.FFN++
+	try("another model", save(t, wider.engine(t)))
+}
+
+// badInput must be refused and change nothing.
+func (k kit) badInput(t *testing.T) {
+	e := k.engine(t)
+	k.train(t, e, 1, 1)
+	state, params := save(t, e), snapshot(t, e)
+	good := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 2, 4)
+	for name, spoil := range map[string]func(*engine.Batch, *engine.Hyper){
+		"no rows":         func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Batch{Steps: 4} },
+		"negative":        func(b *engine.Batch, _ *engine.Hyper) { b.Rows, b.Steps = -2, -4 },
+		"huge":            func(b *engine.Batch, _ *engine.Hyper) { b.Rows, b.Steps = math.MaxInt, 2 },
+		"short inputs":    func(b *engine.Batch, _ *engine.Hyper) { b.Inputs = b.Inputs[1:] },
+		"long targets":    func(b *engine.Batch, _ *engine.Hyper) { b.Targets = append(b.Targets, 0) },
+		"input too large": func(b *engine.Batch, _ *engine.Hyper) { b.Inputs = ids(b, k.model.Vocab) },
+		"target below 0":  func(b *engine.Batch, _ *engine.Hyper) { b.Targets = ids(b, -1) },
+		"beyond context":  func(b *engine.Batch, _ *engine.Hyper) { *b = long(k.model.Context + 1) },
+		"negative rate":   func(_ *engine.Batch, h *engine.Hyper) { h.Rate = -1 },
+		"rate NaN":        func(_ *engine.Batch, h *engine.Hyper) { h.Rate = float32(math.NaN()) },
+		"beta 1":          func(_ *engine.Batch, h *engine.Hyper) { h.Beta2 = 1 },
+		"infinite clip":   func(_ *engine.Batch, h *engine.Hyper) { h.ClipNorm = float32(math.Inf(1)) },
+	} {
+		b, h := good, settings
+		spoil(&b, &h)
+		if _, err := e.Step(b, h); err == nil {
+			t.Fatalf("%s: accepted", name)
+		}
+		if h == settings {
+			if _, err := e.Loss(b); err == nil {
+				t.Fatalf("%s: accepted by Loss", name)
+			}
+			if _, err := e.Gradient(b); err == nil {
+				t.Fatalf("%s: accepted by Gradient", name)
+			}
+		}
+	}
+	if !bytes.Equal(save(t, e), state) {
+		t.Fatal("bad input changed the optimizer's state")
+	}
+	sameBits(t, "after bad input", snapshot(t, e), params)
+}
+
+// ids returns the batch's inputs with the last one replaced.
+func ids(b *engine.Batch, last int) []int32 {
+	out := append([]int32(nil), b.Inputs...)
+	out[len(out)-1] = int32(last)
+	return out
+}
+
+func long(steps int) engine.Batch {
+	return engine.Batch{Rows: 1, Steps: steps, Inputs: make([]int32, steps), Targets: make([]int32, steps)}
+}
+
+// notFinite parameters must give an error and move nothing.
+func (k kit) notFinite(t *testing.T) {
+	e := k.engine(t)
+	l := e.Layout()
+	for c := range l.ChunksOf(1) {
+		x := make([]float32, c.Len)
+		x[0] = float32(math.NaN())
+		if err := e.WriteChunk(c, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state, params := save(t, e), snapshot(t, e)
+	if _, err := e.Step(Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4), settings); err == nil {
+		t.Fatal("a step from NaN was taken")
+	}
+	if !bytes.Equal(save(t, e), state) {
+		t.Fatal("a refused step changed the optimizer's state")
+	}
+	sameBits(t, "after a refused step", snapshot(t, e), params)
+}
+
+// closed engines must say so.
+func (k kit) closed(t *testing.T) {
+	e := k.engine(t)
+	b := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4)
+	for range 2 {
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := tensor.Chunk{Len: 1}
+	_, step := e.Step(b, settings)
+	_, loss := e.Loss(b)
+	_, grad := e.Gradient(b)
+	for i, err := range []error{
+		step, loss, grad, e.ReadChunk(c, make([]float32, 1)), e.WriteChunk(c, make([]float32, 1)),
+		e.ReadGradient(c, make([]float32, 1)), e.WriteState(io.Discard), e.ReadState(bytes.NewReader(nil)),
+	} {
+		if !errors.Is(err, engine.ErrClosed) {
+			t.Fatalf("call %d on a closed engine: %v", i, err)
+		}
+	}
+}
