@@ -1,0 +1,130 @@
+package data
+
+// This file holds batches: the tokens a model is trained or evaluated on.
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"lode/protocol"
+)
+
+// Vocab is the number of different tokens of the byte tokenizer.
+const Vocab = 256
+
+// Batch is Rows sequences of Steps tokens each. Inputs and Targets have length
+// Rows·Steps, row after row; Targets[i] is the token that follows Inputs[i].
+type Batch struct {
+	Rows, Steps     int
+	Inputs, Targets []int32
+}
+
+// set fills row r from text, which has length Steps+1.
+func (b Batch) set(r int, text []byte) {
+	tokens(b.Inputs[r*b.Steps:(r+1)*b.Steps], text[:b.Steps])
+	tokens(b.Targets[r*b.Steps:(r+1)*b.Steps], text[1:])
+}
+
+// tokens writes the tokens of text into dst, which has its length.
+func tokens(dst []int32, text []byte) {
+	for i, c := range text {
+		dst[i] = int32(c)
+	}
+}
+
+func newBatch(rows, steps int) Batch {
+	return Batch{Rows: rows, Steps: steps, Inputs: make([]int32, rows*steps), Targets: make([]int32, rows*steps)}
+}
+
+// Batches yields the H batches of a duty, in the order of training: row r of
+// batch h is tokens h·T to (h+1)·T of the duty's span r. All pieces are fetched
+// before the first batch. It ends early after an error, which comes with an
+// empty batch.
+func (p Plan) Batches(ctx context.Context, src Source, duty Duty) iter.Seq2[Batch, error] {
+	return func(yield func(Batch, error) bool) {
+		rows := make([][]byte, len(duty))
+		for r, s := range duty {
+			text, err := p.read(ctx, src, s, p.inner*p.steps+1)
+			if err != nil {
+				yield(Batch{}, err)
+				return
+			}
+			rows[r] = append([]byte(nil), text...) // keeps the span, not the whole piece
+		}
+		for h := range p.inner {
+			b := newBatch(len(rows), p.steps)
+			for r, text := range rows {
+				b.set(r, text[h*p.steps:(h+1)*p.steps+1])
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Examine returns rows sequences that a worker with that duty must have trained
+// on, drawn from the seed: each is one row of one of its H batches, and none
+// comes twice before all came once.
+func (p Plan) Examine(ctx context.Context, src Source, duty Duty, seed protocol.Digest, rows int) (Batch, error) {
+	blocks := len(duty) * p.inner
+	order := draw("examine", seed).permuted(blocks, min(rows, blocks))
+	spans := make([]Span, rows)
+	for i := range spans {
+		block := order[i%blocks]
+		s := duty[block/p.inner]
+		spans[i] = Span{s.Piece, s.Offset + block%p.inner*p.steps}
+	}
+	return p.batch(ctx, src, spans)
+}
+
+// Part says which pieces a batch is drawn from.
+type Part bool
+
+// Parts of a corpus.
+const (
+	Training Part = false
+	HeldOut  Part = true
+)
+
+// Sample returns rows sequences from places drawn from the seed among all of a
+// part of the corpus, for evaluation.
+func (p Plan) Sample(ctx context.Context, src Source, seed protocol.Digest, rows int, part Part) (Batch, error) {
+	first, num, purpose := 0, p.training, "sample training"
+	if part == HeldOut {
+		first, num, purpose = p.training, p.pieces-p.training, "sample held out"
+	}
+	d := draw(purpose, seed)
+	spans := make([]Span, rows)
+	for i := range spans {
+		spans[i].Piece = first + d.below(num)
+		spans[i].Offset = d.below(p.piece - p.steps)
+	}
+	return p.batch(ctx, src, spans)
+}
+
+// batch reads one row of T tokens and its targets at each span.
+func (p Plan) batch(ctx context.Context, src Source, spans []Span) (Batch, error) {
+	b := newBatch(len(spans), p.steps)
+	for r, s := range spans {
+		text, err := p.read(ctx, src, s, p.steps+1)
+		if err != nil {
+			return Batch{}, err
+		}
+		b.set(r, text)
+	}
+	return b, nil
+}
+
+// read returns n tokens' text at s, a part of what src owns.
+func (p Plan) read(ctx context.Context, src Source, s Span, n int) ([]byte, error) {
+	b, err := src.Piece(ctx, s.Piece)
+	if err != nil {
+		return nil, fmt.Errorf("read batch: %w", err)
+	}
+	if len(b) != p.piece {
+		return nil, fmt.Errorf("read batch: piece %d has %d bytes, want %d", s.Piece, len(b), p.piece)
+	}
+	return b[s.Offset : s.Offset+n], nil
+}

@@ -1,0 +1,36 @@
+// Package data cuts a corpus into pieces that are named by their digests, and
+// says, as a function of public values, which pieces each worker trains on in
+// a round and from where evaluation batches are drawn. It does not train, does
+// not talk to the network and keeps no training policy: sizes come from the
+// run's manifest, seeds from the round.
+//
+// Read it in this order. A [Corpus] is text on this machine: one file, a folder
+// or, by default, the sources of the Go standard library. An [Index] names the
+// pieces of a corpus; its digest stands in the manifest. A [Source] hands out
+// pieces by number: [Local] from a corpus on this machine, [Cached] from
+// whoever has them, checked against the index. A [Plan] divides the pieces into
+// training and held-out ones and gives each worker its [Duty]; a [Batch] is
+// what a model is trained or evaluated on.
+//
+// # Units and shapes
+//
+// Lengths and offsets are bytes, and with the byte tokenizer, the only one so
+// far, also tokens. All pieces of a corpus have the same length; a remainder at
+// the end that is shorter than a piece is not used. In a batch of R rows and T
+// steps, Inputs and Targets have length R·T, row after row; Targets are Inputs
+// one token later. W workers share a round; each trains H batches.
+//
+// # Other tokenizers
+//
+// A tokenizer decides twice: how many bytes a piece is (Plan) and how bytes
+// become numbers (the function tokens, in batch.go). The manifest's
+// data.tokenizer picks it; [NewPlan] refuses what it does not know. One whose
+// tokens are longer than a byte should cut pieces of tokens, not of text, so
+// that every offset is the start of a token.
+//
+// # Ownership and concurrency
+//
+// A piece returned by a Source belongs to the Source and must not be changed. A
+// Batch belongs to the caller. Corpus, Index, Local, Cached and Plan may be used
+// by many goroutines at once; nobody may change an Index.
+package data
