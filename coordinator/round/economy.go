@@ -1,0 +1,106 @@
+package round
+
+// This file holds where the round machine meets the ledger.
+
+import (
+	"fmt"
+
+	"lode/protocol"
+	"lode/yuma/ledger"
+)
+
+// newLedger opens the run's ledger: the manifest's stakes, and a treasury that
+// invited validators are staked from.
+func newLedger(man protocol.Manifest) *ledger.Machine {
+	p := ledger.DefaultParams(ledger.Hotkey(man.Owner))
+	p.Cap, p.Emission = ledger.Amount(man.Economy.Cap), ledger.Amount(man.Economy.Emission)
+	p.MaxNeurons = int(man.Members.MaxMembers)
+	var grants []ledger.Grant
+	for _, g := range man.Members.Genesis {
+		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(g.Node), Stake: ledger.Amount(g.Stake)})
+	}
+	if fund := ledger.Amount(man.Members.InvitedStake) * ledger.Amount(man.Members.MaxMembers); fund > 0 {
+		grants = append(grants, ledger.Grant{Hotkey: treasury(man.ID()), Balance: fund})
+	}
+	l, err := ledger.New(p, grants)
+	if err != nil {
+		panic(fmt.Sprintf("round: a valid manifest makes no ledger: %v", err))
+	}
+	return l
+}
+
+// treasury is an account nobody holds the key of.
+func treasury(run protocol.RunID) ledger.Hotkey {
+	return ledger.Hotkey(protocol.Hash("treasury", run[:]))
+}
+
+// enroll opens a member's place in the ledger from the first round it can be on
+// the roster of: while workers train that is the present one, which is gathered
+// anew if nobody commits.
+func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64) error {
+	first := ledger.Round(m.round.Number)
+	if m.phase > Training {
+		first++
+	}
+	if role == protocol.Worker {
+		return m.ledger.Register(first, ledger.Hotkey(n), ledger.Worker, 0)
+	}
+	if err := m.ledger.Transfer(treasury(m.run), ledger.Hotkey(n), ledger.Amount(stake)); err != nil {
+		return err
+	}
+	return m.ledger.Register(first, ledger.Hotkey(n), ledger.Validator, ledger.Amount(stake))
+}
+
+func (m *Machine) stakeOf(n protocol.NodeID) uint64 {
+	g, _ := m.ledger.Account(ledger.Hotkey(n))
+	return uint64(g.Stake)
+}
+
+// endEpoch pays for the rounds since the last epoch. Validators without an
+// opinion this epoch do not vote.
+func (m *Machine) endEpoch() *ledger.Report {
+	var rows []ledger.Row
+	var active []ledger.Hotkey
+	for _, o := range m.board.Opinions(m.man.Score) {
+		v := ledger.Hotkey(o.Validator)
+		if len(rows) == 0 || rows[len(rows)-1].Validator != v {
+			rows = append(rows, ledger.Row{Validator: v})
+			active = append(active, v)
+		}
+		row := &rows[len(rows)-1]
+		row.Scores = append(row.Scores, ledger.Score{Worker: ledger.Hotkey(o.Worker), Value: int64(o.Total)})
+	}
+	rep, err := m.ledger.Epoch(ledger.Round(m.round.Number), rows, active)
+	if err != nil {
+		panic(fmt.Sprintf("round: the ledger refuses a finished epoch: %v", err))
+	}
+	m.board.EndEpoch(m.man.Score)
+	m.paid = rep.Lines
+	return &rep
+}
+
+// Holding is what a node owns, for people.
+type Holding struct {
+	Node           protocol.NodeID
+	Stake, Balance uint64 // units of 1e-9 coin
+}
+
+// Holding returns what a node owns.
+func (m *Machine) Holding(n protocol.NodeID) Holding {
+	g, _ := m.ledger.Account(ledger.Hotkey(n))
+	return Holding{Node: n, Stake: uint64(g.Stake), Balance: uint64(g.Balance)}
+}
+
+// LastPay returns what the last epoch found of a node; ok is false if there was
+// none or it had no part in it.
+func (m *Machine) LastPay(n protocol.NodeID) (line ledger.Line, ok bool) {
+	for _, l := range m.paid {
+		if l.Hotkey == ledger.Hotkey(n) {
+			return l, true
+		}
+	}
+	return ledger.Line{}, false
+}
+
+// Supply returns the ledger's totals.
+func (m *Machine) Supply() ledger.Supply { return m.ledger.Supply() }

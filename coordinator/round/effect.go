@@ -1,0 +1,27 @@
+package round
+
+// This file holds what a step asks to be done.
+
+import "lode/protocol"
+
+// Effect is something that must now happen outside the machine: one of
+// [Entered], [Wake] and [Merged].
+type Effect interface{ effect() }
+
+// Entered says that the run entered a phase. Nodes ask [Machine.Owes] what that
+// means for them.
+type Entered struct {
+	Round protocol.Round
+	Phase Phase
+}
+
+// Wake asks for a Tick at or after the instant; a later Wake replaces an earlier
+// one. The zero instant asks for none.
+type Wake struct{ At protocol.Instant }
+
+// Merged says that a round is final.
+type Merged struct{ Summary Summary }
+
+func (Entered) effect() {}
+func (Wake) effect()    {}
+func (Merged) effect()  {}

@@ -1,0 +1,302 @@
+package round_test
+
+// This file holds a play: a machine on a stage of nodes whose keys follow from
+// their names, with every accepted event going through a real record to a
+// replica.
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"lode/coordinator/round"
+	"lode/protocol"
+	"lode/yuma/ledger"
+)
+
+// start is the instant that plays count from.
+const start protocol.Instant = 1_750_000_000_000_000_000
+
+type play struct {
+	man     protocol.Manifest
+	machine *round.Machine
+	chain   protocol.Chain
+	record  [][]byte
+	replica *round.Replica
+	now     protocol.Instant
+
+	names     map[protocol.NodeID]string
+	preimages map[protocol.Digest]protocol.Digest
+	sheets    map[string]protocol.Sheet // last one committed, by validator
+
+	list    protocol.Digest // of the round in flight once it is closed
+	listOf  protocol.Round
+	genesis ledger.Amount
+}
+
+func keyOf(name string) ed25519.PrivateKey {
+	seed := protocol.Hash("test key", []byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func idOf(name string) protocol.NodeID {
+	return protocol.NodeID(keyOf(name).Public().(ed25519.PublicKey))
+}
+
+// testManifest returns the smallest manifest that is valid.
+func testManifest() protocol.Manifest {
+	return protocol.Manifest{
+		Version: protocol.Version, Name: "play", Coordinator: idOf("coordinator"), Owner: idOf("owner"),
+		Model:  protocol.Model{Family: "llama", Dim: 4, Layers: 1, Heads: 1, KVHeads: 1, FFN: 4, Vocab: 4, Context: 8, Theta: 1e4, NormEps: 1e-5},
+		Data:   protocol.Data{Mode: "assigned", Tokenizer: "bytes", Bytes: 1 << 16, Piece: 64, HeldOut: protocol.Q16(0.1)},
+		Train:  protocol.Train{InnerSteps: 1, Rows: 1, Steps: 8, Rate: 0.1},
+		Update: protocol.Update{Codec: "topk", Keep: 64, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
+		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
+		Score: protocol.Score{
+			Rows: 1, HeldOut: 1, Threshold: protocol.Q16(0.1), Window: 2, Project: 2, Overlap: protocol.Q16(0.5),
+			Audit: 1, Examine: 0, WorkGate: 0, WorkMin: 2,
+		},
+		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 10 * protocol.Second, Grace: protocol.Second},
+		Members: protocol.Members{MinWorkers: 2, MinValidators: 2, MaxMembers: 16, OpenWorkers: true},
+		Economy: protocol.Economy{Emission: 1_000_000_000, Cap: 21e15, Tempo: 2},
+	}
+}
+
+func newPlay(man protocol.Manifest) (*play, error) {
+	if err := man.Validate(); err != nil {
+		return nil, err
+	}
+	p := &play{
+		man: man, machine: round.New(man), replica: round.NewReplica(man), now: start,
+		chain:     protocol.Chain{Run: man.ID(), Coordinator: man.Coordinator},
+		names:     map[protocol.NodeID]string{},
+		preimages: map[protocol.Digest]protocol.Digest{},
+		sheets:    map[string]protocol.Sheet{},
+	}
+	p.genesis = p.machine.Supply().Genesis
+	return p, nil
+}
+
+// name returns the name of a node that was spoken of before.
+func (p *play) name(n protocol.NodeID) string {
+	if s, ok := p.names[n]; ok {
+		return s
+	}
+	return n.Short()
+}
+
+func (p *play) id(name string) protocol.NodeID {
+	n := idOf(name)
+	p.names[n] = name
+	return n
+}
+
+// fault is a broken invariant, as opposed to a refusal.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+// step gives the machine one event; an accepted one goes on through the record.
+// A refusal comes back as it is, a broken invariant as a fault.
+func (p *play) step(ev protocol.Event) ([]round.Effect, error) {
+	effects, err := p.machine.Step(p.now, ev)
+	if err != nil {
+		if protocol.ReasonOf(err) == protocol.Internal {
+			return nil, fault("a refusal without a reason: " + err.Error())
+		}
+		if !round.Same(p.machine, p.replica.Machine) {
+			return nil, fault(fmt.Sprintf("refused event %T changed the machine: %v", ev, err))
+		}
+		return nil, err
+	}
+	effects = slices.Clone(effects)
+	entry := p.chain.Append(keyOf("coordinator"), p.now, ev)
+	p.record = append(p.record, protocol.Encode(entry))
+	again, err := p.replica.Feed(p.record[len(p.record)-1])
+	if err != nil {
+		return nil, fault("the replica refuses what the machine took: " + err.Error())
+	}
+	if len(effects) != len(again) || len(effects) > 0 && !reflect.DeepEqual(effects, again) {
+		return nil, fault("the replica finds other effects")
+	}
+	if !round.Same(p.machine, p.replica.Machine) {
+		return nil, fault("the replica is in another state")
+	}
+	return effects, p.invariants(effects)
+}
+
+// invariants are true after every event.
+func (p *play) invariants(effects []round.Effect) error {
+	m, r := p.machine, p.machine.Current()
+	if err := p.money(); err != nil {
+		return err
+	}
+	if !round.Counted(m) {
+		return fault("the machine miscounts its workers")
+	}
+	phase, _ := m.Phase()
+	if phase < round.Closing && r.List != (protocol.Digest{}) || phase >= round.Closing && r.List == (protocol.Digest{}) {
+		return fault(fmt.Sprintf("list %s in phase %v", r.List.Short(), phase))
+	}
+	if p.listOf == r.Number && p.list != (protocol.Digest{}) && r.List != p.list {
+		return fault("a closed list changed")
+	}
+	p.listOf, p.list = r.Number, r.List
+	if len(r.Verdicts) != 0 && len(r.Verdicts) != len(r.Candidates) || len(r.Clips) != len(r.Candidates) {
+		return fault("candidates, clips and verdicts differ in number")
+	}
+	for _, e := range effects {
+		if done, ok := e.(round.Merged); ok {
+			if err := p.merged(&done.Summary); err != nil {
+				return err
+			}
+		}
+	}
+	for _, x := range m.Members() {
+		if kind, owes := m.Owes(x.Node); owes && kind == protocol.KindJoin {
+			return fault("a member owes a join")
+		}
+	}
+	return nil
+}
+
+func (p *play) money() error {
+	s := p.machine.Supply()
+	keys := map[protocol.NodeID]bool{p.man.Owner: true, protocol.NodeID(protocol.Hash("treasury", p.chain.Run[:])): true}
+	for _, g := range p.man.Members.Genesis {
+		keys[g.Node] = true
+	}
+	for _, x := range p.machine.Members() {
+		keys[x.Node] = true
+	}
+	held := s.Unpaid
+	for n := range keys {
+		h := p.machine.Holding(n)
+		held += ledger.Amount(h.Stake) + ledger.Amount(h.Balance)
+	}
+	if s.Genesis != p.genesis || s.Total() != held {
+		return fault(fmt.Sprintf("supply %+v, but %d is held", s, held))
+	}
+	return nil
+}
+
+// merged checks a final round: what was accepted was listed, scored and keyed.
+func (p *play) merged(s *round.Summary) error {
+	seen := map[protocol.NodeID]bool{}
+	for _, o := range s.Outcomes {
+		if seen[o.Worker] || !slices.Contains(s.Workers, o.Worker) || o.Verdict.Worker != o.Worker {
+			return fault("an outcome of nobody on the roster, or a second one")
+		}
+		seen[o.Worker] = true
+		if ok := o.Verdict.Reason == protocol.OK; ok != (o.Verdict.Clip > 0) || ok && (!o.Revealed || o.Verdict.Score <= 0) {
+			return fault(fmt.Sprintf("accepted without key, score or clip factor: %+v", o))
+		}
+	}
+	if !slices.IsSortedFunc(s.Workers, func(a, b protocol.NodeID) int { return bytes.Compare(a[:], b[:]) }) {
+		return fault("the roster is not sorted")
+	}
+	return nil
+}
+
+// say signs a body as name would in the present round.
+func (p *play) say(name string, body protocol.Body) protocol.Message {
+	p.id(name)
+	r := p.machine.Current().Number
+	if body.Kind() == protocol.KindJoin {
+		r = 0
+	}
+	return protocol.Sign(keyOf(name), p.chain.Run, r, body)
+}
+
+// anchor returns the end of name's n-th hash chain.
+func (p *play) anchor(name string, n int) protocol.Digest {
+	d := protocol.Hash("test chain", []byte(name), protocol.Encode(n))
+	for range 64 {
+		link := protocol.Hash("beacon", d[:])
+		p.preimages[link] = d
+		d = link
+	}
+	return d
+}
+
+// preimage returns what the machine expects of a validator next.
+func (p *play) preimage(name string) protocol.Digest {
+	x, _ := p.machine.Member(idOf(name))
+	return p.preimages[x.Anchor]
+}
+
+// commitOf returns an honest commit.
+func (p *play) commitOf(name string) protocol.Commit {
+	r := p.machine.Current()
+	plain := protocol.Hash("test plain", []byte(name), protocol.Encode(r.Number))
+	return protocol.Commit{
+		StateRoot: r.Root, Plain: plain, Cipher: protocol.Hash("test cipher", plain[:]),
+		Size: 100, Kept: 64, Tokens: 8, Loss: 1e9,
+	}
+}
+
+// sheetOf returns an honest sheet: every candidate improves the loss by 1000.
+func (p *play) sheetOf() protocol.Sheet {
+	r := p.machine.Current()
+	s := protocol.Sheet{Seed: r.Eval, Loss: 2e9, Rows: make([]protocol.Row, len(r.Candidates))}
+	for i := range s.Rows {
+		s.Rows[i].First = 1000
+	}
+	return s
+}
+
+// receiptOf returns the receipt of a merge that every honest validator computes.
+func (p *play) receiptOf() protocol.Receipt {
+	r := p.machine.Current()
+	what := protocol.Encode(r.Verdicts)
+	return protocol.Receipt{
+		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
+		Step: protocol.Hash("test step", what), Payload: protocol.Hash("test payload", what), Size: 50,
+		Model: protocol.Hash("test model", r.Root[:], what),
+	}
+}
+
+// honest returns what name owes now, said honestly; ok is false if it owes
+// nothing. find gives the finding for one commit.
+func (p *play) honest(name string, find func(e *round.Entry) protocol.Finding) (msg protocol.Message, ok bool) {
+	r := p.machine.Current()
+	kind, ok := p.machine.Owes(p.id(name))
+	if !ok {
+		return msg, false
+	}
+	switch kind {
+	case protocol.KindCommit:
+		return p.say(name, p.commitOf(name)), true
+	case protocol.KindListSignature:
+		return p.say(name, protocol.ListSignature{List: r.List}), true
+	case protocol.KindReveal:
+		return p.say(name, protocol.Reveal{Key: [32]byte{1}}), true
+	case protocol.KindAttestation:
+		a := protocol.Attestation{List: r.List, Preimage: p.preimage(name)}
+		for i := range r.Entries {
+			a.Findings = append(a.Findings, find(&r.Entries[i]))
+		}
+		return p.say(name, a), true
+	case protocol.KindSheetCommit:
+		s := p.sheetOf()
+		p.sheets[name] = s
+		return p.say(name, protocol.SheetCommit{Sheet: s.Digest(idOf(name))}), true
+	case protocol.KindSheetReveal:
+		return p.say(name, protocol.SheetReveal{Sheet: p.sheets[name]}), true
+	case protocol.KindProposal:
+		return p.say(name, protocol.Proposal{Receipt: p.receiptOf()}), true
+	case protocol.KindCoSign:
+		return p.say(name, protocol.CoSign{Receipt: r.Proposal.Digest(), Before: 2e9, After: 1e9, HeldOut: 3e9}), true
+	}
+	panic(fmt.Sprintf("no honest answer to a duty of kind %d", kind))
+}
+
+// opened is the finding of a validator for which everything revealed is well.
+func opened(e *round.Entry) protocol.Finding {
+	if !e.Revealed {
+		return protocol.Finding{Reason: protocol.NotRevealed}
+	}
+	return protocol.Finding{NormLo: 100 * 100}
+}
