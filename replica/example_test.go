@@ -1,0 +1,42 @@
+package replica_test
+
+import (
+	"fmt"
+
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+	"lode/tensor"
+)
+
+// A worker seals an update; once its key is known anybody can open it.
+func ExampleRules_Open() {
+	rules, err := replica.NewRules(manifest())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	delta := make(tensor.Flat, rules.Layout.Len())
+	delta[0] = 0.5
+	update, err := gradient.Encode(rules.Layout, rules.Codec(0), delta)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	worker, root := keyOf(1), protocol.Digest{}
+	sealed := rules.Seal(worker, 0, root, update)
+	commit := protocol.Commit{StateRoot: root, Plain: sealed.Plain, Cipher: sealed.Cipher, Size: uint32(len(sealed.Payload))}
+
+	_, err = rules.Open(0, idOf(1), commit, [32]byte{}, sealed.Payload)
+	fmt.Println(err)
+	key := protocol.PayloadKey(worker, rules.Run, 0, sealed.Plain)
+	opened, err := rules.Open(0, idOf(1), commit, key, sealed.Payload)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(opened.NormSquared() == update.NormSquared())
+	// Output:
+	// refused (17): ciphertext does not open: wrong key or damaged
+	// true
+}

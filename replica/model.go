@@ -1,0 +1,172 @@
+package replica
+
+// This file holds the model: parameters and outer optimizer at one state root.
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"lode/aggregation"
+	"lode/coordinator/round"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/tensor"
+)
+
+// Model is the model before round Next.
+type Model struct {
+	Rules  *Rules
+	Next   protocol.Round
+	Params tensor.Flat        // length D
+	Outer  aggregation.Planes // of the outer optimizer; empty for plain SGD
+}
+
+// NewModel returns the model a run begins with.
+func NewModel(r *Rules) (*Model, error) {
+	m := &Model{Rules: r, Params: make(tensor.Flat, r.Layout.Len())}
+	if err := r.Model.Init(r.Manifest.Seed, m.Params); err != nil {
+		return nil, fmt.Errorf("initial parameters: %w", err)
+	}
+	var err error
+	m.Outer, err = aggregation.NewPlanes(r.Layout, r.Merge(0))
+	return m, err
+}
+
+// Merged is the outcome of one round's merge, not yet adopted.
+type Merged struct {
+	Step   *aggregation.Step
+	Params tensor.Flat
+	Outer  aggregation.Planes
+	Model  protocol.Digest // Merkle root of Params
+	State  protocol.Digest // of Outer; zero if there is none
+}
+
+// Merge recomputes a round's step from its accepted updates and their clip
+// factors. The model stays where it is until [Model.Adopt].
+func (m *Model) Merge(updates []*gradient.Update, clips []gradient.Clip) (*Merged, error) {
+	parts := make([]aggregation.Contribution, len(updates))
+	for i, u := range updates {
+		parts[i] = aggregation.Contribution{Update: u, Clip: clips[i]}
+	}
+	out := &Merged{Params: make(tensor.Flat, len(m.Params)), Outer: clonePlanes(m.Outer)}
+	var err error
+	out.Step, err = aggregation.Merge(m.Rules.Layout, m.Rules.Merge(m.Next), parts, out.Outer)
+	if err != nil {
+		return nil, fmt.Errorf("merge of round %d: %w", m.Next, err)
+	}
+	return out, m.step(out)
+}
+
+// step fills in what follows from the step.
+func (m *Model) step(out *Merged) error {
+	if err := aggregation.Apply(out.Step, out.Params, m.Params); err != nil {
+		return fmt.Errorf("step of round %d: %w", m.Next, err)
+	}
+	root, err := tensor.Root(m.Rules.Layout, out.Params)
+	if err != nil {
+		return err
+	}
+	out.Model, out.State = root, outerDigest(out.Outer)
+	return nil
+}
+
+// Adopt moves the model to the state after a final receipt. It refuses a merge
+// that is not the receipt's.
+func (m *Model) Adopt(out *Merged, rc protocol.Receipt) error {
+	switch {
+	case rc.Round != m.Next:
+		return fmt.Errorf("receipt of round %d, the model is before round %d", rc.Round, m.Next)
+	case protocol.Sum(out.Step.Plain()) != rc.Step:
+		return fmt.Errorf("round %d: the merged step is not the receipt's", rc.Round)
+	case out.Model != rc.Model || out.State != rc.Outer:
+		return fmt.Errorf("round %d: the step does not lead to the receipt's state", rc.Round)
+	}
+	m.Params, m.Outer, m.Next = out.Params, out.Outer, rc.Round+1
+	return nil
+}
+
+// Apply moves the model by a merged step as it travels, checked against the
+// receipt. It cannot follow the outer optimizer's integers, which workers do not
+// need; the state they belong to is checked by those who merge.
+func (m *Model) Apply(rc protocol.Receipt, payload []byte) error {
+	if rc.Round != m.Next {
+		return fmt.Errorf("receipt of round %d, the model is before round %d", rc.Round, m.Next)
+	}
+	step, err := aggregation.ParseStepWire(m.Rules.Layout, m.Rules.Merge(m.Next), payload)
+	if err != nil {
+		return fmt.Errorf("step of round %d: %w", rc.Round, err)
+	}
+	out := &Merged{Step: step, Params: make(tensor.Flat, len(m.Params)), Outer: m.Outer}
+	if err := m.step(out); err != nil {
+		return err
+	}
+	out.State = rc.Outer
+	return m.Adopt(out, rc)
+}
+
+// Catch moves the model past a finished round, fetching what that takes: the
+// merged step, or the updates it was merged from where the outer optimizer's
+// integers must follow. Rounds the model has left already change nothing.
+func (m *Model) Catch(ctx context.Context, from Fetcher, s *round.Summary) error {
+	if s.Round < m.Next {
+		return nil
+	}
+	if len(m.Outer) > 0 {
+		updates, err := m.Rules.Updates(ctx, from, s)
+		if err != nil {
+			return err
+		}
+		merged, err := m.Merge(updates, Accepted(s))
+		if err != nil {
+			return err
+		}
+		return m.Adopt(merged, s.Receipt)
+	}
+	payload, err := from.Fetch(ctx, s.Receipt.Payload, int64(m.Rules.MaxStep(s.Round)))
+	if err != nil {
+		return fmt.Errorf("merged step of round %d: %w", s.Round, err)
+	}
+	return m.Apply(s.Receipt, payload)
+}
+
+// Accepted returns the clip factors of a summary's accepted updates, in the
+// order of its outcomes.
+func Accepted(s *round.Summary) []gradient.Clip {
+	var clips []gradient.Clip
+	for _, o := range s.Outcomes {
+		if o.Verdict.Reason == protocol.OK {
+			clips = append(clips, o.Verdict.Clip)
+		}
+	}
+	return clips
+}
+
+func clonePlanes(p aggregation.Planes) aggregation.Planes {
+	out := make(aggregation.Planes, len(p))
+	for i := range p {
+		out[i] = slices.Clone(p[i])
+	}
+	return out
+}
+
+// outerDigest names the outer optimizer's integers: plane after plane, values as
+// little-endian int64, hashed as a tree over chunks of [tensor.ChunkLen].
+func outerDigest(planes aggregation.Planes) protocol.Digest {
+	if len(planes) == 0 {
+		return protocol.Digest{}
+	}
+	var tree tensor.Tree
+	buf := make([]byte, 0, 8*tensor.ChunkLen)
+	for _, p := range planes {
+		for vals := range slices.Chunk(p, tensor.ChunkLen) {
+			buf = buf[:0]
+			for _, v := range vals {
+				buf = binary.LittleEndian.AppendUint64(buf, uint64(v))
+			}
+			tree.Add(buf)
+		}
+	}
+	return tree.Root()
+}

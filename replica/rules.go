@@ -1,0 +1,88 @@
+package replica
+
+// This file derives from a manifest what each round is done with.
+
+import (
+	"fmt"
+
+	"lode/aggregation"
+	"lode/engine"
+	"lode/engine/model"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/tensor"
+)
+
+// Rules are a manifest's rules in the terms of the packages that follow them.
+type Rules struct {
+	Manifest protocol.Manifest
+	Run      protocol.RunID
+	Model    model.Llama
+	Layout   tensor.Layout
+}
+
+// NewRules checks the manifest and derives its rules.
+func NewRules(man protocol.Manifest) (*Rules, error) {
+	if err := man.Validate(); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	m := man.Model
+	r := &Rules{Manifest: man, Run: man.ID(), Model: model.Llama{
+		Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads), KVHeads: int(m.KVHeads),
+		FFN: int(m.FFN), Vocab: int(m.Vocab), Context: int(m.Context),
+		RopeTheta: m.Theta, NormEps: m.NormEps, Tied: m.Tied,
+	}}
+	var err error
+	if r.Layout, err = r.Model.Layout(); err != nil {
+		return nil, fmt.Errorf("manifest: model: %w", err)
+	}
+	if err := r.Merge(0).Validate(); err != nil {
+		return nil, fmt.Errorf("manifest: merge: %w", err)
+	}
+	return r, nil
+}
+
+// Codec returns the parameters of round n's updates.
+func (r *Rules) Codec(n protocol.Round) gradient.Params {
+	u := r.Manifest.Update
+	keep := int(u.Keep)
+	if n < protocol.Round(u.DenseStart) {
+		keep *= int(u.Boost)
+	}
+	return gradient.Params{K: keep, EMin: int8(u.MinExp), EMax: int8(u.MaxExp)}
+}
+
+// Merge returns the settings of round n's merge.
+func (r *Rules) Merge(n protocol.Round) aggregation.Config {
+	g := r.Manifest.Merge
+	cfg := aggregation.DefaultConfig(r.Codec(n))
+	cfg.Rule, cfg.Rate, cfg.Momentum, cfg.StepBits = g.Rule, g.Rate, g.Momentum, int(g.StepBits)
+	if g.Momentum > 0 {
+		cfg.Optimizer = "nesterov"
+	}
+	return cfg
+}
+
+// MaxPayload returns the largest payload a worker may send in round n, bytes.
+func (r *Rules) MaxPayload(n protocol.Round) int {
+	return gradient.MaxWireLen(r.Layout, r.Codec(n)) + protocol.SealOverhead
+}
+
+// MaxStep returns the largest payload of round n's merged step, bytes.
+func (r *Rules) MaxStep(n protocol.Round) int {
+	return aggregation.MaxStepWireLen(r.Layout, r.Merge(n))
+}
+
+// Hyper returns the settings of the inner steps of round n: the rate warms up
+// linearly over the first rounds.
+func (r *Rules) Hyper(n protocol.Round) engine.Hyper {
+	t := r.Manifest.Train
+	rate := t.Rate
+	if n < protocol.Round(t.Warmup) {
+		rate *= float64(n+1) / float64(t.Warmup+1)
+	}
+	return engine.Hyper{
+		Rate: float32(rate), Beta1: float32(t.Beta1), Beta2: float32(t.Beta2),
+		WeightDecay: float32(t.WeightDecay), ClipNorm: float32(t.ClipNorm),
+	}
+}

@@ -1,0 +1,98 @@
+package replica
+
+// This file holds updates on their way: sealed into payloads, and opened again.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+
+	"lode/aggregation"
+	"lode/coordinator/round"
+	"lode/gradient"
+	"lode/protocol"
+)
+
+// Sealed is an update ready to be committed to and sent.
+type Sealed struct {
+	Payload []byte
+	Plain   protocol.Digest
+	Cipher  protocol.Digest
+}
+
+// Seal turns a worker's update of round n, computed from root, into a payload.
+// The same update gives the same payload.
+func (r *Rules) Seal(key ed25519.PrivateKey, n protocol.Round, root protocol.Digest, u *gradient.Update) Sealed {
+	plain := protocol.Sum(u.Plain())
+	h := protocol.Header{Run: r.Run, Round: n, Node: nodeID(key), StateRoot: root, Plain: plain}
+	payload := protocol.Seal(protocol.PayloadKey(key, r.Run, n, plain), h, u.Wire())
+	return Sealed{Payload: payload, Plain: plain, Cipher: protocol.Sum(payload)}
+}
+
+func nodeID(key ed25519.PrivateKey) protocol.NodeID {
+	return protocol.NodeID(key.Public().(ed25519.PublicKey))
+}
+
+// Open takes a payload apart again. Everything that can be wrong with it is a
+// refusal with its own reason.
+func (r *Rules) Open(n protocol.Round, worker protocol.NodeID, c protocol.Commit, key [32]byte, payload []byte) (*gradient.Update, error) {
+	if len(payload) != int(c.Size) || protocol.Sum(payload) != c.Cipher {
+		return nil, protocol.Refuse(protocol.WrongContent, "payload is not what was committed")
+	}
+	h := protocol.Header{Run: r.Run, Round: n, Node: worker, StateRoot: c.StateRoot, Plain: c.Plain}
+	codec := r.Codec(n)
+	content, err := protocol.Unseal(key, h, payload, gradient.MaxWireLen(r.Layout, codec))
+	if err != nil {
+		return nil, err
+	}
+	u, err := gradient.ParseWire(r.Layout, codec, content)
+	if err != nil {
+		return nil, protocol.Refuse(protocol.BadUpdate, "%v", err)
+	}
+	if protocol.Sum(u.Plain()) != c.Plain {
+		return nil, protocol.Refuse(protocol.WrongContent, "update does not hash to the committed digest")
+	}
+	return u, nil
+}
+
+// Fetcher gets payloads by digest, verified, of at most so many bytes.
+type Fetcher interface {
+	Fetch(ctx context.Context, digest protocol.Digest, most int64) ([]byte, error)
+}
+
+// Updates fetches and opens the accepted updates of a finished round, in the
+// order of its outcomes.
+func (r *Rules) Updates(ctx context.Context, from Fetcher, s *round.Summary) ([]*gradient.Update, error) {
+	var out []*gradient.Update
+	for _, o := range s.Outcomes {
+		if o.Verdict.Reason != protocol.OK {
+			continue
+		}
+		payload, err := from.Fetch(ctx, o.Commit.Cipher, int64(r.MaxPayload(s.Round)))
+		if err != nil {
+			return nil, fmt.Errorf("update of %s in round %d: %w", o.Worker.Short(), s.Round, err)
+		}
+		u, err := r.Open(s.Round, o.Worker, o.Commit, o.Key, payload)
+		if err != nil {
+			return nil, fmt.Errorf("update of %s in round %d: %w", o.Worker.Short(), s.Round, err)
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+// Step fetches a finished round's merged step.
+func (r *Rules) Step(ctx context.Context, from Fetcher, rc protocol.Receipt) (*aggregation.Step, error) {
+	payload, err := from.Fetch(ctx, rc.Payload, int64(r.MaxStep(rc.Round)))
+	if err != nil {
+		return nil, fmt.Errorf("merged step of round %d: %w", rc.Round, err)
+	}
+	step, err := aggregation.ParseStepWire(r.Layout, r.Merge(rc.Round), payload)
+	if err != nil {
+		return nil, fmt.Errorf("merged step of round %d: %w", rc.Round, err)
+	}
+	if protocol.Sum(step.Plain()) != rc.Step {
+		return nil, fmt.Errorf("merged step of round %d is not the receipt's", rc.Round)
+	}
+	return step, nil
+}
