@@ -1,0 +1,100 @@
+package journal
+
+// This file holds the journal.
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"lode/protocol"
+)
+
+// Journal is the record of one run on disk.
+type Journal struct {
+	db     *bbolt.DB
+	bucket []byte
+	length atomic.Uint64
+}
+
+// lockWait is how long Open waits for another process to let go of the file.
+const lockWait = 2 * time.Second
+
+// Open opens or makes the file at path and the run's record in it.
+func Open(path string, run protocol.RunID) (*Journal, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("record %s: another process is using it: is a coordinator running already?", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record %s: %w", path, err)
+	}
+	j := &Journal{db: db, bucket: append([]byte("record "), run[:]...)}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(j.bucket)
+		if err != nil {
+			return err
+		}
+		if k, _ := b.Cursor().Last(); k != nil {
+			j.length.Store(binary.BigEndian.Uint64(k) + 1)
+		}
+		return nil
+	})
+	if err != nil {
+		db.Close()
+		return nil, fmt.Errorf("record %s: %w", path, err)
+	}
+	return j, nil
+}
+
+// Len returns the number of entries.
+func (j *Journal) Len() uint64 { return j.length.Load() }
+
+// Append makes entries durable behind those that are there.
+func (j *Journal) Append(entries [][]byte) error {
+	next := j.Len()
+	err := j.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(j.bucket)
+		b.FillPercent = 1 // keys only grow
+		for i, e := range entries {
+			if err := b.Put(key(next+uint64(i)), e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record: write entry %d: %w", next, err)
+	}
+	j.length.Store(next + uint64(len(entries)))
+	return nil
+}
+
+// Read returns at most most entries from the given index on; none past the end.
+func (j *Journal) Read(from uint64, most int) ([][]byte, error) {
+	var out [][]byte
+	err := j.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(j.bucket).Cursor()
+		for k, v := c.Seek(key(from)); k != nil && len(out) < most; k, v = c.Next() {
+			if got := binary.BigEndian.Uint64(k); got != from+uint64(len(out)) {
+				return fmt.Errorf("entry %d is missing, entry %d follows", from+uint64(len(out)), got)
+			}
+			out = append(out, append([]byte(nil), v...))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("record: read entry %d: %w", from, err)
+	}
+	return out, nil
+}
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.db.Close() }
+
+func key(i uint64) []byte { return binary.BigEndian.AppendUint64(nil, i) }

@@ -1,0 +1,266 @@
+package coordinator
+
+// This file holds the publisher: it follows merged steps and writes checkpoints.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+	"sync"
+	"time"
+
+	"lode/checkpoints"
+	"lode/coordinator/round"
+	"lode/protocol"
+	"lode/replica"
+)
+
+// Publisher writes checkpoints of a run to a store. It holds a model of its own
+// and moves it by the merged steps that the record names; every checkpoint has
+// been compared with its receipt.
+type Publisher struct {
+	store checkpoints.Store
+	key   ed25519.PrivateKey
+	rules *replica.Rules
+	from  replica.Fetcher
+	every protocol.Round
+
+	mu    sync.Mutex
+	queue []round.Summary
+	files map[protocol.Digest]stored // of the last checkpoint
+	ready chan struct{}
+
+	// Owned by run.
+	model  *replica.Model
+	parent protocol.Digest // manifest of the last checkpoint
+	wrote  protocol.Round  // round of the last checkpoint, 0 for none
+	root   protocol.Digest // state root before model.Next
+}
+
+// stored is a file of a checkpoint.
+type stored struct {
+	name string
+	size int64
+}
+
+// NewPublisher returns a publisher that writes a checkpoint every so many rounds
+// and one at the end. Payloads are read from the given place.
+func NewPublisher(store checkpoints.Store, key ed25519.PrivateKey, rules *replica.Rules, from replica.Fetcher, every protocol.Round) (*Publisher, error) {
+	model, err := replica.NewModel(rules)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{
+		store: store, key: key, rules: rules, from: from, every: max(1, every), model: model,
+		files: map[protocol.Digest]stored{}, ready: make(chan struct{}, 1),
+	}, nil
+}
+
+func (p *Publisher) merged(s round.Summary) {
+	p.mu.Lock()
+	p.queue = append(p.queue, s)
+	p.mu.Unlock()
+	select {
+	case p.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Publisher) take() []round.Summary {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := p.queue
+	p.queue = nil
+	return q
+}
+
+// run follows until ctx ends, then writes what is not in a checkpoint yet.
+func (p *Publisher) run(ctx context.Context, saved chan<- protocol.Published) error {
+	if err := p.resume(ctx, saved); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return p.last(context.WithoutCancel(ctx))
+		case <-p.ready:
+		}
+		for _, s := range p.take() {
+			if err := p.follow(ctx, &s, saved); err != nil {
+				if ctx.Err() != nil {
+					return p.last(context.WithoutCancel(ctx))
+				}
+				return err
+			}
+		}
+	}
+}
+
+// resume takes up the run's last checkpoint, if there is one, and announces it:
+// the one that a stopping coordinator wrote is not on the record yet.
+func (p *Publisher) resume(ctx context.Context, saved chan<- protocol.Published) error {
+	m, err := checkpoints.Latest(ctx, p.store, p.rules.Run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("last checkpoint: %w", err)
+	}
+	p.parent, p.wrote = m.Digest(), protocol.Round(m.Round)
+	p.shelve(m)
+	return p.announce(ctx, m, saved)
+}
+
+func (p *Publisher) announce(ctx context.Context, m checkpoints.Manifest, saved chan<- protocol.Published) error {
+	select {
+	case saved <- protocol.Published{Round: protocol.Round(m.Round), Manifest: protocol.Sum(m.Encode())}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *Publisher) follow(ctx context.Context, s *round.Summary, saved chan<- protocol.Published) error {
+	if err := p.model.Catch(ctx, p.from, s); err != nil {
+		return fmt.Errorf("publisher: %w", err)
+	}
+	p.root = s.Root
+	if p.model.Next%p.every != 0 || p.model.Next <= p.wrote {
+		return nil
+	}
+	m, err := p.write(ctx, s)
+	if err != nil {
+		return err
+	}
+	return p.announce(ctx, m, saved)
+}
+
+// last writes the state a stopping coordinator leaves.
+func (p *Publisher) last(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var newest *round.Summary
+	for _, s := range p.take() {
+		if err := p.model.Catch(ctx, p.from, &s); err != nil {
+			return fmt.Errorf("publisher: %w", err)
+		}
+		newest = &s
+		p.root = s.Root
+	}
+	if p.model.Next <= p.wrote {
+		return nil
+	}
+	_, err := p.write(ctx, newest)
+	return err
+}
+
+func (p *Publisher) write(ctx context.Context, s *round.Summary) (checkpoints.Manifest, error) {
+	info := map[string]string{"name": p.rules.Manifest.Name}
+	if s != nil {
+		info["held_out_loss_nats"] = strconv.FormatFloat(s.HeldOut.Nats(), 'f', 6, 64)
+	}
+	m, err := checkpoints.Write(ctx, p.store, checkpoints.Draft{
+		Run: p.rules.Run, Round: uint64(p.model.Next), StateRoot: p.root, Parent: p.parent,
+		Info: info, Layout: p.rules.Layout, Model: p.model.Params, Config: p.rules.Model.Config(),
+		State: outerTensors(p.model), Sign: checkpoints.SignWith(p.key),
+	})
+	if err != nil {
+		return m, fmt.Errorf("checkpoint of round %d: %w", p.model.Next, err)
+	}
+	p.parent, p.wrote = m.Digest(), p.model.Next
+	p.shelve(m)
+	return m, nil
+}
+
+// outerTensors names the outer optimizer's integers for a checkpoint.
+func outerTensors(m *replica.Model) []checkpoints.Ints {
+	var out []checkpoints.Ints
+	for i, plane := range m.Outer {
+		out = append(out, checkpoints.Ints{
+			Name: fmt.Sprintf("outer.%d", i), Shape: []int{len(plane)},
+			Read: func(offset int, dst []int64) error { copy(dst, plane[offset:]); return nil },
+		})
+	}
+	return out
+}
+
+// shelve makes the checkpoint's files available by digest.
+func (p *Publisher) shelve(m checkpoints.Manifest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.files)
+	b := m.Encode()
+	p.files[protocol.Sum(b)] = stored{m.Path(checkpoints.ManifestFile), int64(len(b))}
+	for _, f := range m.Files {
+		p.files[f.SHA256] = stored{m.Path(f.Name), f.Size}
+	}
+}
+
+// Open implements [Shelf] for the files of the last checkpoint.
+func (p *Publisher) Open(ctx context.Context, d protocol.Digest) (io.ReadSeekCloser, int64, bool) {
+	p.mu.Lock()
+	f, ok := p.files[d]
+	p.mu.Unlock()
+	if !ok {
+		return nil, 0, false
+	}
+	return &object{ctx: ctx, store: p.store, file: f}, f.size, true
+}
+
+// object reads a stored file from any offset.
+type object struct {
+	ctx   context.Context
+	store checkpoints.Store
+	file  stored
+	at    int64
+	body  io.ReadCloser
+}
+
+// Read implements io.Reader.
+func (o *object) Read(b []byte) (int, error) {
+	if o.at >= o.file.size {
+		return 0, io.EOF
+	}
+	if o.body == nil {
+		body, _, err := o.store.Get(o.ctx, o.file.name, o.at)
+		if err != nil {
+			return 0, err
+		}
+		o.body = body
+	}
+	n, err := o.body.Read(b)
+	o.at += int64(n)
+	return n, err
+}
+
+// Seek implements io.Seeker.
+func (o *object) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += o.at
+	case io.SeekEnd:
+		offset += o.file.size
+	}
+	if offset < 0 {
+		return o.at, fmt.Errorf("seek to %d", offset)
+	}
+	if offset != o.at {
+		_ = o.Close()
+		o.at = offset
+	}
+	return o.at, nil
+}
+
+// Close implements io.Closer.
+func (o *object) Close() error {
+	if o.body == nil {
+		return nil
+	}
+	err := o.body.Close()
+	o.body = nil
+	return err
+}

@@ -1,0 +1,100 @@
+package coordinator
+
+// This file holds the status for people.
+
+import (
+	"context"
+
+	"lode/coordinator/round"
+	"lode/protocol"
+)
+
+// Status is how a run stands, in terms people ask for.
+type Status struct {
+	Run      string            `json:"run"`
+	Name     string            `json:"name"`
+	Round    uint64            `json:"round"`
+	Phase    string            `json:"phase"`
+	Since    float64           `json:"phase_seconds"`
+	Waiting  []string          `json:"waiting_for,omitempty"` // names of members
+	Deadline float64           `json:"deadline_seconds,omitempty"`
+	Root     string            `json:"state_root"`
+	Entries  uint64            `json:"record_entries"`
+	Rounds   uint64            `json:"rounds"`
+	Accepted uint64            `json:"updates_accepted"`
+	Refused  uint64            `json:"updates_refused"`
+	Tokens   uint64            `json:"tokens"`
+	UpBytes  uint64            `json:"update_bytes"`
+	Down     uint64            `json:"step_bytes"`
+	Loss     float64           `json:"loss_nats"`          // after the last merge, shared batch
+	HeldOut  float64           `json:"held_out_loss_nats"` // after the last merge
+	Saved    uint64            `json:"checkpoint_round"`
+	Supply   uint64            `json:"supply"`
+	Members  []MemberStatus    `json:"members"`
+	Refusals map[string]uint64 `json:"refusals,omitempty"` // by reason, since the coordinator started
+}
+
+// MemberStatus is one member's line.
+type MemberStatus struct {
+	Node      string  `json:"node"`
+	Name      string  `json:"name"`
+	Role      string  `json:"role"`
+	Present   bool    `json:"present"`
+	Accepted  uint64  `json:"accepted"`
+	Refused   uint64  `json:"refused"`
+	Stake     uint64  `json:"stake"`   // 1e-9 coin
+	Balance   uint64  `json:"balance"` // 1e-9 coin
+	Incentive float64 `json:"incentive"`
+	Dividend  float64 `json:"dividend"`
+}
+
+// Status returns how the run stands now.
+func (c *Coordinator) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := c.Ask(ctx, func(m *round.Machine) { s = statusOf(m) })
+	s.Entries = c.cfg.Journal.Len()
+	return s, err
+}
+
+func statusOf(m *round.Machine) Status {
+	phase, deadline := m.Phase()
+	cur, counts := m.Current(), m.Counts()
+	s := Status{
+		Run: m.Run().String(), Name: m.Manifest().Name,
+		Round: uint64(cur.Number), Phase: phase.String(), Since: clock().Sub(m.Entered()).Seconds(), Root: cur.Root.String(),
+		Rounds: counts.Rounds, Accepted: counts.Accepted, Refused: counts.Refused,
+		Tokens: counts.Tokens, UpBytes: counts.UpBytes, Down: counts.DownBytes,
+		Saved: uint64(m.Saved().Round), Supply: uint64(m.Supply().Total()),
+	}
+	if deadline != 0 {
+		s.Deadline = max(0, deadline.Sub(clock()).Seconds())
+	}
+	if past := m.Past(); len(past) > 0 {
+		last := past[len(past)-1]
+		s.Loss, s.HeldOut = last.After.Nats(), last.HeldOut.Nats()
+	}
+	for _, n := range m.Waiting() {
+		if x, ok := m.Member(n); ok {
+			s.Waiting = append(s.Waiting, x.Name)
+		}
+	}
+	for _, x := range m.Members() {
+		s.Members = append(s.Members, memberStatus(m, x))
+	}
+	return s
+}
+
+func memberStatus(m *round.Machine, x round.Member) MemberStatus {
+	held := m.Holding(x.Node)
+	out := MemberStatus{
+		Node: x.Node.String(), Name: x.Name, Role: x.Role.String(), Present: x.Present,
+		Stake: held.Stake, Balance: held.Balance,
+	}
+	if x.Role == protocol.Worker {
+		out.Accepted, out.Refused = m.Record(x.Node)
+	}
+	if line, ok := m.LastPay(x.Node); ok {
+		out.Incentive, out.Dividend = float64(line.Incentive)/(1<<32), float64(line.Dividend)/(1<<32)
+	}
+	return out
+}

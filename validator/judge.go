@@ -1,0 +1,289 @@
+package validator
+
+// This file holds the judge: the goroutine that owns engine and model and does
+// one duty after the other.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"lode/coordinator/round"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+	"lode/tensor"
+)
+
+// task is one duty with the round it belongs to, as it stood then.
+type task struct {
+	duty     duty
+	round    *round.Round
+	preimage protocol.Digest
+}
+
+type judge struct {
+	cfg Config
+	me  protocol.NodeID
+
+	// Owned by run.
+	model   *replica.Model
+	memory  []remembered // last rounds, oldest first
+	updates map[protocol.NodeID]*gradient.Update
+	opened  protocol.Round // round that updates belong to
+	sheet   *protocol.Sheet
+	merged  *replica.Merged
+	sealing protocol.Round // round that merged belongs to
+	grad    tensor.Flat    // of the evaluation batch, length D
+
+	mu    sync.Mutex
+	todo  []task
+	final []round.Summary
+	ready chan struct{}
+}
+
+func newJudge(cfg Config, me protocol.NodeID) *judge {
+	return &judge{cfg: cfg, me: me, ready: make(chan struct{}, 1)}
+}
+
+// finish hands over rounds that became final.
+func (j *judge) finish(final []round.Summary) {
+	if len(final) == 0 {
+		return
+	}
+	j.mu.Lock()
+	j.final = append(j.final, final...)
+	j.mu.Unlock()
+	j.nudge()
+}
+
+// work hands over a duty.
+func (j *judge) work(k task) {
+	j.mu.Lock()
+	j.todo = append(j.todo, k)
+	j.mu.Unlock()
+	j.nudge()
+}
+
+func (j *judge) nudge() {
+	select {
+	case j.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (j *judge) take() (final []round.Summary, todo []task) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	final, todo = j.final, j.todo
+	j.final, j.todo = nil, nil
+	return final, todo
+}
+
+func (j *judge) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-j.ready:
+		}
+		final, todo := j.take()
+		for i := range final {
+			if err := j.conclude(ctx, &final[i], len(final)-1-i); err != nil {
+				return err
+			}
+		}
+		for i, k := range todo {
+			// Only the newest duty can still be wanted; list signatures are cheap
+			// and count until the round ends.
+			if i < len(todo)-1 && k.duty.kind != protocol.KindListSignature {
+				continue
+			}
+			if err := j.do(ctx, k); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// do answers one duty. A refusal is logged: the record moved on.
+func (j *judge) do(ctx context.Context, k task) error {
+	body, err := j.answer(ctx, k)
+	if err == nil {
+		err = replica.Submit(ctx, j.cfg.Link, protocol.Sign(j.cfg.Key, j.cfg.Rules.Run, k.duty.round, body))
+	}
+	var refusal *protocol.Refusal
+	switch {
+	case err == nil, protocol.ReasonOf(err) == protocol.Duplicate:
+		return nil
+	case errors.As(err, &refusal), errors.Is(err, errStale):
+		j.cfg.Log.Debug().Err(err).Uint64("round", uint64(k.duty.round)).Uint8("kind", uint8(k.duty.kind)).Msg("duty not done")
+		return nil
+	}
+	return fmt.Errorf("round %d: %w", k.duty.round, err)
+}
+
+// errStale says that a duty belongs to a round the model has not reached or has
+// left.
+var errStale = errors.New("the round moved on")
+
+func (j *judge) answer(ctx context.Context, k task) (protocol.Body, error) {
+	r := k.round
+	if r.Number != j.model.Next && k.duty.kind != protocol.KindListSignature {
+		return nil, fmt.Errorf("%w: the model is before round %d", errStale, j.model.Next)
+	}
+	switch k.duty.kind {
+	case protocol.KindListSignature:
+		return protocol.ListSignature{List: r.List}, nil
+	case protocol.KindAttestation:
+		findings, err := j.attest(ctx, r)
+		return protocol.Attestation{List: r.List, Preimage: k.preimage, Findings: findings}, err
+	case protocol.KindSheetCommit:
+		sheet, err := j.score(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return protocol.SheetCommit{Sheet: sheet.Digest(j.me)}, nil
+	case protocol.KindSheetReveal:
+		sheet, err := j.shown(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return protocol.SheetReveal{Sheet: *sheet}, nil
+	case protocol.KindProposal:
+		return j.propose(ctx, r)
+	case protocol.KindCoSign:
+		return j.coSign(ctx, r)
+	}
+	return nil, fmt.Errorf("validator: nothing is known of duty %d", k.duty.kind)
+}
+
+// conclude moves the model past a final round. behind is how many more final
+// rounds wait after it.
+func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) error {
+	window := int(j.cfg.Rules.Manifest.Score.Window)
+	if s.Round < j.model.Next {
+		if behind < window { // remembered for novelty only
+			return j.remember(ctx, s)
+		}
+		return nil
+	}
+	if s.Round != j.model.Next {
+		return fmt.Errorf("round %d is final, the model is before round %d", s.Round, j.model.Next)
+	}
+	updates, err := j.accepted(ctx, s)
+	if err != nil {
+		return err
+	}
+	merged := j.merged
+	if j.sealing != s.Round || merged == nil || protocol.Sum(merged.Step.Plain()) != s.Receipt.Step {
+		if merged, err = j.model.Merge(updates, replica.Accepted(s)); err != nil {
+			return err
+		}
+	}
+	if err := j.model.Adopt(merged, s.Receipt); err != nil {
+		return fmt.Errorf("the run went on with a merge that this validator cannot reproduce: %w", err)
+	}
+	j.merged, j.sheet, j.updates = nil, nil, nil
+	j.keep(s, updates, merged.Step)
+	if s.Round%saveEvery == 0 || behind == 0 && s.Epoch != nil {
+		return j.save(ctx)
+	}
+	return nil
+}
+
+// accepted returns a final round's accepted updates: those in memory where this
+// validator opened them, fetched again otherwise.
+func (j *judge) accepted(ctx context.Context, s *round.Summary) ([]*gradient.Update, error) {
+	var out []*gradient.Update
+	for _, o := range s.Outcomes {
+		if o.Verdict.Reason != protocol.OK {
+			continue
+		}
+		u := j.updates[o.Worker]
+		if j.opened != s.Round || u == nil {
+			return j.cfg.Rules.Updates(ctx, j.cfg.Link, s)
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+// attest fetches and opens every listed update.
+func (j *judge) attest(ctx context.Context, r *round.Round) ([]protocol.Finding, error) {
+	j.updates, j.opened = map[protocol.NodeID]*gradient.Update{}, r.Number
+	findings := make([]protocol.Finding, len(r.Entries))
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		u, err := j.open(ctx, r, e)
+		var refusal *protocol.Refusal
+		if err != nil && !errors.As(err, &refusal) {
+			return nil, err
+		}
+		if err != nil {
+			findings[i].Reason = refusal.Reason
+			j.cfg.Log.Info().Err(err).Str("worker", e.Worker.Short()).Uint64("round", uint64(r.Number)).Msg("update refused")
+			continue
+		}
+		norm := u.NormSquared()
+		findings[i].NormHi, findings[i].NormLo = norm.Hi, norm.Lo
+		j.updates[e.Worker] = u
+	}
+	return findings, nil
+}
+
+func (j *judge) open(ctx context.Context, r *round.Round, e *round.Entry) (*gradient.Update, error) {
+	most := j.cfg.Rules.MaxPayload(r.Number)
+	switch {
+	case !e.Revealed:
+		return nil, protocol.Refuse(protocol.NotRevealed, "no key")
+	case int(e.Commit.Size) > most:
+		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", e.Commit.Size, most)
+	}
+	payload, err := j.cfg.Link.Fetch(ctx, e.Commit.Cipher, int64(e.Commit.Size))
+	if err != nil {
+		if protocol.ReasonOf(err) == protocol.NotFound {
+			return nil, protocol.Refuse(protocol.Unavailable, "%v", err)
+		}
+		return nil, err
+	}
+	return j.cfg.Rules.Open(r.Number, e.Worker, e.Commit, e.Key, payload)
+}
+
+// candidates returns the updates of a round's candidates, in order. After a
+// restart they are fetched again.
+func (j *judge) candidates(ctx context.Context, r *round.Round) ([]*gradient.Update, error) {
+	if j.opened != r.Number || j.updates == nil {
+		if _, err := j.attest(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]*gradient.Update, len(r.Candidates))
+	for i, c := range r.Candidates {
+		if out[i] = j.updates[c.Worker]; out[i] == nil {
+			return nil, fmt.Errorf("a quorum attested the update of %s, which cannot be opened here", c.Worker.Short())
+		}
+	}
+	return out, nil
+}
+
+// remembered is what novelty looks back on: one round's updates and its step.
+type remembered struct {
+	round   protocol.Round
+	vectors []gradient.Vector // accepted updates, then the step
+	step    gradient.Vector
+}
+
+func (j *judge) keep(s *round.Summary, updates []*gradient.Update, step gradient.Vector) {
+	m := remembered{round: s.Round, step: step}
+	for _, u := range updates {
+		m.vectors = append(m.vectors, u)
+	}
+	m.vectors = append(m.vectors, step)
+	j.memory = append(j.memory, m)
+	if most := int(j.cfg.Rules.Manifest.Score.Window); len(j.memory) > most {
+		j.memory = slices.Delete(j.memory, 0, len(j.memory)-most)
+	}
+}

@@ -1,0 +1,206 @@
+package validator
+
+// This file holds the measurements of a round's candidates.
+
+import (
+	"context"
+	"fmt"
+
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/engine"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/tensor"
+	"lode/validator/score"
+)
+
+// score measures every candidate and keeps the sheet until it is shown.
+func (j *judge) score(ctx context.Context, r *round.Round) (*protocol.Sheet, error) {
+	updates, err := j.candidates(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := j.evalBatch(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	loss, err := j.gradient(batch)
+	if err != nil {
+		return nil, err
+	}
+	salt := protocol.Hash("sheet salt", j.cfg.Key.Seed(), j.cfg.Rules.Run[:], r.Eval[:])
+	sheet := &protocol.Sheet{Seed: r.Eval, Salt: [16]byte(salt[:16]), Rows: make([]protocol.Row, len(updates))}
+	sheet.Loss, _ = protocol.ToNanoNats(loss)
+	past, err := j.past()
+	if err != nil {
+		return nil, err
+	}
+	dots := make([]float64, len(updates))
+	for i, u := range updates {
+		if dots[i], err = gradient.Dot(u, j.grad); err != nil {
+			return nil, err
+		}
+		first, err := past.novel(u, dots[i])
+		if err != nil {
+			return nil, err
+		}
+		row := &sheet.Rows[i]
+		row.First, _ = protocol.ToNanoNats(float64(first * clipped(r.Clips[i])))
+		if row.Overlap, err = j.overlap(updates, i); err != nil {
+			return nil, err
+		}
+	}
+	if err := j.audit(r, updates, batch, loss, sheet); err != nil {
+		return nil, err
+	}
+	if err := j.examine(ctx, r, updates, dots, sheet); err != nil {
+		return nil, err
+	}
+	j.sheet = sheet
+	return sheet, j.keepSheet(ctx, r.Number, sheet)
+}
+
+func clipped(c gradient.Clip) float64 { return float64(c) / float64(gradient.Unclipped) }
+
+func (j *judge) evalBatch(ctx context.Context, r *round.Round) (engine.Batch, error) {
+	b, err := j.cfg.Plan.Sample(ctx, j.cfg.Source, r.Eval, int(j.cfg.Rules.Manifest.Score.Rows), data.Training)
+	return engine.Batch(b), err
+}
+
+// gradient puts the model into the engine and leaves the batch's gradient in
+// j.grad.
+func (j *judge) gradient(b engine.Batch) (loss float64, err error) {
+	e, l := j.cfg.Engine, j.cfg.Rules.Layout
+	if err := tensor.Copy(l, e, j.model.Params); err != nil {
+		return 0, err
+	}
+	if loss, err = e.Gradient(b); err != nil {
+		return 0, fmt.Errorf("gradient of the evaluation batch: %w", err)
+	}
+	if j.grad == nil {
+		j.grad = make(tensor.Flat, l.Len())
+	}
+	return loss, tensor.Copy(l, j.grad, gradientOf{e})
+}
+
+// gradientOf reads an engine's gradient as parameters are read.
+type gradientOf struct{ e engine.Engine }
+
+func (g gradientOf) ReadChunk(c tensor.Chunk, dst []float32) error { return g.e.ReadGradient(c, dst) }
+
+// past holds the last merged steps and their functionals.
+type past struct {
+	steps []gradient.Vector
+	gs    []float64   // with the gradient
+	gram  [][]float64 // with each other
+}
+
+func (j *judge) past() (p past, err error) {
+	n := min(len(j.memory), int(j.cfg.Rules.Manifest.Score.Project))
+	for _, m := range j.memory[len(j.memory)-n:] {
+		p.steps = append(p.steps, m.step)
+	}
+	p.gs, p.gram = make([]float64, n), make([][]float64, n)
+	for i, s := range p.steps {
+		if p.gs[i], err = gradient.Dot(s, j.grad); err != nil {
+			return p, err
+		}
+		p.gram[i] = make([]float64, n)
+		for k := range i + 1 {
+			if p.gram[i][k], err = gradient.DotVectors(s, p.steps[k]); err != nil {
+				return p, err
+			}
+			p.gram[k][i] = p.gram[i][k]
+		}
+	}
+	return p, nil
+}
+
+func (p past) novel(u gradient.Vector, dot float64) (float64, error) {
+	ds := make([]float64, len(p.steps))
+	for i, s := range p.steps {
+		var err error
+		if ds[i], err = gradient.DotVectors(u, s); err != nil {
+			return 0, err
+		}
+	}
+	return score.Novel(dot, p.gs, ds, p.gram), nil
+}
+
+// overlap is the largest share of candidate i's entries that repeat a remembered
+// update or step, or a candidate listed before it.
+func (j *judge) overlap(updates []*gradient.Update, i int) (uint32, error) {
+	most := uint16(0)
+	look := func(v gradient.Vector) error {
+		share, err := gradient.Overlap(updates[i], v)
+		most = max(most, share)
+		return err
+	}
+	for _, m := range j.memory {
+		for _, v := range m.vectors {
+			if err := look(v); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, u := range updates[:i] {
+		if err := look(u); err != nil {
+			return 0, err
+		}
+	}
+	return uint32(most), nil
+}
+
+// auditShare is the part of an update that an audit applies: a whole one would
+// often overshoot alone, although the mean of several does not.
+const auditShare = 4
+
+// audit measures exact loss differences of a sample: same tokens, before and
+// after a quarter of the clipped update alone, times four.
+func (j *judge) audit(r *round.Round, updates []*gradient.Update, b engine.Batch, before float64, sheet *protocol.Sheet) error {
+	for _, i := range r.Audit {
+		var vals [tensor.ChunkLen]float32
+		for c := range j.cfg.Rules.Layout.Chunks() {
+			copy(vals[:c.Len], j.model.Params[c.Offset:])
+			updates[i].SubtractFrom(c, r.Clips[i]/auditShare, vals[:c.Len])
+			if err := j.cfg.Engine.WriteChunk(c, vals[:c.Len]); err != nil {
+				return err
+			}
+		}
+		after, err := j.cfg.Engine.Loss(b)
+		if err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+		row := &sheet.Rows[i]
+		row.Audited = true
+		row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
+	}
+	return tensor.Copy(j.cfg.Rules.Layout, j.cfg.Engine, j.model.Params)
+}
+
+// examine measures how much better a sample of candidates serves the data they
+// were assigned than the shared batch.
+func (j *judge) examine(ctx context.Context, r *round.Round, updates []*gradient.Update, dots []float64, sheet *protocol.Sheet) error {
+	rows := int(j.cfg.Rules.Manifest.Train.Rows)
+	for _, i := range r.Examine {
+		worker := r.Candidates[i].Worker
+		index, _ := r.WorkerIndex(worker)
+		seed := protocol.Hash("examined block", r.Eval[:], worker[:])
+		b, err := j.cfg.Plan.Examine(ctx, j.cfg.Source, j.cfg.Plan.Duty(r.Seed, len(r.Workers), index), seed, rows)
+		if err != nil {
+			return err
+		}
+		if _, err := j.cfg.Engine.Gradient(engine.Batch(b)); err != nil {
+			return fmt.Errorf("examination: %w", err)
+		}
+		own, err := gradient.Dot(updates[i], gradientOf{j.cfg.Engine})
+		if err != nil {
+			return err
+		}
+		row := &sheet.Rows[i]
+		row.Examined = true
+		row.Work, _ = protocol.ToNanoNats(float64((own - dots[i]) * clipped(r.Clips[i])))
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package validator
+
+// This file holds the end of a round: the merge, the proposal, the co-signature.
+
+import (
+	"context"
+	"fmt"
+
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/engine"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+	"lode/tensor"
+)
+
+// merge recomputes the round's merge once.
+func (j *judge) merge(ctx context.Context, r *round.Round) (*replica.Merged, error) {
+	if j.merged != nil && j.sealing == r.Number {
+		return j.merged, nil
+	}
+	all, err := j.candidates(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var updates []*gradient.Update
+	var clips []gradient.Clip
+	for i, v := range r.Verdicts {
+		if v.Reason == protocol.OK {
+			updates, clips = append(updates, all[i]), append(clips, v.Clip)
+		}
+	}
+	merged, err := j.model.Merge(updates, clips)
+	if err != nil {
+		return nil, err
+	}
+	j.merged, j.sealing = merged, r.Number
+	return merged, nil
+}
+
+// receipt is what this validator finds the round's receipt to be.
+func (j *judge) receipt(r *round.Round, m *replica.Merged) (protocol.Receipt, []byte) {
+	wire := m.Step.Wire()
+	return protocol.Receipt{
+		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
+		Step: protocol.Sum(m.Step.Plain()), Payload: protocol.Sum(wire), Size: uint32(len(wire)),
+		Model: m.Model, Outer: m.State,
+	}, wire
+}
+
+// propose uploads the merged step before it names it.
+func (j *judge) propose(ctx context.Context, r *round.Round) (protocol.Body, error) {
+	m, err := j.merge(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	receipt, wire := j.receipt(r, m)
+	if err := replica.Upload(ctx, j.cfg.Link, wire); err != nil {
+		return nil, fmt.Errorf("upload of the merged step: %w", err)
+	}
+	return protocol.Proposal{Receipt: receipt}, nil
+}
+
+// coSign vouches for the proposal if it is what was recomputed here, and
+// measures what the merge did.
+func (j *judge) coSign(ctx context.Context, r *round.Round) (protocol.Body, error) {
+	m, err := j.merge(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.check(ctx, r, m); err != nil {
+		return nil, err
+	}
+	out := protocol.CoSign{Receipt: r.Proposal.Digest()}
+	if err := j.measure(ctx, r, m, &out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// check compares the proposal with what was recomputed. The payload may be
+// another encoding of the same step, as long as it arrives and decodes to it.
+func (j *judge) check(ctx context.Context, r *round.Round, m *replica.Merged) error {
+	want, _ := j.receipt(r, m)
+	got := *r.Proposal
+	payload, size := got.Payload, got.Size
+	if payload != want.Payload {
+		b, err := j.cfg.Link.Fetch(ctx, payload, int64(j.cfg.Rules.MaxStep(r.Number)))
+		if err != nil {
+			return protocol.Refuse(protocol.WrongReceipt, "proposed payload: %v", err)
+		}
+		trial := *j.model
+		if err := trial.Apply(got, b); err != nil || len(b) != int(size) {
+			return protocol.Refuse(protocol.WrongReceipt, "proposed payload: %v", err)
+		}
+	}
+	want.Payload, want.Size = payload, size
+	if got != want {
+		j.cfg.Log.Warn().Uint64("round", uint64(r.Number)).Msg("proposal is not what this validator computed, not signing")
+		return protocol.Refuse(protocol.WrongReceipt, "the proposal is not what was recomputed")
+	}
+	return nil
+}
+
+// measure fills in the losses before and after the merge.
+func (j *judge) measure(ctx context.Context, r *round.Round, m *replica.Merged, out *protocol.CoSign) error {
+	b, err := j.evalBatch(ctx, r)
+	if err != nil {
+		return err
+	}
+	if j.sheet != nil && j.sheet.Seed == r.Eval {
+		out.Before = j.sheet.Loss
+	} else if out.Before, err = j.lossOf(j.model.Params, b); err != nil {
+		return err
+	}
+	if out.After, err = j.lossOf(m.Params, b); err != nil {
+		return err
+	}
+	rows := int(j.cfg.Rules.Manifest.Score.HeldOut)
+	held, err := j.cfg.Plan.Sample(ctx, j.cfg.Source, protocol.Digest(j.cfg.Rules.Run), rows, data.HeldOut)
+	if err != nil {
+		return err
+	}
+	loss, err := j.cfg.Engine.Loss(engine.Batch(held))
+	out.HeldOut, _ = protocol.ToNanoNats(loss)
+	return err
+}
+
+func (j *judge) lossOf(params tensor.Reader, b engine.Batch) (protocol.NanoNats, error) {
+	if err := tensor.Copy(j.cfg.Rules.Layout, j.cfg.Engine, params); err != nil {
+		return 0, err
+	}
+	loss, err := j.cfg.Engine.Loss(b)
+	n, _ := protocol.ToNanoNats(loss)
+	return n, err
+}

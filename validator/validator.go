@@ -1,0 +1,159 @@
+package validator
+
+// This file holds the validator: following the record, answering what is owed.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/engine"
+	"lode/protocol"
+	"lode/replica"
+)
+
+// Link is how a validator reaches its run.
+type Link interface {
+	replica.Record
+	replica.Fetcher
+	replica.Submitter
+	replica.Uploader
+}
+
+// Files is where a validator keeps what must survive it. Put replaces a file as
+// a whole or not at all.
+type Files interface {
+	Put(ctx context.Context, name string, r io.Reader, size int64) error
+	Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error)
+}
+
+// Config is what a validator is made of.
+type Config struct {
+	Key    ed25519.PrivateKey
+	Name   string               // for people; see protocol.IsNodeName
+	Invite *protocol.InviteSeed // nil for validators staked at genesis
+	Rules  *replica.Rules
+	Plan   data.Plan
+	Source data.Source
+	Engine engine.Engine // of the rules' model
+	Link   Link
+	Files  Files
+	Log    zerolog.Logger
+	// Head is the length the record had when the link came up: nothing is done
+	// before the record has been replayed that far.
+	Head uint64
+}
+
+// Validator is one validator of one run.
+type Validator struct {
+	cfg     Config
+	me      protocol.NodeID
+	chain   *hashChain
+	replica *round.Replica
+	judge   *judge
+	asked   duty // last duty handed on
+}
+
+// duty names one thing that is owed; attempt tells proposals of one round apart.
+type duty struct {
+	round   protocol.Round
+	kind    protocol.Kind
+	attempt uint32
+}
+
+// New returns a validator; it fails where the engine does not fit the rules.
+func New(cfg Config) (*Validator, error) {
+	if n := cfg.Engine.Layout().Len(); n != cfg.Rules.Layout.Len() {
+		return nil, fmt.Errorf("validator: the engine has %d parameters, the run's model %d", n, cfg.Rules.Layout.Len())
+	}
+	v := &Validator{
+		cfg:     cfg,
+		me:      protocol.NodeID(cfg.Key.Public().(ed25519.PublicKey)),
+		chain:   newHashChain(cfg.Key, cfg.Rules.Run),
+		replica: round.NewReplica(cfg.Rules.Manifest),
+	}
+	v.judge = newJudge(cfg, v.me)
+	return v, nil
+}
+
+// Run works until ctx ends or something cannot be mended by trying again. It
+// returns nil when ctx ended.
+func (v *Validator) Run(ctx context.Context) error {
+	if err := v.judge.load(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return v.judge.run(ctx) }) // ends with ctx
+	g.Go(func() error {                            // ends with ctx or the record
+		return replica.Follow(ctx, v.cfg.Link, v.replica, func(final []round.Summary) error {
+			return v.changed(ctx, g, final)
+		})
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("validator: %w", err)
+	}
+	return nil
+}
+
+// changed looks at what the record brought.
+func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []round.Summary) error {
+	v.judge.finish(final)
+	m := v.replica.Machine
+	if v.replica.Chain.Next < v.cfg.Head {
+		return nil
+	}
+	if err := v.anchor(ctx, g); err != nil {
+		return err
+	}
+	cur := m.Current()
+	kind, ok := m.Owes(v.me)
+	d := duty{cur.Number, kind, cur.Attempt}
+	if !ok || kind == protocol.KindJoin || d == v.asked {
+		return nil
+	}
+	v.asked = d
+	k := task{duty: d, round: cur.Clone()}
+	if kind == protocol.KindAttestation {
+		x, _ := m.Member(v.me)
+		preimage, found := v.chain.preimage(x.Anchor)
+		if !found {
+			return fmt.Errorf("anchor %s is not of this key's hash chain", x.Anchor.Short())
+		}
+		k.preimage = preimage
+	}
+	v.judge.work(k)
+	return nil
+}
+
+// anchor joins the run, or joins again before the hash chain runs out.
+func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
+	x, member := v.replica.Machine.Member(v.me)
+	if member && (x.Revealed+reanchor < chainLen || x.NextAnchor != protocol.Digest{}) {
+		return nil
+	}
+	join := protocol.Join{Role: protocol.Validator, Name: v.cfg.Name, Anchor: v.chain.next(x.Anchor, member)}
+	d := duty{kind: protocol.KindJoin, attempt: uint32(v.chain.epoch)}
+	if d == v.asked {
+		return nil
+	}
+	v.asked = d
+	if v.cfg.Invite != nil {
+		join.Invitation = v.cfg.Invite.Invite(v.cfg.Rules.Run, v.me)
+	}
+	msg := protocol.Sign(v.cfg.Key, v.cfg.Rules.Run, 0, join)
+	g.Go(func() error { // ends with the answer or ctx
+		err := replica.Submit(ctx, v.cfg.Link, msg)
+		if protocol.ReasonOf(err) == protocol.Duplicate {
+			return nil
+		}
+		return err
+	})
+	return nil
+}

@@ -1,0 +1,23 @@
+// Package worker is the shell of a worker: it follows a run's record, trains on
+// its shard when a round opens, and sends the compressed update. What it has to
+// send it asks the round machine; how updates are made and undone is arithmetic
+// of other packages. It holds no policy of its own and does not know how bytes
+// travel.
+//
+// Read it in this order: [Config] and [Worker], whose Run follows the record and
+// answers for what is owed; the trainer, which owns the engine and works on one
+// round at a time; its files, which let a killed worker go on in the same round;
+// [Conduct], by which test runs get workers that cheat.
+//
+// Per round r, with D parameters: the trainer starts from θ_r, takes H inner
+// steps, and encodes a = β·e + (θ_r − θ_w), where e is what earlier updates left
+// out. What becomes of e depends on the verdict: accepted e = a − c·decoded,
+// refused by score e = a − decoded, otherwise e = a.
+//
+// Before a commit leaves, a, the plain update and the optimizer's state are on
+// disk. The key of the payload follows from the worker's own key and the plain
+// update, so it needs no file.
+//
+// Run may be called once. One goroutine owns the record and one the engine;
+// both end before Run returns.
+package worker

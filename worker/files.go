@@ -1,0 +1,175 @@
+package worker
+
+// This file holds what a worker keeps on disk so that it can be killed.
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+	"lode/tensor"
+)
+
+// stateFile holds the state after training and before the commit leaves:
+// a header, θ_r, a (both length D, float32 little-endian), the plain update, the
+// optimizer's state, and a SHA-256 over all of it.
+const stateFile = "worker.state"
+
+const stateFormat = 1
+
+// stateHeader begins the file, after its own length (uint32).
+type stateHeader struct {
+	_         struct{} `cbor:",toarray"`
+	Format    uint16
+	Run       protocol.RunID
+	Node      protocol.NodeID
+	Round     protocol.Round
+	Root      protocol.Digest
+	Seed      protocol.Digest
+	Workers   uint32
+	Index     uint32
+	Commit    protocol.Commit
+	Plain     uint64 // bytes
+	Optimizer uint64 // bytes
+}
+
+// maxOptimizer bounds the optimizer's state: two moments of float64 at most and
+// some words.
+func maxOptimizer(d int) uint64 { return uint64(d)*16 + 1<<16 }
+
+// save makes what was sent durable.
+func (t *trainer) save(ctx context.Context) error {
+	var opt bytes.Buffer
+	if err := t.cfg.Engine.WriteState(&opt); err != nil {
+		return fmt.Errorf("optimizer state: %w", err)
+	}
+	s, k := t.sent, t.sent.task
+	plain := s.update.Plain()
+	head := protocol.Encode(stateHeader{
+		Format: stateFormat, Run: t.cfg.Rules.Run, Node: t.me, Round: k.round, Root: k.root, Seed: k.seed,
+		Workers: uint32(k.workers), Index: uint32(k.index), Commit: s.commit,
+		Plain: uint64(len(plain)), Optimizer: uint64(opt.Len()),
+	})
+	d := len(s.a)
+	b := make([]byte, 0, 4+len(head)+8*d+len(plain)+opt.Len()+sha256.Size)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
+	b = append(b, head...)
+	b = appendFloats(b, t.model.Params)
+	b = appendFloats(b, s.a)
+	b = append(b, plain...)
+	b = append(b, opt.Bytes()...)
+	sum := sha256.Sum256(b)
+	b = append(b, sum[:]...)
+	if err := t.cfg.Files.Put(ctx, stateFile, bytes.NewReader(b), int64(len(b))); err != nil {
+		return fmt.Errorf("keep the state of round %d: %w", k.round, err)
+	}
+	return nil
+}
+
+func appendFloats(b []byte, vals []float32) []byte {
+	for _, v := range vals {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
+// load takes up what an earlier process left, or begins anew. A file that is
+// damaged or of another run is left aside with a warning: the worker loses its
+// residual, not its place.
+func (t *trainer) load(ctx context.Context) error {
+	var err error
+	if t.model, err = replica.NewModel(t.cfg.Rules); err != nil {
+		return err
+	}
+	t.residual = make(tensor.Flat, len(t.model.Params))
+	in, size, err := t.cfg.Files.Get(ctx, stateFile, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("earlier state: %w", err)
+	}
+	defer in.Close()
+	d := len(t.model.Params)
+	most := 4 + 4096 + 8*int64(d) + int64(gradient.MaxPlainLen(t.cfg.Rules.Layout, gradient.Params{K: tensor.ChunkLen})) + int64(maxOptimizer(d)) + sha256.Size
+	b, err := io.ReadAll(io.LimitReader(in, most+1))
+	if err != nil {
+		return fmt.Errorf("earlier state: %w", err)
+	}
+	if err := t.restore(b, size); err != nil {
+		t.cfg.Log.Warn().Err(err).Msg("earlier state is of no use, starting without it")
+		t.sent = nil
+	}
+	return nil
+}
+
+var errState = errors.New("not a worker's state")
+
+func (t *trainer) restore(b []byte, size int64) error {
+	if int64(len(b)) != size || len(b) < 4+sha256.Size {
+		return fmt.Errorf("%w: %d bytes", errState, size)
+	}
+	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
+	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
+		return fmt.Errorf("%w: damaged", errState)
+	}
+	n := int(binary.LittleEndian.Uint32(body))
+	if n > len(body)-4 {
+		return fmt.Errorf("%w: header of %d bytes", errState, n)
+	}
+	var h stateHeader
+	if err := protocol.Decode(body[4:4+n], &h); err != nil {
+		return fmt.Errorf("%w: %w", errState, err)
+	}
+	d := uint64(len(t.model.Params))
+	body = body[4+n:]
+	switch {
+	case h.Format != stateFormat:
+		return fmt.Errorf("%w: format %d, this program writes %d", errState, h.Format, stateFormat)
+	case h.Run != t.cfg.Rules.Run || h.Node != t.me:
+		return fmt.Errorf("%w of this run and key", errState)
+	case h.Plain > uint64(len(body)) || h.Optimizer > uint64(len(body)) || uint64(len(body)) != 8*d+h.Plain+h.Optimizer:
+		return fmt.Errorf("%w: lengths do not add up", errState)
+	}
+	return t.adopt(h, body)
+}
+
+// adopt takes over the checked parts: θ_r, a, the plain update, the optimizer.
+func (t *trainer) adopt(h stateHeader, body []byte) error {
+	d := len(t.model.Params)
+	params, a := make(tensor.Flat, d), make(tensor.Flat, d)
+	readFloats(params, body)
+	readFloats(a, body[4*d:])
+	plain, opt := body[8*d:8*d+int(h.Plain)], body[8*d+int(h.Plain):]
+	update, err := gradient.ParsePlain(t.cfg.Rules.Layout, t.cfg.Rules.Codec(h.Round), plain)
+	if err != nil {
+		return err
+	}
+	if err := t.cfg.Engine.ReadState(bytes.NewReader(opt)); err != nil {
+		return err
+	}
+	t.model.Params, t.model.Next = params, h.Round
+	t.sent = &sent{
+		task: task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)},
+		a:    a, update: update, commit: h.Commit,
+	}
+	if sealed := t.cfg.Rules.Seal(t.cfg.Key, h.Round, h.Root, update); sealed.Cipher == h.Commit.Cipher {
+		t.sent.sealed = sealed
+	}
+	return nil
+}
+
+func readFloats(dst []float32, b []byte) {
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+}

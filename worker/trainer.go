@@ -1,0 +1,311 @@
+package worker
+
+// This file holds the trainer: the goroutine that owns the engine.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"lode/coordinator/round"
+	"lode/engine"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+	"lode/tensor"
+)
+
+// task is one round's work.
+type task struct {
+	round   protocol.Round
+	root    protocol.Digest
+	seed    protocol.Digest
+	workers int // on the roster
+	index   int // of this worker
+}
+
+// sent is an update on its way: its verdict decides what the residual becomes.
+type sent struct {
+	task   task
+	a      tensor.Flat // what was to be compressed, length D
+	update *gradient.Update
+	forged tensor.Flat // what is sent instead, nil if honest; length D
+	commit protocol.Commit
+	sealed replica.Sealed
+}
+
+type trainer struct {
+	cfg  Config
+	me   protocol.NodeID
+	seen *sight
+
+	// Owned by run.
+	model    *replica.Model
+	residual tensor.Flat // e before round model.Next, length D
+	sent     *sent
+	newest   *round.Summary // last round applied; nil before the first
+
+	mu     sync.Mutex
+	todo   *task           // newest task not yet begun
+	cancel func()          // of the task in progress
+	doing  protocol.Round  // its round, if cancel is set
+	final  []round.Summary // finished rounds not yet applied
+	ready  chan struct{}
+}
+
+func newTrainer(cfg Config, me protocol.NodeID, seen *sight) *trainer {
+	return &trainer{cfg: cfg, me: me, seen: seen, ready: make(chan struct{}, 1)}
+}
+
+// finish hands over rounds that became final.
+func (t *trainer) finish(final []round.Summary) {
+	if len(final) == 0 {
+		return
+	}
+	t.mu.Lock()
+	t.final = append(t.final, final...)
+	t.mu.Unlock()
+}
+
+// train hands over a task; an older one not yet begun is forgotten.
+func (t *trainer) train(task task) {
+	t.mu.Lock()
+	t.todo = &task
+	t.mu.Unlock()
+	select {
+	case t.ready <- struct{}{}:
+	default:
+	}
+}
+
+// drop ends work on rounds before the current one.
+func (t *trainer) drop(current protocol.Round) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancel != nil && t.doing < current {
+		t.cancel()
+	}
+}
+
+func (t *trainer) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-t.ready:
+		}
+		t.mu.Lock()
+		todo := t.todo
+		t.todo = nil
+		if todo == nil {
+			t.mu.Unlock()
+			continue
+		}
+		work, cancel := context.WithCancel(ctx)
+		t.cancel, t.doing = cancel, todo.round
+		t.mu.Unlock()
+		err := t.do(work, *todo)
+		t.mu.Lock()
+		t.cancel = nil
+		t.mu.Unlock()
+		stopped := work.Err() != nil
+		cancel()
+		var refusal *protocol.Refusal
+		switch {
+		case err == nil:
+		case errors.As(err, &refusal), stopped && ctx.Err() == nil:
+			t.cfg.Log.Warn().Err(err).Uint64("round", uint64(todo.round)).Msg("round not contributed to")
+		default:
+			return err
+		}
+	}
+}
+
+// do brings the model up to the task's round, trains, and sends the update.
+func (t *trainer) do(ctx context.Context, k task) error {
+	if err := t.catchUp(ctx, k.round); err != nil {
+		return err
+	}
+	if t.sent == nil || t.sent.task != k {
+		made, err := t.make(ctx, k)
+		if err != nil {
+			return fmt.Errorf("round %d: %w", k.round, err)
+		}
+		t.sent = made
+		if err := t.save(ctx); err != nil {
+			return err
+		}
+	}
+	return t.send(ctx, t.sent)
+}
+
+func (t *trainer) send(ctx context.Context, s *sent) error {
+	if len(s.sealed.Payload) > 0 {
+		if err := replica.Upload(ctx, t.cfg.Link, s.sealed.Payload); err != nil {
+			return fmt.Errorf("upload for round %d: %w", s.task.round, err)
+		}
+	}
+	msg := protocol.Sign(t.cfg.Key, t.cfg.Rules.Run, s.task.round, s.commit)
+	err := replica.Submit(ctx, t.cfg.Link, msg)
+	if protocol.ReasonOf(err) == protocol.Duplicate {
+		return nil
+	}
+	return err
+}
+
+// catchUp applies the steps of finished rounds up to round n.
+func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
+	t.mu.Lock()
+	final := slices.Clone(t.final)
+	t.mu.Unlock()
+	done := 0
+	defer func() {
+		t.mu.Lock()
+		t.final = t.final[done:]
+		t.mu.Unlock()
+	}()
+	for i := range final {
+		s := &final[i]
+		if s.Round == t.model.Next {
+			payload, err := t.cfg.Link.Fetch(ctx, s.Receipt.Payload, int64(t.cfg.Rules.MaxStep(s.Round)))
+			if err != nil {
+				return fmt.Errorf("merged step of round %d: %w", s.Round, err)
+			}
+			if err := t.model.Apply(s.Receipt, payload); err != nil {
+				return err
+			}
+			t.settle(s)
+			t.newest = s
+		}
+		done++
+	}
+	if t.model.Next != n {
+		return fmt.Errorf("the model is before round %d, the run in round %d", t.model.Next, n)
+	}
+	return nil
+}
+
+// settle turns what was sent into the residual that its verdict leaves.
+func (t *trainer) settle(s *round.Summary) {
+	if t.sent == nil || t.sent.task.round != s.Round {
+		return
+	}
+	t.residual = t.sent.a
+	if o, ok := s.Outcome(t.me); ok {
+		switch o.Verdict.Reason {
+		case protocol.OK:
+			if t.sent.forged != nil {
+				t.subtract(gradient.Unclipped)
+				break
+			}
+			t.subtract(o.Verdict.Clip)
+		case protocol.NoImprovement, protocol.NotNovel, protocol.NoWork, protocol.TooStrong:
+			t.subtract(gradient.Unclipped)
+		}
+	}
+	t.sent = nil
+}
+
+func (t *trainer) subtract(clip gradient.Clip) {
+	for c := range t.cfg.Rules.Layout.Chunks() {
+		t.sent.update.SubtractFrom(c, clip, t.residual[c.Offset:c.Offset+c.Len])
+	}
+}
+
+// make trains one round and compresses what came of it.
+func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
+	e := t.cfg.Engine
+	if err := tensor.Copy(t.cfg.Rules.Layout, e, t.model.Params); err != nil {
+		return nil, err
+	}
+	steps := int(t.cfg.Rules.Manifest.Train.InnerSteps)
+	if t.cfg.Conduct != nil {
+		steps = t.cfg.Conduct.Steps(steps)
+	}
+	loss, tokens, err := t.inner(ctx, k, steps)
+	if err != nil {
+		return nil, err
+	}
+	made := &sent{task: k, a: make(tensor.Flat, len(t.model.Params))}
+	if err := t.accumulate(made.a); err != nil {
+		return nil, err
+	}
+	if t.cfg.Conduct != nil {
+		if err := t.cfg.Conduct.Forge(ctx, t, made); err != nil {
+			return nil, err
+		}
+	}
+	if made.commit.Size > 0 { // forged as a whole
+		return made, nil
+	}
+	if made.update, err = t.encode(k.round, made.a); err != nil {
+		return nil, err
+	}
+	made.commit.Tokens = tokens
+	made.commit.Loss, _ = protocol.ToNanoNats(loss)
+	if made.forged == nil {
+		t.seal(made, made.update)
+		return made, nil
+	}
+	u, err := t.encode(k.round, made.forged)
+	if err != nil {
+		return nil, err
+	}
+	t.seal(made, u)
+	return made, nil
+}
+
+func (t *trainer) encode(n protocol.Round, a tensor.Flat) (*gradient.Update, error) {
+	return gradient.Encode(t.cfg.Rules.Layout, t.cfg.Rules.Codec(n), a)
+}
+
+// seal completes payload and commit from what is sent.
+func (t *trainer) seal(s *sent, u *gradient.Update) {
+	s.sealed = t.cfg.Rules.Seal(t.cfg.Key, s.task.round, s.task.root, u)
+	s.commit.StateRoot, s.commit.Plain, s.commit.Cipher = s.task.root, s.sealed.Plain, s.sealed.Cipher
+	s.commit.Size, s.commit.Kept = uint32(len(s.sealed.Payload)), uint32(u.NumKept())
+}
+
+// inner takes the inner steps and returns their mean loss and token count.
+func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, tokens uint32, err error) {
+	duty := t.cfg.Plan.Duty(k.seed, k.workers, k.index)
+	hyper := t.cfg.Rules.Hyper(k.round)
+	done := 0
+	for b, err := range t.cfg.Plan.Batches(ctx, t.cfg.Source, duty) {
+		if err != nil {
+			return 0, 0, err
+		}
+		if done == steps {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		l, err := t.cfg.Engine.Step(engine.Batch(b), hyper)
+		if err != nil {
+			return 0, 0, err
+		}
+		loss += l
+		tokens += uint32(b.Rows * b.Steps)
+		done++
+	}
+	return loss / float64(max(done, 1)), tokens, nil
+}
+
+// accumulate sets a = β·e + (θ_r − θ_w).
+func (t *trainer) accumulate(a tensor.Flat) error {
+	beta := float32(t.cfg.Rules.Manifest.Update.Decay) / 65536
+	var now [tensor.ChunkLen]float32
+	for c := range t.cfg.Rules.Layout.Chunks() {
+		if err := t.cfg.Engine.ReadChunk(c, now[:c.Len]); err != nil {
+			return err
+		}
+		start, e := t.model.Params[c.Offset:], t.residual[c.Offset:]
+		for i, v := range now[:c.Len] {
+			a[c.Offset+i] = float32(beta*e[i]) + (start[i] - v)
+		}
+	}
+	return nil
+}

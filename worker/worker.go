@@ -1,0 +1,165 @@
+package worker
+
+// This file holds the worker: following the record, answering what is owed.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/engine"
+	"lode/protocol"
+	"lode/replica"
+)
+
+// Link is how a worker reaches its run.
+type Link interface {
+	replica.Record
+	replica.Fetcher
+	replica.Submitter
+	replica.Uploader
+}
+
+// Files is where a worker keeps what must survive it. Put replaces a file as a
+// whole or not at all.
+type Files interface {
+	Put(ctx context.Context, name string, r io.Reader, size int64) error
+	Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error)
+}
+
+// Config is what a worker is made of.
+type Config struct {
+	Key    ed25519.PrivateKey
+	Name   string               // for people; see protocol.IsNodeName
+	Invite *protocol.InviteSeed // nil where the run is open
+	Rules  *replica.Rules
+	Plan   data.Plan
+	Source data.Source
+	Engine engine.Engine // of the rules' model
+	Link   Link
+	Files  Files
+	Log    zerolog.Logger
+	// Conduct changes what is sent; nil is honest.
+	Conduct Conduct
+	// Head is the length the record had when the link came up: nothing is done
+	// before the record has been replayed that far.
+	Head uint64
+}
+
+// Worker is one worker of one run.
+type Worker struct {
+	cfg     Config
+	me      protocol.NodeID
+	replica *round.Replica
+	trainer *trainer
+	seen    *sight
+
+	asked duty // last duty handed on
+}
+
+// duty names one thing that is owed. The seed tells rosters of one round apart.
+type duty struct {
+	round protocol.Round
+	seed  protocol.Digest
+	kind  protocol.Kind
+}
+
+// New returns a worker; it fails where the engine does not fit the rules.
+func New(cfg Config) (*Worker, error) {
+	if n := cfg.Engine.Layout().Len(); n != cfg.Rules.Layout.Len() {
+		return nil, fmt.Errorf("worker: the engine has %d parameters, the run's model %d", n, cfg.Rules.Layout.Len())
+	}
+	w := &Worker{
+		cfg:     cfg,
+		me:      protocol.NodeID(cfg.Key.Public().(ed25519.PublicKey)),
+		replica: round.NewReplica(cfg.Rules.Manifest),
+		seen:    new(sight),
+	}
+	w.trainer = newTrainer(cfg, w.me, w.seen)
+	return w, nil
+}
+
+// Run works until ctx ends or something cannot be mended by trying again. It
+// returns nil when ctx ended.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.trainer.load(ctx); err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return w.trainer.run(ctx) }) // ends with ctx
+	g.Go(func() error {                              // ends with ctx or the record
+		return replica.Follow(ctx, w.cfg.Link, w.replica, func(final []round.Summary) error {
+			w.changed(ctx, g, final)
+			return nil
+		})
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("worker: %w", err)
+	}
+	return nil
+}
+
+// changed looks at what the record brought.
+func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.Summary) {
+	w.trainer.finish(final)
+	m := w.replica.Machine
+	cur := m.Current()
+	w.seen.look(w.me, cur)
+	w.trainer.drop(cur.Number)
+	if w.replica.Chain.Next < w.cfg.Head {
+		return
+	}
+	kind, ok := m.Owes(w.me)
+	if d := (duty{cur.Number, cur.Seed, kind}); ok && d != w.asked {
+		w.asked = d
+		w.answer(ctx, g, d)
+	}
+}
+
+// answer does what is owed, without making the record wait.
+func (w *Worker) answer(ctx context.Context, g *errgroup.Group, d duty) {
+	cur := w.replica.Machine.Current()
+	switch d.kind {
+	case protocol.KindJoin:
+		join := protocol.Join{Role: protocol.Worker, Name: w.cfg.Name}
+		if w.cfg.Invite != nil {
+			join.Invitation = w.cfg.Invite.Invite(w.cfg.Rules.Run, w.me)
+		}
+		g.Go(func() error { return w.join(ctx, join) }) // ends with the answer or ctx
+	case protocol.KindCommit:
+		index, _ := cur.WorkerIndex(w.me)
+		w.trainer.train(task{
+			round: cur.Number, root: cur.Root, seed: cur.Seed,
+			workers: len(cur.Workers), index: index,
+		})
+	case protocol.KindReveal:
+		plain := cur.Entry(w.me).Commit.Plain
+		key := protocol.PayloadKey(w.cfg.Key, w.cfg.Rules.Run, d.round, plain)
+		g.Go(func() error { // ends with the answer or ctx
+			if err := w.submit(ctx, d.round, protocol.Reveal{Key: key}); err != nil {
+				w.cfg.Log.Warn().Err(err).Uint64("round", uint64(d.round)).Msg("key not taken")
+			}
+			return ctx.Err()
+		})
+	}
+}
+
+// join asks for membership; a run that says no ends the worker.
+func (w *Worker) join(ctx context.Context, j protocol.Join) error {
+	err := w.submit(ctx, 0, j)
+	if protocol.ReasonOf(err) == protocol.Duplicate {
+		return nil
+	}
+	return err
+}
+
+func (w *Worker) submit(ctx context.Context, r protocol.Round, body protocol.Body) error {
+	return replica.Submit(ctx, w.cfg.Link, protocol.Sign(w.cfg.Key, w.cfg.Rules.Run, r, body))
+}
