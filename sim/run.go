@@ -1,0 +1,206 @@
+package sim
+
+// This file runs a whole run in one process.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"lode/checkpoints"
+	"lode/coordinator"
+	"lode/coordinator/journal"
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/engine/cpu"
+	"lode/protocol"
+	"lode/replica"
+	"lode/validator"
+	"lode/worker"
+)
+
+// Options say what is run.
+type Options struct {
+	// Manifest of the run. Coordinator and Members.Genesis are filled in.
+	Manifest   protocol.Manifest
+	Source     data.Source
+	Index      *data.Index
+	Dir        string   // for everybody's files
+	Validators int      // each with the same stake
+	Conducts   []string // one per worker; "" or "honest" does as told
+	Rounds     uint64
+	Log        zerolog.Logger
+	// Each is called with every finished round, if it is not nil.
+	Each func(*round.Machine, round.Summary)
+	// Sheets is called with every round once its sheets are shown, if it is not
+	// nil.
+	Sheets func(*round.Round)
+}
+
+// Key returns the key that a role's i-th node has in every run here.
+func Key(role string, i int) ed25519.PrivateKey {
+	seed := protocol.Hash("sim key", []byte(role), fmt.Append(nil, i))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// NodeID returns the id of a role's i-th node.
+func NodeID(role string, i int) protocol.NodeID { return id(Key(role, i)) }
+
+func id(k ed25519.PrivateKey) protocol.NodeID {
+	return protocol.NodeID(k.Public().(ed25519.PublicKey))
+}
+
+const stake = 1_000_000_000_000
+
+// Run runs until so many rounds are final and returns the machine at that point.
+func Run(ctx context.Context, o Options) (*round.Machine, error) {
+	man := o.Manifest
+	man.Coordinator = id(Key("coordinator", 0))
+	man.Members.MinWorkers, man.Members.MinValidators = uint32(len(o.Conducts)), uint32(o.Validators)
+	man.Members.Genesis = nil
+	for i := range o.Validators {
+		man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: id(Key("validator", i)), Stake: stake})
+	}
+	rules, err := replica.NewRules(man)
+	if err != nil {
+		return nil, err
+	}
+	c, done, err := open(o, rules)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.Run(ctx) })
+	s := stage{o: o, rules: rules, to: c}
+	for i := range o.Validators {
+		g.Go(func() error { return s.arrived(ctx, Key("validator", i), func() error { return s.validator(ctx, i) }) })
+	}
+	for i, conduct := range o.Conducts {
+		g.Go(func() error {
+			return s.arrived(ctx, Key("worker", i), func() error { return s.worker(ctx, i, conduct) })
+		})
+	}
+	rep := round.NewReplica(man)
+	shown := protocol.Digest{}
+	g.Go(func() error {
+		defer cancel()
+		return replica.Follow(ctx, link{to: c}, rep, func(final []round.Summary) error {
+			for _, f := range final {
+				if o.Each != nil {
+					o.Each(rep.Machine, f)
+				}
+			}
+			if cur := rep.Machine.Current(); o.Sheets != nil && cur.Decision != (protocol.Digest{}) && cur.Decision != shown {
+				shown = cur.Decision
+				o.Sheets(cur)
+			}
+			if rep.Machine.Counts().Rounds >= o.Rounds {
+				return errEnough
+			}
+			return nil
+		})
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, errEnough) && !errors.Is(err, context.Canceled) {
+		return rep.Machine, err
+	}
+	return rep.Machine, nil
+}
+
+var errEnough = errors.New("enough rounds")
+
+func open(o Options, rules *replica.Rules) (*coordinator.Coordinator, func(), error) {
+	record, err := journal.Open(filepath.Join(o.Dir, "record.db"), rules.Run)
+	if err != nil {
+		return nil, nil, err
+	}
+	blobs, err := checkpoints.OpenBlobs(filepath.Join(o.Dir, "payloads"), rules.Run, 1<<30, 1<<40)
+	if err != nil {
+		return nil, nil, errors.Join(err, record.Close())
+	}
+	c, err := coordinator.New(coordinator.Config{
+		Key: Key("coordinator", 0), Rules: rules, Journal: record, Payloads: blobs, Log: o.Log,
+	})
+	return c, func() { _ = record.Close() }, err // every write was synced
+}
+
+// stage is what nodes share.
+type stage struct {
+	o     Options
+	rules *replica.Rules
+	to    *coordinator.Coordinator
+}
+
+// arrived runs a node while the coordinator counts it as connected.
+func (s stage) arrived(ctx context.Context, key ed25519.PrivateKey, run func() error) error {
+	if _, err := s.to.Arrive(ctx, id(key)); err != nil {
+		return err
+	}
+	defer s.to.Depart(ctx, id(key))
+	return run()
+}
+
+func (s stage) plan() (data.Plan, error) {
+	return data.NewPlan(s.o.Index, s.rules.Manifest.Data, s.rules.Manifest.Train)
+}
+
+func (s stage) worker(ctx context.Context, i int, conduct string) error {
+	key, name := Key("worker", i), fmt.Sprintf("worker-%d", i+1)
+	plan, err := s.plan()
+	if err != nil {
+		return err
+	}
+	e, err := cpu.New(s.rules.Model, cpu.Options{})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	files, err := checkpoints.OpenDir(filepath.Join(s.o.Dir, name))
+	if err != nil {
+		return err
+	}
+	how, err := worker.NewConduct(conduct)
+	if err != nil {
+		return err
+	}
+	w, err := worker.New(worker.Config{
+		Key: key, Name: name, Rules: s.rules, Plan: plan, Source: s.o.Source, Engine: e,
+		Link: link{to: s.to, node: id(key)}, Files: files, Log: s.o.Log, Conduct: how,
+	})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+func (s stage) validator(ctx context.Context, i int) error {
+	key, name := Key("validator", i), fmt.Sprintf("validator-%d", i+1)
+	plan, err := s.plan()
+	if err != nil {
+		return err
+	}
+	e, err := cpu.New(s.rules.Model, cpu.Options{})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	files, err := checkpoints.OpenDir(filepath.Join(s.o.Dir, name))
+	if err != nil {
+		return err
+	}
+	v, err := validator.New(validator.Config{
+		Key: key, Name: name, Rules: s.rules, Plan: plan, Source: s.o.Source, Engine: e,
+		Link: link{to: s.to, node: id(key)}, Files: files, Log: s.o.Log,
+	})
+	if err != nil {
+		return err
+	}
+	return v.Run(ctx)
+}
