@@ -1,0 +1,205 @@
+package main
+
+// This file holds lode bench train: a whole run in one process, to measure what
+// rules do.
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"lode/cmd/lode/internal/plan"
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/protocol"
+	"lode/sim"
+)
+
+func benchCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "bench", Short: "Measure: what a run's rules do to learning and pay", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(benchTrainCommand())
+	return c
+}
+
+// trainBench are the choices of lode bench train.
+type trainBench struct {
+	data, workers string
+	rounds, every uint64
+	validators    int
+	set           []string
+}
+
+func benchTrainCommand() *cobra.Command {
+	var f trainBench
+	c := &cobra.Command{
+		Use:   "train",
+		Short: "Train in one process under given rules; print learning, scores and pay",
+		Long: `Run a whole run in one process, with function calls for a network, and print how
+it learns, what validators measured of each worker and what it was paid. Any field
+of a run.yaml can be set.`,
+		Example: `  lode bench train --rounds 100 --set merge.rate=1.5 --set update.keep=64
+  lode bench train --workers honest,honest,honest,noise,copycat --validators 2`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
+	}
+	c.Flags().StringVar(&f.data, "data", "", "text to train on, file or folder (default: the Go standard library's sources)")
+	c.Flags().StringVar(&f.workers, "workers", "honest,honest,honest,honest", "conduct of each worker")
+	c.Flags().IntVar(&f.validators, "validators", 1, "validators")
+	c.Flags().Uint64Var(&f.rounds, "rounds", 40, "rounds to run")
+	c.Flags().Uint64Var(&f.every, "every", 10, "print one round in so many")
+	c.Flags().StringArrayVar(&f.set, "set", nil, "field of the run as in a run.yaml, such as train.inner_steps=5; may be given several times")
+	return c
+}
+
+func (f *trainBench) run(ctx context.Context, out io.Writer) error {
+	if f.rounds == 0 || f.every == 0 || f.validators < 1 {
+		return usagef("--rounds, --every and --validators must be above 0")
+	}
+	p, err := plan.Parse(yamlOf(f.set))
+	if err != nil {
+		return usagef("--set: %v", err)
+	}
+	c, err := openCorpus(ctx, f.data)
+	if err != nil {
+		return err
+	}
+	index, err := c.Index(ctx, int(p.Run.Data.Piece), nil)
+	if err != nil {
+		return err
+	}
+	man, err := p.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), index)
+	if err != nil {
+		return err
+	}
+	src, err := data.NewLocal(c, index)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "lode-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	conducts := strings.Split(f.workers, ",")
+	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
+	m, err := sim.Run(ctx, sim.Options{
+		Manifest: man, Source: src, Index: index, Dir: dir, Validators: f.validators,
+		Conducts: conducts, Rounds: f.rounds,
+		Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel), Each: w.round, Sheets: w.sheets,
+	})
+	if err != nil {
+		return err
+	}
+	w.report(m, conducts)
+	return nil
+}
+
+// yamlOf turns field=value pairs into the nested form of a run.yaml.
+func yamlOf(set []string) []byte {
+	sections := map[string][]string{}
+	for _, s := range set {
+		path, value, _ := strings.Cut(s, "=")
+		section, field, _ := strings.Cut(path, ".")
+		sections[section] = append(sections[section], fmt.Sprintf("  %s: %s\n", field, value))
+	}
+	var b strings.Builder
+	for _, section := range slices.Sorted(maps.Keys(sections)) {
+		fmt.Fprintf(&b, "%s:\n%s", section, strings.Join(sections[section], ""))
+	}
+	if b.Len() == 0 {
+		return []byte("name: lode\n")
+	}
+	return []byte(b.String())
+}
+
+// measured is what validators saw of one worker.
+type measured struct {
+	rows, audits, examined, positive int
+	first, paired, work, overlap     float64
+	reasons                          map[protocol.Reason]int
+}
+
+type benchWatch struct {
+	out         io.Writer
+	every, last uint64
+	began       time.Time
+	tokens      uint64
+	seen        map[protocol.NodeID]*measured
+}
+
+func (w *benchWatch) of(n protocol.NodeID) *measured {
+	m := w.seen[n]
+	if m == nil {
+		m = &measured{reasons: map[protocol.Reason]int{}}
+		w.seen[n] = m
+	}
+	return m
+}
+
+func (w *benchWatch) round(_ *round.Machine, s round.Summary) {
+	var up, kept uint64
+	for _, o := range s.Outcomes {
+		up += uint64(o.Commit.Size)
+		kept += uint64(o.Commit.Kept)
+		w.tokens += uint64(o.Commit.Tokens)
+		w.of(o.Worker).reasons[o.Verdict.Reason]++
+	}
+	if n := uint64(s.Round); n%w.every != 0 && n != w.last {
+		return
+	}
+	fmt.Fprintf(w.out, "round %4d  %5.2f Mtok  %6.1f s  loss %.4f → %.4f  held out %.4f  up %d B (%.2f bits/value)  down %d B\n",
+		s.Round, float64(w.tokens)/1e6, time.Since(w.began).Seconds(), s.Before.Nats(), s.After.Nats(), s.HeldOut.Nats(),
+		up, 8*float64(up)/math.Max(float64(kept), 1), s.Receipt.Size)
+}
+
+func (w *benchWatch) sheets(r *round.Round) {
+	for i, c := range r.Candidates {
+		m := w.of(c.Worker)
+		for k := range r.Seats {
+			if s := r.Seats[k].Sheet; s != nil {
+				m.add(s.Rows[i])
+			}
+		}
+	}
+}
+
+func (m *measured) add(r protocol.Row) {
+	m.rows++
+	m.first += r.First.Nats()
+	m.overlap += float64(r.Overlap) / 65536
+	if r.Audited {
+		m.audits++
+		m.paired += r.Paired.Nats()
+	}
+	if r.Examined {
+		m.examined++
+		m.work += r.Work.Nats()
+		if r.Work > 0 {
+			m.positive++
+		}
+	}
+}
+
+func (w *benchWatch) report(m *round.Machine, conducts []string) {
+	fmt.Fprintf(w.out, "\n%-12s %8s %8s %8s %10s %8s %8s  %s\n", "worker", "first", "paired", "work", "work > 0", "overlap", "coins", "verdicts")
+	for i, conduct := range conducts {
+		n := sim.NodeID("worker", i)
+		x := w.of(n)
+		per := func(sum float64, n int) float64 { return sum / math.Max(float64(n), 1) }
+		fmt.Fprintf(w.out, "%-12s %8.4f %8.4f %8.4f %5d/%-4d %8.3f %8.3f  %v\n", conduct,
+			per(x.first, x.rows), per(x.paired, x.audits), per(x.work, x.examined), x.positive, x.examined,
+			per(x.overlap, x.rows), float64(m.Holding(n).Balance)/1e9, x.reasons)
+	}
+}

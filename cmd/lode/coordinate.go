@@ -1,0 +1,298 @@
+package main
+
+// This file holds the command that launches a run.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"lode/checkpoints"
+	"lode/cmd/lode/internal/plan"
+	"lode/coordinator"
+	"lode/coordinator/journal"
+	"lode/data"
+	"lode/protocol"
+	"lode/replica"
+	"lode/transport"
+)
+
+// launchFlags are the choices of the machine that coordinates a run.
+type launchFlags struct {
+	dir, listen, advertise, data, level string
+	manifest, linkFile                  string
+	every                               uint32
+	store                               storeFlags
+	tied                                bool
+}
+
+func coordinatorCommand() *cobra.Command {
+	var f launchFlags
+	c := &cobra.Command{
+		Use:   "coordinator RUN.YAML",
+		Short: "Launch a run, or go on with one; prints the link to join it",
+		Long: `Launch the run that RUN.YAML describes, or go on with it where it stopped: the
+record on disk is the run. Prints one link for workers and one, with an
+invitation in it, for validators. lode coordinator init writes a commented
+RUN.YAML to begin with.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (len(args) == 1) == (f.manifest != "") {
+				return usagef("name a run.yaml (lode coordinator init > run.yaml makes one)")
+			}
+			path := ""
+			if len(args) == 1 {
+				path = args[0]
+			}
+			return f.launch(tie(c.Context(), c.InOrStdin(), f.tied), path, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVar(&f.dir, "dir", "", "folder for key, record and payloads (default ~/.lode/coordinator)")
+	c.Flags().StringVar(&f.listen, "listen", ":4242", "UDP address to listen on")
+	c.Flags().StringVar(&f.advertise, "advertise", "", "host:port that others reach this machine by (default: found out)")
+	c.Flags().StringVar(&f.data, "data", "", "corpus, file or folder (default: data.path of the run.yaml)")
+	c.Flags().Uint32Var(&f.every, "checkpoint-every", 50, "rounds between two checkpoints")
+	f.store.add(c, "where checkpoints go: a folder or s3://bucket/prefix (default: store in --dir)")
+	addLogFlag(c, &f.level)
+	addTied(c, &f.tied)
+	c.Flags().StringVar(&f.manifest, "manifest", "", "encoded manifest instead of a run.yaml")
+	c.Flags().StringVar(&f.linkFile, "link-file", "", "file to write the worker link to once the run can be joined")
+	for _, name := range []string{"manifest", "link-file"} {
+		_ = c.Flags().MarkHidden(name) // the flags exist
+	}
+	c.AddCommand(&cobra.Command{
+		Use: "init", Short: "Print a commented run.yaml to begin with", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := c.OutOrStdout().Write(plan.Template())
+			return err
+		},
+	})
+	return c
+}
+
+// launch brings a coordinator up and keeps it until ctx ends.
+func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io.Writer) error {
+	log, err := newLog(stderr, f.level)
+	if err != nil {
+		return err
+	}
+	dir, err := nodeDir(f.dir, "coordinator")
+	if err != nil {
+		return err
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	key, _, err := plan.LoadOrCreateKey(filepath.Join(dir, "key"))
+	if err != nil {
+		return err
+	}
+	invite, err := plan.LoadOrCreateInvite(filepath.Join(dir, "invitation"))
+	if err != nil {
+		return err
+	}
+	man, source, index, err := f.describe(ctx, path, key, invite)
+	if err != nil {
+		return err
+	}
+	rules, err := replica.NewRules(man)
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, "run.manifest"), protocol.Encode(man)); err != nil {
+		return err
+	}
+	server, err := transport.Listen(f.listen, key, transport.Options{})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	l := launched{dir: dir, key: key, rules: rules, server: server, log: log}
+	c, done, err := l.coordinator(ctx, f, newCorpusShelf(source, index))
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := f.announce(stdout, server, rules, key, invite); err != nil {
+		return err
+	}
+	return l.serve(ctx, c, man)
+}
+
+// describe makes the manifest: from a file made earlier, or from a run.yaml and
+// its corpus.
+func (f *launchFlags) describe(ctx context.Context, path string, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
+	piece, from := 0, f.data
+	var p plan.Plan
+	if f.manifest != "" {
+		if man, err = readManifest(f.manifest); err != nil {
+			return man, nil, nil, err
+		}
+		piece = int(man.Data.Piece)
+	} else {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return man, nil, nil, fmt.Errorf("run description: %w", err)
+		}
+		if p, err = plan.Parse(b); err != nil {
+			return man, nil, nil, fmt.Errorf("%s:\n%w", path, err)
+		}
+		piece = int(p.Run.Data.Piece)
+		if from == "" {
+			from = p.DataPath
+		}
+	}
+	corpus, err := openCorpus(ctx, from)
+	if err != nil {
+		return man, nil, nil, err
+	}
+	index, err := corpus.Index(ctx, piece, nil)
+	if err != nil {
+		return man, nil, nil, err
+	}
+	if f.manifest == "" {
+		if man, err = p.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), index); err != nil {
+			return man, nil, nil, fmt.Errorf("%s:\n%w", path, err)
+		}
+	} else if man.Data.Index != index.Digest() {
+		return man, nil, nil, fmt.Errorf("the corpus %s is not the one this run was begun with: bring it back, or begin another run", corpus.Name())
+	}
+	source, err := data.NewLocal(corpus, index)
+	return man, source, index, err
+}
+
+func openCorpus(ctx context.Context, path string) (*data.Corpus, error) {
+	if path == "" || path == plan.StandardLibrary {
+		return data.OpenDefault(ctx)
+	}
+	return data.Open(path)
+}
+
+func readManifest(path string) (man protocol.Manifest, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return man, fmt.Errorf("manifest: %w", err)
+	}
+	if err := protocol.Decode(b, &man); err != nil {
+		return man, fmt.Errorf("manifest %s: %w", path, err)
+	}
+	return man, nil
+}
+
+// launched is a run being brought up.
+type launched struct {
+	dir    string
+	key    ed25519.PrivateKey
+	rules  *replica.Rules
+	server *transport.Server
+	log    zerolog.Logger
+}
+
+// payloadBudget bounds the payloads kept on disk, bytes.
+const payloadBudget = 64 << 30
+
+// coordinator opens record, payloads and store; done closes them.
+func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordinator.Shelf) (_ *coordinator.Coordinator, done func(), err error) {
+	run := l.rules.Run
+	record, err := journal.Open(filepath.Join(l.dir, "record.db"), run)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() { _ = record.Close() } // every write was synced
+	defer func() {
+		if err != nil {
+			done()
+		}
+	}()
+	limit := int64(max(l.rules.MaxPayload(0), l.rules.MaxStep(0)))
+	blobs, err := checkpoints.OpenBlobs(filepath.Join(l.dir, "payloads"), run, limit, payloadBudget)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := f.store.open(ctx, filepath.Join(l.dir, "store"))
+	if err != nil {
+		return nil, nil, err
+	}
+	publisher, err := coordinator.NewPublisher(store, l.key, l.rules, localPayloads{blobs}, protocol.Round(f.every))
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := coordinator.New(coordinator.Config{
+		Key: l.key, Rules: l.rules, Journal: record, Payloads: blobs, Publish: publisher,
+		Shelves: []coordinator.Shelf{shelf}, Log: l.log,
+	})
+	return c, done, err
+}
+
+// serve answers the network until ctx ends, and lets the coordinator finish.
+func (l *launched) serve(ctx context.Context, c *coordinator.Coordinator, man protocol.Manifest) error {
+	g, ctx := errgroup.WithContext(ctx)
+	f := &front{
+		Coordinator: c, run: l.rules.Run, manifest: protocol.Encode(man),
+		refusals: l.server.Refusals, stopping: ctx,
+	}
+	g.Go(func() error { return c.Run(ctx) })             // ends with ctx
+	g.Go(func() error { return l.server.Serve(ctx, f) }) // ends with ctx
+	return untilStopped(ctx, func(context.Context) error { return g.Wait() })
+}
+
+// announce prints the links.
+func (f *launchFlags) announce(stdout io.Writer, server *transport.Server, rules *replica.Rules, key ed25519.PrivateKey, invite protocol.InviteSeed) error {
+	addr := f.advertise
+	if addr == "" {
+		addr = plan.AdvertiseAddr(server.Addr())
+	}
+	link, err := plan.JoinLink(nodeIDOf(key), addr, rules.Run, nil)
+	if err != nil {
+		return usagef("--advertise: %v", err)
+	}
+	invited := link
+	invited.Invite = &invite
+	fmt.Fprintf(stdout, "run        %s (%s)\n", rules.Manifest.Name, rules.Run.Short())
+	if rules.Manifest.Members.OpenWorkers {
+		fmt.Fprintf(stdout, "workers    lode worker %s\n", link.Format())
+	} else {
+		fmt.Fprintf(stdout, "workers    lode worker %s\n", invited.Format())
+	}
+	fmt.Fprintf(stdout, "validators lode validator %s   (keep this one to yourself: it gives stake)\n", invited.Format())
+	fmt.Fprintf(stdout, "model      lode pull %s\n", link.Format())
+	if f.linkFile == "" {
+		return nil
+	}
+	return writeFile(f.linkFile, []byte(link.Format()+"\n"))
+}
+
+// writeFile replaces a file as a whole.
+func writeFile(path string, b []byte) error {
+	tmp := fmt.Sprintf("%s.%d.tmp", path, time.Now().UnixNano())
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// localPayloads fetches payloads from this machine's own disk.
+type localPayloads struct{ blobs *checkpoints.Blobs }
+
+// Fetch implements replica.Fetcher.
+func (l localPayloads) Fetch(_ context.Context, d protocol.Digest, most int64) ([]byte, error) {
+	r, size, err := l.blobs.Open(d)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if size > most {
+		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", size, most)
+	}
+	return io.ReadAll(r)
+}

@@ -1,0 +1,140 @@
+package models
+
+// This file holds the observer: a connection to a live run that only reads.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"lode/protocol"
+	"lode/replica"
+	"lode/transport"
+)
+
+// Observer is a connection to the coordinator of a run. Its methods may be called
+// by many goroutines.
+type Observer struct {
+	Link   protocol.Link
+	Rules  *replica.Rules
+	Length uint64 // entries of the record when the connection came up
+
+	peer  peer
+	close func() error
+}
+
+// peer is what an observer asks of its connection.
+type peer interface {
+	replica.Record
+	replica.Fetcher
+	getter
+	teller
+}
+
+type teller interface {
+	Status(ctx context.Context) ([]byte, error)
+}
+
+// defaultWait is how long a first answer is waited for: three handshakes.
+const defaultWait = 15 * time.Second
+
+// Observe connects to the run of a join link under a key made for this once. It
+// waits at most the given time for an answer, 15 s if that is 0. ctx ends the
+// connection. software names the program to the other side.
+func Observe(ctx context.Context, address, software string, wait time.Duration) (*Observer, error) {
+	link, err := protocol.ParseLink(address)
+	if err != nil {
+		return nil, err
+	}
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, fmt.Errorf("key for this connection: %w", err)
+	}
+	hello := transport.Hello{Version: protocol.Version, Run: link.Run, Role: protocol.Observer, Software: software}
+	s := transport.NewSession(ctx, link.Addr, link.Coordinator, key, hello, transport.Options{})
+	o := &Observer{Link: link, peer: s, close: s.Close}
+	if wait == 0 {
+		wait = defaultWait
+	}
+	if err := o.greet(ctx, s, wait); err != nil {
+		_ = s.Close() // nothing was asked of it yet
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *Observer) greet(ctx context.Context, s *transport.Session, wait time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	w, err := s.Welcome(limited)
+	if err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return fmt.Errorf("no coordinator answers at %s within %v (is it running, and can UDP get through?): %w", o.Link.Addr, wait, err)
+		}
+		return fmt.Errorf("connect to %s: %w", o.Link.Addr, err)
+	}
+	return o.welcomed(w)
+}
+
+// welcomed takes over what the coordinator said, as far as it is the link's run.
+func (o *Observer) welcomed(w transport.Welcome) error {
+	var man protocol.Manifest
+	if err := protocol.Decode(w.Manifest, &man); err != nil {
+		return fmt.Errorf("manifest of the run: %w", err)
+	}
+	if man.ID() != o.Link.Run {
+		return fmt.Errorf("the coordinator sent the manifest of run %s, the link is to run %s", man.ID().Short(), o.Link.Run.Short())
+	}
+	if man.Coordinator != o.Link.Coordinator {
+		return fmt.Errorf("the run's coordinator is %s, the link names %s", man.Coordinator.Short(), o.Link.Coordinator.Short())
+	}
+	var err error
+	o.Rules, err = replica.NewRules(man)
+	o.Length = w.Next
+	return err
+}
+
+// errEnough ends a replay at the length that was asked for.
+var errEnough = errors.New("enough entries")
+
+// Entries calls each with the first Length entries of the record, in order.
+func (o *Observer) Entries(ctx context.Context, each func(entry []byte) error) error {
+	if o.Length == 0 {
+		return nil
+	}
+	var have uint64
+	err := o.peer.Follow(ctx, 0, func(entry []byte) error {
+		if err := each(entry); err != nil {
+			return err
+		}
+		if have++; have == o.Length {
+			return errEnough
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnough):
+		return nil
+	case err == nil:
+		return fmt.Errorf("the record ended after %d of %d entries: %w", have, o.Length, io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// Fetch implements [replica.Fetcher].
+func (o *Observer) Fetch(ctx context.Context, digest protocol.Digest, most int64) ([]byte, error) {
+	return o.peer.Fetch(ctx, digest, most)
+}
+
+// Status returns what the coordinator says of the run, as JSON for people.
+func (o *Observer) Status(ctx context.Context) ([]byte, error) { return o.peer.Status(ctx) }
+
+// Close ends the connection.
+func (o *Observer) Close() error { return o.close() }
+
+// isLink tells join links from the addresses of stores.
+func isLink(source string) bool { return strings.HasPrefix(source, "lode://") }

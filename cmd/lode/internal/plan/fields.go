@@ -1,0 +1,150 @@
+package plan
+
+// This file holds the first half of the table of fields: what is trained on
+// what. How the table is read and written knows nothing of single fields.
+
+import (
+	"slices"
+	"strings"
+
+	"lode/protocol"
+)
+
+// field is one line of the table.
+type field struct {
+	path   string // dotted, as in [protocol.FieldError]
+	what   string // meaning and unit
+	why    string // of the default
+	counts string // what the manifest counts it in, if not what people write
+	get    func(*Plan) string
+	set    func(*Plan, scalar) error
+	// list is set instead of get and set for the one field that is a list.
+	list bool
+}
+
+// section returns the path's section, "" at the top, and its last word.
+func (f field) section() (section, key string) {
+	section, key, ok := strings.Cut(f.path, ".")
+	if !ok {
+		return "", f.path
+	}
+	return section, key
+}
+
+// stands reports whether the field is that key of that section.
+func (f field) stands(section, key string) bool {
+	s, k := f.section()
+	return s == section && k == key
+}
+
+func row[T any](path string, k kind[T], at func(*Plan) *T, what, why string) field {
+	if k.unit != "" {
+		what += " (" + k.unit + ")"
+	}
+	return field{
+		path: path, what: what, why: why, counts: k.counts,
+		get: func(p *Plan) string { return k.format(*at(p)) },
+		set: func(p *Plan, s scalar) error {
+			v, err := k.parse(s)
+			if err == nil {
+				*at(p) = v
+			}
+			return err
+		},
+	}
+}
+
+// sections are the parts of the file in its order, with what each is about.
+var sections = []struct{ name, about string }{
+	{"", ""},
+	{"model", "The architecture. All of it is fixed for the life of the run."},
+	{"data", "The corpus, cut into pieces that workers are assigned."},
+	{"train", "How a worker trains in each round before it sends one update."},
+	{"update", "How updates are compressed."},
+	{"merge", "How the accepted updates of a round become one step."},
+	{"score", "How validators judge updates."},
+	{"timing", "Longest waits. A round goes on as soon as all are ready."},
+	{"members", "Who may take part."},
+	{"economy", "What is paid."},
+}
+
+// table is every field of a run.yaml, in its order.
+var table = slices.Concat(heading, model, corpus, training, update, merge, score, timing, members, economy)
+
+// genesisPath is the field that is a list of validators.
+const genesisPath = "members.genesis"
+
+var heading = []field{
+	row("name", text, func(p *Plan) *string { return &p.Run.Name },
+		"Name of the run, for people: up to 64 letters, digits, spaces, dots, dashes and underscores.",
+		"any name does"),
+	row("seed", text, func(p *Plan) *string { return &p.Seed },
+		"Text or number that initial parameters and all random choices are derived from.",
+		"another seed makes another run, even with all else equal"),
+	row("owner", owner, func(p *Plan) *protocol.NodeID { return &p.Run.Owner },
+		"Node id that receives the owner's share of what is paid; `coordinator` is the key of the machine that launches the run.",
+		"who launches a run usually owns it"),
+}
+
+var model = []field{
+	row("model.family", text, func(p *Plan) *string { return &p.Run.Model.Family },
+		"Architecture. Only llama is built in.", "checkpoints load in other programs"),
+	row("model.dim", whole, func(p *Plan) *uint32 { return &p.Run.Model.Dim },
+		"Width; an even multiple of heads.", "a model of 0.36 million parameters learns on two cores within minutes"),
+	row("model.layers", whole, func(p *Plan) *uint32 { return &p.Run.Model.Layers },
+		"Transformer blocks.", "attention builds on attention, and a round stays short"),
+	row("model.heads", whole, func(p *Plan) *uint32 { return &p.Run.Model.Heads },
+		"Attention heads.", "24 values a head"),
+	row("model.kv_heads", whole, func(p *Plan) *uint32 { return &p.Run.Model.KVHeads },
+		"Heads for keys and values; divides heads.", "as many as heads: sharing them only saves memory in long contexts"),
+	row("model.ffn", whole, func(p *Plan) *uint32 { return &p.Run.Model.FFN },
+		"Hidden width of the gated feed-forward block.", "8/3 of dim, usual for gated blocks"),
+	row("model.vocab", whole, func(p *Plan) *uint32 { return &p.Run.Model.Vocab },
+		"Number of tokens the model knows; at least the tokenizer's.", "one for each byte"),
+	row("model.context", whole, func(p *Plan) *uint32 { return &p.Run.Model.Context },
+		"Longest sequence, tokens.", "some lines of text; train.steps may be shorter"),
+	row("model.tied", yesNo, func(p *Plan) *bool { return &p.Run.Model.Tied },
+		"Whether the output layer shares the embedding", "saves vocab × dim parameters, which counts in small models"),
+	row("model.theta", number, func(p *Plan) *float64 { return &p.Run.Model.Theta },
+		"Base of the rotary position embedding.", "usual for contexts up to some thousand tokens"),
+	row("model.norm_eps", number, func(p *Plan) *float64 { return &p.Run.Model.NormEps },
+		"Added to the mean square in RMS normalisation.", "usual for this family"),
+}
+
+var corpus = []field{
+	row("data.path", text, func(p *Plan) *string { return &p.DataPath },
+		"File or folder with the text, on the machine that launches the run; go-stdlib is the source of Go's standard library.",
+		"it is on every machine that has Go"),
+	row("data.mode", text, func(p *Plan) *string { return &p.Run.Data.Mode },
+		"How workers come to their data. Only assigned is built in: the run hands out pieces.",
+		"lets validators check what was trained on"),
+	row("data.tokenizer", text, func(p *Plan) *string { return &p.Run.Data.Tokenizer },
+		"How text becomes tokens. Only bytes is built in.", "needs no vocabulary and knows every language"),
+	row("data.piece", size, func(p *Plan) *uint32 { return &p.Run.Data.Piece },
+		"Length of a piece, the unit of transfer and assignment; above train.inner_steps × train.steps",
+		"a quick download, and a corpus of some megabytes still has hundreds"),
+	row("data.held_out", share, func(p *Plan) *uint32 { return &p.Run.Data.HeldOut },
+		"Share at the end of the corpus that nobody trains on, 0.001 to 0.5; the loss on it is what is reported.",
+		"enough to measure on, and hardly missed in training"),
+}
+
+var training = []field{
+	row("train.inner_steps", whole, func(p *Plan) *uint32 { return &p.Run.Train.InnerSteps },
+		"Optimizer steps between two merges.", "rounds of seconds on a processor; with more, traffic is rarer and merges are older"),
+	row("train.rows", whole, func(p *Plan) *uint32 { return &p.Run.Train.Rows },
+		"Sequences in a batch.", "a batch of 512 tokens"),
+	row("train.steps", whole, func(p *Plan) *uint32 { return &p.Run.Train.Steps },
+		"Tokens of a training sequence; at most model.context.", "attention stays cheap on a processor"),
+	row("train.rate", number, func(p *Plan) *float64 { return &p.Run.Train.Rate },
+		"AdamW learning rate, above 0, at most 1.", "suits a model this small; larger ones want 1e-3 and less"),
+	row("train.warmup", whole, func(p *Plan) *uint32 { return &p.Run.Train.Warmup },
+		"Rounds over which the rate rises to its value.", "the first steps of Adam are the rashest"),
+	row("train.beta1", number, func(p *Plan) *float64 { return &p.Run.Train.Beta1 },
+		"AdamW's memory of the gradient, below 1.", "the one of the AdamW paper"),
+	row("train.beta2", number, func(p *Plan) *float64 { return &p.Run.Train.Beta2 },
+		"AdamW's memory of the squared gradient, below 1.", "usual for language models; forgets spikes sooner than 0.999"),
+	row("train.weight_decay", number, func(p *Plan) *float64 { return &p.Run.Train.WeightDecay },
+		"AdamW's pull towards zero, from 0 to 1.", "light: a model this small hardly overfits"),
+	row("train.clip_norm", number, func(p *Plan) *float64 { return &p.Run.Train.ClipNorm },
+		"Gradients longer than this are shortened to it; 0 is off.", "usual for language models"),
+}

@@ -1,0 +1,159 @@
+package plan
+
+// This file holds the secrets a node keeps: its key and its run's invitations.
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"lode/protocol"
+)
+
+// A secret's file is one line: what it is, a space, and 52 characters of
+// lower-case base32 of the seed. The number in the word is the format's.
+const (
+	keyWord    = "lode-key-1"
+	inviteWord = "lode-invite-1"
+
+	maxKeyFile = 128 // bytes
+)
+
+var keyEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// ErrKeyFile is wrapped by the errors about files that are there but are not
+// taken as keys. No error says anything of what such a file holds.
+var ErrKeyFile = errors.New("not usable as a key file")
+
+// seed is a secret.
+type seed [32]byte
+
+// Format hides the seed from every verb of package fmt.
+func (seed) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "secret") }
+
+// LoadOrCreateKey returns the node key in the file at path, and creates file and
+// folder if they are missing. It refuses a file that others may read.
+func LoadOrCreateKey(path string) (key ed25519.PrivateKey, created bool, err error) {
+	s, created, err := loadOrCreate(path, keyWord)
+	if err != nil {
+		return nil, false, fmt.Errorf("node key: %w", err)
+	}
+	return ed25519.NewKeyFromSeed(s[:]), created, nil
+}
+
+// LoadOrCreateInvite does the same for the seed of a run's invitation key.
+func LoadOrCreateInvite(path string) (protocol.InviteSeed, error) {
+	s, _, err := loadOrCreate(path, inviteWord)
+	if err != nil {
+		return protocol.InviteSeed{}, fmt.Errorf("invitation: %w", err)
+	}
+	return protocol.InviteSeed(s), nil
+}
+
+// ShowKey returns the public id of the node key in the file at path. It creates
+// nothing.
+func ShowKey(path string) (protocol.NodeID, error) {
+	s, err := load(path, keyWord)
+	if err != nil {
+		return protocol.NodeID{}, fmt.Errorf("node key: %w", err)
+	}
+	return protocol.NodeID(ed25519.NewKeyFromSeed(s[:]).Public().(ed25519.PublicKey)), nil
+}
+
+func loadOrCreate(path, word string) (s seed, created bool, err error) {
+	s, err = load(path, word)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return s, false, err
+	}
+	if _, err := rand.Read(s[:]); err != nil {
+		return seed{}, false, fmt.Errorf("draw a secret: %w", err)
+	}
+	err = create(path, word+" "+keyEncoding.EncodeToString(s[:])+"\n")
+	if errors.Is(err, fs.ErrExist) { // another process was faster: its key is the one
+		s, err = load(path, word)
+		return s, false, err
+	}
+	return s, err == nil, err
+}
+
+// load reads the secret in the file at path.
+func load(path, word string) (s seed, err error) {
+	info, err := os.Stat(path) // before it is opened: opening a pipe would wait
+	if err != nil {
+		return s, err
+	}
+	refuse := func(format string, args ...any) (seed, error) {
+		return seed{}, fmt.Errorf("%s: %w: %s", path, ErrKeyFile, fmt.Sprintf(format, args...))
+	}
+	switch mode := info.Mode(); {
+	case mode.IsDir():
+		return refuse("it is a folder")
+	case !mode.IsRegular():
+		return refuse("it is no regular file")
+	case mode.Perm()&^0o600 != 0 && runtime.GOOS != "windows": // where modes say nothing
+		return refuse("its mode is %04o, so others may have read it; if nobody has: chmod 600 %s", mode.Perm(), path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return s, err
+	}
+	defer f.Close() // only read: closing loses nothing
+	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return s, err
+	}
+	got, rest, _ := strings.Cut(strings.TrimRight(string(b), "\r\n"), " ")
+	raw, err := keyEncoding.DecodeString(rest)
+	switch {
+	case got != word && (got == keyWord || got == inviteWord):
+		return refuse("it holds a %s, not a %s", got, word)
+	case got != word || len(b) > maxKeyFile || err != nil || len(raw) != len(s) || keyEncoding.EncodeToString(raw) != rest:
+		return refuse("it is damaged; bring it back from a copy, or move it away to get a new one")
+	}
+	return seed(raw), nil
+}
+
+// create makes the file at path with that content, whole or not at all, unless
+// there is one already: content first, then sync, then its name.
+func create(path, content string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // O_EXCL, mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // what remains is the link
+	_, err = f.WriteString(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil { // unlike a rename it never replaces a file
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir makes the names in a folder durable, where folders can be synced.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,114 @@
+package plan
+
+// This file holds the plan of a run, its defaults and how it becomes a manifest.
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"lode/data"
+	"lode/protocol"
+	"lode/replica"
+)
+
+// Plan is a run as a person describes it.
+type Plan struct {
+	// Run is the manifest as far as it is chosen. Version, Coordinator,
+	// Members.Invitation, Data.Index and Data.Bytes are left zero; a zero Owner
+	// is the coordinator, a zero Seed the digest of the text below.
+	Run      protocol.Manifest
+	Seed     string // any text of 1 to 256 bytes
+	DataPath string // file or folder with the corpus, or [StandardLibrary]
+}
+
+// StandardLibrary is the DataPath that stands for the sources of Go's standard
+// library, which are on every machine with Go.
+const StandardLibrary = "go-stdlib"
+
+const (
+	coin    = 1_000_000_000 // units of an amount
+	maxSeed = 256           // bytes
+)
+
+// Defaults returns the default run: a model small enough to learn on two cores
+// within minutes.
+func Defaults() Plan {
+	return Plan{Seed: "lode", DataPath: StandardLibrary, Run: protocol.Manifest{
+		Name: "lode",
+		Model: protocol.Model{
+			Family: "llama", Dim: 96, Layers: 3, Heads: 4, KVHeads: 4, FFN: 256,
+			Vocab: data.Vocab, Context: 256, Tied: true, Theta: 10000, NormEps: 1e-5,
+		},
+		Data: protocol.Data{Mode: "assigned", Tokenizer: "bytes", Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
+		Train: protocol.Train{
+			InnerSteps: 10, Rows: 8, Steps: 64, Rate: 5e-3, Warmup: 10,
+			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,
+		},
+		Update: protocol.Update{Codec: "topk", Keep: 128, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
+		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
+		Score: protocol.Score{
+			Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6),
+			Audit: 1, Examine: 2, WorkGate: 1 << 15, WorkMin: 4,
+		},
+		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
+		Members: protocol.Members{MinWorkers: 1, MinValidators: 1, MaxMembers: 256, OpenWorkers: true, InvitedStake: 1000 * coin},
+		Economy: protocol.Economy{Emission: coin, Cap: 21_000_000 * coin, Tempo: 10},
+	}}
+}
+
+// Manifest completes the plan with what the launching machine knows: the
+// coordinator's key, the key that signs invitations (zero: nobody is invited)
+// and the index of the corpus. Everything about the result has been checked.
+func (p Plan) Manifest(coordinator, invitation protocol.NodeID, index *data.Index) (protocol.Manifest, error) {
+	fail := func(err error) (protocol.Manifest, error) {
+		return protocol.Manifest{}, fmt.Errorf("plan: %w", err)
+	}
+	man := p.draft(coordinator, invitation)
+	man.Data.Index, man.Data.Bytes = index.Digest(), index.Bytes
+	if err := errors.Join(man.Validate(), p.fit()); err != nil {
+		return fail(err)
+	}
+	if _, err := replica.NewRules(man); err != nil {
+		return fail(err)
+	}
+	if _, err := data.NewPlan(index, man.Data, man.Train); err != nil {
+		return fail(err)
+	}
+	return man, nil
+}
+
+// draft is the manifest without the corpus.
+func (p Plan) draft(coordinator, invitation protocol.NodeID) protocol.Manifest {
+	man := p.Run
+	man.Version, man.Coordinator, man.Members.Invitation = protocol.Version, coordinator, invitation
+	man.Members.Genesis = slices.Clone(p.Run.Members.Genesis)
+	if man.Owner == (protocol.NodeID{}) {
+		man.Owner = coordinator
+	}
+	if man.Seed == (protocol.Digest{}) {
+		man.Seed = protocol.Hash("run seed", []byte(p.Seed))
+	}
+	return man
+}
+
+// fit checks what a manifest does not: the plan's own fields, and combinations
+// with which a run would be valid but could never begin or would fail at once.
+func (p Plan) fit() error {
+	var errs []error
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			errs = append(errs, &protocol.FieldError{Field: field, Fault: fmt.Sprintf(format, args...)})
+		}
+	}
+	check(len(p.Seed) >= 1 && len(p.Seed) <= maxSeed, "seed", "has %d bytes, must have 1 to %d", len(p.Seed), maxSeed)
+	check(utf8.ValidString(p.Seed), "seed", "is not UTF-8")
+	check(p.DataPath != "", "data.path", "is empty: name a file, a folder or %s", StandardLibrary)
+	check(p.Run.Data.Tokenizer != "bytes" || p.Run.Model.Vocab >= data.Vocab, "model.vocab",
+		"is %d, but the tokenizer %q has %d tokens", p.Run.Model.Vocab, "bytes", data.Vocab)
+	m := p.Run.Members
+	check(uint64(m.MinWorkers)+uint64(m.MinValidators) <= uint64(m.MaxMembers), "members.max_members",
+		"is %d, too few for %d workers and %d validators to begin with", m.MaxMembers, m.MinWorkers, m.MinValidators)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,247 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"lode/data"
+	"lode/protocol"
+)
+
+func TestTemplateIsTheDefaults(t *testing.T) {
+	text := Template()
+	p, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(p, Defaults()) {
+		t.Errorf("got %+v", p)
+	}
+	if p, err = Parse(nil); err != nil || !reflect.DeepEqual(p, Defaults()) {
+		t.Errorf("nothing at all: got %+v and %v", p, err)
+	}
+	num := 0
+	for line := range bytes.Lines(text) {
+		if len(bytes.TrimRight(line, "\n")) > commentWidth+3 { // × and – have more bytes than columns
+			t.Errorf("too wide: %s", line)
+		}
+		if bytes.Contains(line, []byte("#")) {
+			num++
+		}
+	}
+	if num < len(table) {
+		t.Errorf("%d lines of comment for %d fields", num, len(table))
+	}
+}
+
+func TestEachFieldSaysWhatAndWhy(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range table {
+		if len(f.what) < 10 || len(f.why) < 3 || strings.HasSuffix(f.why, ".") || seen[f.path] {
+			t.Errorf("%s: what %q, why %q", f.path, f.what, f.why)
+		}
+		seen[f.path] = true
+		section, _ := f.section()
+		if !slices.ContainsFunc(sections, func(s struct{ name, about string }) bool { return s.name == section }) {
+			t.Errorf("%s stands in no section", f.path)
+		}
+	}
+}
+
+// completed are the fields of a manifest that the launching machine fills in.
+var completed = []string{"Version", "Coordinator", "Seed", "Data.Index", "Data.Bytes", "Members.Invitation"}
+
+// leaves calls visit with every number, text, flag and id below v.
+func leaves(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
+	if v.Kind() != reflect.Struct {
+		visit(path, v)
+		return
+	}
+	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.Name != "_" {
+			leaves(v.Field(i), strings.TrimPrefix(path+"."+f.Name, "."), visit)
+		}
+	}
+}
+
+// Every field of the manifest is in the table, or it could not be written.
+func TestTableCoversTheManifest(t *testing.T) {
+	num := 0
+	p := Defaults()
+	leaves(reflect.ValueOf(&p.Run).Elem(), "", func(path string, v reflect.Value) {
+		before := p.Text()
+		old := reflect.New(v.Type()).Elem()
+		old.Set(v)
+		switch v.Kind() {
+		case reflect.String:
+			v.SetString("other")
+		case reflect.Bool:
+			v.SetBool(!v.Bool())
+		case reflect.Float64:
+			v.SetFloat(v.Float() + 1)
+		case reflect.Int32, reflect.Int64:
+			v.SetInt(v.Int() + 1)
+		case reflect.Uint16, reflect.Uint32, reflect.Uint64:
+			v.SetUint(v.Uint() + 1)
+		case reflect.Array:
+			v.Index(0).SetUint(7)
+		case reflect.Slice:
+			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		default:
+			t.Fatalf("%s is a %s: this test does not know it", path, v.Kind())
+		}
+		if same := bytes.Equal(before, p.Text()); same != slices.Contains(completed, path) {
+			t.Errorf("%s: changing it changes nothing in the file: %v", path, same)
+		}
+		v.Set(old)
+		num++
+	})
+	if num != len(table)-2+len(completed) { // seed's text and data.path stand beside the manifest
+		t.Errorf("%d fields of the manifest, %d of the table", num, len(table))
+	}
+}
+
+// random changes fields of the default plan to other valid values.
+func random(rng *rand.Rand) Plan {
+	p := Defaults()
+	r := &p.Run
+	p.Seed = []string{"7", "null", "a: b # c", "é\x7f\U0001F600\u2028\n\t\"'", "-", "true", "coordinator", " x "}[rng.IntN(8)]
+	p.DataPath = []string{"/data/a b", "go-stdlib", "C:\\x", "~", "*x", "- y"}[rng.IntN(6)]
+	r.Name = []string{"A b.c-d_9", "null", "1e3", "-"}[rng.IntN(4)]
+	if rng.IntN(2) == 0 {
+		r.Owner = protocol.NodeID{byte(1 + rng.IntN(9))}
+	}
+	r.Model.Theta, r.Model.NormEps = 1+rng.Float64()*1e8, 1e-12+rng.Float64()*1e-3
+	r.Train.Rate, r.Train.Beta1, r.Train.WeightDecay = rng.Float64()/2+1e-9, rng.Float64()*0.9999, rng.Float64()
+	r.Model.Tied, r.Members.OpenWorkers = rng.IntN(2) == 0, rng.IntN(2) == 0
+	r.Data.Piece = 641 + rng.Uint32N(1<<24-641)
+	r.Data.HeldOut = 66 + rng.Uint32N(32700)
+	r.Update.Decay, r.Merge.Rate, r.Merge.Momentum = rng.Uint32N(65537), 1+rng.Uint32N(4*65536), rng.Uint32N(65470)
+	r.Score.WorkGate = rng.Int32N(2*65536) - 65536
+	r.Timing.Train = protocol.Span(1e8 + rng.Int64N(86400e9-1e8))
+	r.Timing.Grace = protocol.Span(1+rng.Int64N(3600)) * protocol.Second
+	r.Economy.Emission, r.Members.InvitedStake = rng.Uint64N(1e9), rng.Uint64N(1e13)
+	for i := range rng.IntN(4) {
+		r.Members.Genesis = append(r.Members.Genesis, protocol.Stake{Node: protocol.NodeID{byte(i + 1)}, Stake: 1 + rng.Uint64N(1e15)})
+	}
+	return p
+}
+
+func TestTextReadsBackAsThePlan(t *testing.T) {
+	for i := range uint64(200) {
+		p := random(rand.New(rand.NewPCG(i, 0)))
+		got, err := Parse(p.Text())
+		if err != nil || !reflect.DeepEqual(got, p) {
+			t.Fatalf("seed %d: %v\ngot  %+v\nwant %+v", i, err, got, p)
+		}
+	}
+}
+
+// Every share that can be stood for is written so that it is read back.
+func TestSharesReadBack(t *testing.T) {
+	for n := int64(-70000); n <= 70000; n++ {
+		s := scalar{text: formatQ16(n)}
+		if got, err := signedShare.parse(s); err != nil || int64(got) != n {
+			t.Fatalf("%d/65536 is written %s and read as %d, %v", n, s.text, got, err)
+		}
+		if len(s.text) > len("-1.00000") {
+			t.Fatalf("%d/65536 is written %s", n, s.text)
+		}
+	}
+}
+
+func index(t *testing.T, pieces, size int) *data.Index {
+	t.Helper()
+	return &data.Index{Bytes: uint64(pieces * size), Piece: size, Digests: make([]protocol.Digest, pieces)}
+}
+
+func TestManifestIsComplete(t *testing.T) {
+	me, invites, friend := protocol.NodeID{1}, protocol.NodeID{2}, protocol.NodeID{3}
+	p := Defaults()
+	p.Run.Members.Genesis = []protocol.Stake{{Node: friend, Stake: 5}}
+	ix := index(t, 10, 16<<10)
+	man, err := p.Manifest(me, invites, ix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if man.Version != protocol.Version || man.Coordinator != me || man.Owner != me || man.Members.Invitation != invites ||
+		man.Data.Index != ix.Digest() || man.Data.Bytes != ix.Bytes || man.Seed == (protocol.Digest{}) {
+		t.Errorf("got %+v", man)
+	}
+	if man.Members.Genesis[0].Stake = 6; p.Run.Members.Genesis[0].Stake != 5 {
+		t.Error("the manifest shares the plan's list")
+	}
+	man.Members.Genesis[0].Stake = 5
+	again, err := p.Manifest(me, invites, ix)
+	if err != nil || again.ID() != man.ID() {
+		t.Errorf("the same plan made another run (%v)", err)
+	}
+	p.Seed = "other"
+	if other, err := p.Manifest(me, invites, ix); err != nil || other.ID() == man.ID() || other.Seed == man.Seed {
+		t.Errorf("another seed made the same run (%v)", err)
+	}
+	p.Run.Seed, p.Run.Owner = protocol.Digest{9}, friend
+	if set, err := p.Manifest(me, invites, ix); err != nil || set.Seed != p.Run.Seed || set.Owner != friend {
+		t.Errorf("seed or owner that were set were not kept: %v", err)
+	}
+}
+
+func TestManifestRefuses(t *testing.T) {
+	me, fits := protocol.NodeID{1}, index(t, 10, 16<<10)
+	for name, c := range map[string]struct {
+		change     func(*Plan)
+		invitation protocol.NodeID
+		index      *data.Index
+		is         error
+		want       string
+	}{
+		"nobody can validate":    {func(*Plan) {}, protocol.NodeID{}, fits, nil, "members.genesis: is empty and nobody is invited"},
+		"nobody can join":        {func(p *Plan) { p.Run.Members.OpenWorkers = false }, protocol.NodeID{}, fits, nil, "members.open_workers"},
+		"other pieces":           {func(*Plan) {}, me, index(t, 10, 8<<10), data.ErrPlan, "in pieces of"},
+		"one piece":              {func(*Plan) {}, me, index(t, 1, 16<<10), data.ErrPlan, "leave none to train on"},
+		"no corpus":              {func(*Plan) {}, me, index(t, 0, 16<<10), nil, "data.bytes: is 0"},
+		"no seed":                {func(p *Plan) { p.Seed = "" }, me, fits, nil, "seed: has 0 bytes"},
+		"a seed that is no text": {func(p *Plan) { p.Seed = "\xff" }, me, fits, nil, "seed: is not UTF-8"},
+		"too large a model": {func(p *Plan) {
+			p.Run.Model = protocol.Model{Family: "llama", Dim: 1 << 16, Layers: 1 << 10, Heads: 1, KVHeads: 1, FFN: 1 << 18, Vocab: 256, Context: 64, Theta: 1e4, NormEps: 1e-5}
+		}, me, fits, nil, "layout: more than"},
+	} {
+		p := Defaults()
+		c.change(&p)
+		man, err := p.Manifest(me, c.invitation, c.index)
+		if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) || man.Name != "" {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+	p := Defaults()
+	p.Run.Name, p.Run.Train.Rate = "", 2
+	_, err := p.Manifest(me, me, fits)
+	var f *protocol.FieldError
+	if !errors.As(err, &f) || !strings.Contains(fmt.Sprint(err), "name: ") || !strings.Contains(fmt.Sprint(err), "train.rate: ") {
+		t.Errorf("two faults: got %v", err)
+	}
+}
+
+// As many validators as a manifest may name fit into the bounds of the parser.
+func TestMostValidators(t *testing.T) {
+	p := Defaults()
+	for i := range protocol.MaxListLen {
+		p.Run.Members.Genesis = append(p.Run.Members.Genesis, protocol.Stake{Node: protocol.NodeID{byte(i), byte(i >> 8), 1}, Stake: coin + 1})
+	}
+	text := p.Text()
+	got, err := Parse(text)
+	if err != nil || !reflect.DeepEqual(got, p) {
+		t.Fatal(err)
+	}
+	head, list, _ := strings.Cut(string(text), "genesis:\n")
+	list = strings.NewReplacer("- {key", "- key", ", stake", "\n      stake", "}", "").Replace(list)
+	if got, err := Parse([]byte(head + "genesis:\n" + list)); err != nil || !reflect.DeepEqual(got, p) {
+		t.Fatal(err)
+	}
+}

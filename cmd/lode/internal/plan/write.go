@@ -1,0 +1,89 @@
+package plan
+
+// This file writes plans as commented files.
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// commentWidth is how far comments reach, in characters.
+const commentWidth = 88
+
+// Template returns the default plan as a run.yaml: each field with its meaning,
+// its unit, its default and why that.
+func Template() []byte { return Defaults().Text() }
+
+// Text returns the plan as a run.yaml, with the same comments. Parsing it gives
+// the plan again; a Run.Seed that was set is not in it.
+func (p Plan) Text() []byte {
+	var b bytes.Buffer
+	b.WriteString("# A run of lode. Every field may be left out: then it has its default.\n" +
+		"# Nothing here can be changed once the run has begun.\n")
+	defaults := Defaults()
+	for _, s := range sections {
+		indent := ""
+		b.WriteByte('\n')
+		if s.name != "" {
+			comment(&b, "", s.about)
+			fmt.Fprintf(&b, "%s:\n", s.name)
+			indent = "  "
+		}
+		for _, f := range table {
+			section, key := f.section()
+			if section != s.name {
+				continue
+			}
+			comment(&b, indent, fmt.Sprintf("%s Default %s: %s.", sentence(f.what), f.value(&defaults), f.why))
+			if f.list {
+				p.writeGenesis(&b, indent+key)
+				continue
+			}
+			fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.get(&p))
+		}
+	}
+	return b.Bytes()
+}
+
+// value returns the field's value as messages cite it.
+func (f field) value(p *Plan) string {
+	if f.list {
+		return "none"
+	}
+	return f.get(p)
+}
+
+func (p Plan) writeGenesis(b *bytes.Buffer, key string) {
+	if len(p.Run.Members.Genesis) == 0 {
+		fmt.Fprintf(b, "%s: []\n", key)
+		return
+	}
+	fmt.Fprintf(b, "%s:\n", key)
+	for _, s := range p.Run.Members.Genesis {
+		fmt.Fprintf(b, "    - {key: %s, stake: %s}\n", node.format(s.Node), coins.format(s.Stake))
+	}
+}
+
+// sentence ends a text with a full stop if it has none.
+func sentence(s string) string {
+	return strings.TrimSuffix(s, ".") + "."
+}
+
+// comment writes text as comment lines.
+func comment(b *bytes.Buffer, indent, text string) {
+	line := ""
+	flush := func() {
+		if line != "" {
+			fmt.Fprintf(b, "%s#%s\n", indent, line)
+		}
+	}
+	for w := range strings.FieldsSeq(text) {
+		if line != "" && len(indent)+len(line)+len(w)+2 > commentWidth {
+			flush()
+			line = ""
+		}
+		line += " " + w
+	}
+	flush()
+}

@@ -1,0 +1,127 @@
+// Command lode trains open models with anyone's GPUs: it launches runs, joins
+// them as a worker or validator, and fetches what they made.
+package main
+
+// This file holds the entry: signals, exit codes, the list of commands.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. Anything that ends as asked, Ctrl-C included, is 0.
+const (
+	exitFailed = 1 // the thing asked for did not work
+	exitUsage  = 2 // the command line is wrong
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings as arguments.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second Ctrl-C ends at once.
+	context.AfterFunc(ctx, stop)
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "lode: %v\n", err)
+		return exitUsage
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return 0
+	}
+	fmt.Fprintf(stderr, "lode: %v\n", err)
+	return exitFailed
+}
+
+// usageError is a command line that cannot be carried out.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lode",
+		Short: "Train open models with anyone's GPUs",
+		Long: `Lode trains open models with anyone's GPUs. Workers train locally and send
+compressed updates; validators score them, pay by Yuma consensus, and vouch for
+every merge; checkpoints can be pulled and verified by anyone.
+
+Try it on this machine:   lode up
+Join a run:               lode worker lode://KEY@host:port/RUN
+Launch a run:             lode coordinator init > run.yaml; lode coordinator run.yaml
+Get a model:              lode pull SOURCE`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v (see lode %s --help)", err, c.Name())
+	})
+	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
+		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(), benchCommand())
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes wrong arguments usage errors, for c and what is below it.
+func wrapArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usagef("%v (see lode %s --help)", err, c.Name())
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+}
+
+// version is the module's version where the binary was built from a release, the
+// commit where it was built from a checkout.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			v = s.Value
+		}
+	}
+	if v == "" {
+		v = "(devel)"
+	}
+	return v
+}
+
+// software is what nodes tell each other they run; at most 32 bytes.
+func software() string {
+	s := "lode " + version()
+	return s[:min(len(s), 32)]
+}

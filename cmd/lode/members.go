@@ -1,0 +1,96 @@
+package main
+
+// This file holds the commands that join a run: worker and validator.
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"lode/protocol"
+	"lode/validator"
+	"lode/worker"
+)
+
+func workerCommand() *cobra.Command {
+	var f nodeFlags
+	var conduct string
+	c := &cobra.Command{
+		Use:   "worker LINK",
+		Short: "Join a run as a worker: train, send updates, earn",
+		Long: `Join a run as a worker. The link, lode://KEY@host:port/RUN, is printed by the
+coordinator. Only outbound connections are made. Stop with Ctrl-C and start
+again at any time: the worker goes on in the same round with the same key.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			how, err := worker.NewConduct(conduct)
+			if err != nil {
+				return usagef("--conduct: %v", err)
+			}
+			ctx := tie(c.Context(), c.InOrStdin(), f.tied)
+			n, err := f.open(ctx, args[0], protocol.Worker, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer n.close()
+			w, err := worker.New(worker.Config{
+				Key: n.key, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Plan: n.plan, Source: n.source,
+				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head,
+			})
+			if err != nil {
+				return err
+			}
+			n.joined("worker")
+			return untilStopped(ctx, w.Run)
+		},
+	}
+	f.add(c, protocol.Worker)
+	c.Flags().StringVar(&conduct, "conduct", "honest", "how to behave, for test runs: honest, noise, freerider, copycat or inflate")
+	_ = c.Flags().MarkHidden("conduct") // the flag exists
+	return c
+}
+
+func validatorCommand() *cobra.Command {
+	var f nodeFlags
+	c := &cobra.Command{
+		Use:   "validator LINK",
+		Short: "Join a run as a validator: score updates, vouch for merges, earn",
+		Long: `Join a run as a validator. Validators need stake: either the run's manifest
+names their key (lode keys shows it), or the link holds an invitation
+(lode://KEY@host:port/RUN?invite=...). Only outbound connections are made.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := tie(c.Context(), c.InOrStdin(), f.tied)
+			n, err := f.open(ctx, args[0], protocol.Validator, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			defer n.close()
+			v, err := validator.New(validator.Config{
+				Key: n.key, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Plan: n.plan, Source: n.source,
+				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Head: n.head,
+			})
+			if err != nil {
+				return err
+			}
+			n.joined("validator")
+			return untilStopped(ctx, v.Run)
+		},
+	}
+	f.add(c, protocol.Validator)
+	return c
+}
+
+func (n *node) joined(role string) {
+	n.log.Info().Str("run", n.rules.Manifest.Name).Str("id", n.link.Run.Short()).Str("coordinator", n.link.Addr).
+		Str("key", nodeIDOf(n.key).Short()).Msgf("joined as %s", role)
+}
+
+// untilStopped runs until it fails or ctx ends, which is no failure.
+func untilStopped(ctx context.Context, run func(context.Context) error) error {
+	err := run(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,154 @@
+package main
+
+// This file holds the commands that get models and use them: pull and generate.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+
+	"lode/cmd/lode/internal/models"
+	"lode/protocol"
+)
+
+func pullCommand() *cobra.Command {
+	var store storeFlags
+	var dir, run string
+	var step int64
+	var trust []string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "pull SOURCE",
+		Short: "Get a model, verified; goes on where an earlier pull was cut",
+		Long: `Get a model from a folder, s3://bucket/prefix, https://host/path, or the link of
+a run (lode://KEY@host:port/RUN). Every file is checked against the signed
+manifest. From a link, the run's whole record is replayed as well and the model
+compared with the receipt that the validators signed.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			opt := models.Options{Dir: dir, Store: store.options(), Software: software()}
+			if step >= 0 {
+				r := protocol.Round(step)
+				opt.Round = &r
+			}
+			var err error
+			if run != "" {
+				if opt.Run, err = protocol.ParseRunID(run); err != nil {
+					return usagef("--run: %v", err)
+				}
+			}
+			for _, t := range trust {
+				id, err := protocol.ParseNodeID(t)
+				if err != nil {
+					return usagef("--trust: %v", err)
+				}
+				opt.Trusted = append(opt.Trusted, id)
+			}
+			progress, done := pullProgress(c.ErrOrStderr(), asJSON)
+			opt.Progress = progress
+			res, err := models.Pull(c.Context(), args[0], opt)
+			done()
+			if err != nil {
+				return err
+			}
+			return printPull(c.OutOrStdout(), res, asJSON)
+		},
+	}
+	c.Flags().StringVarP(&dir, "output", "o", "model", "folder for the model")
+	c.Flags().Int64Var(&step, "step", -1, "the checkpoint before this round (default: the latest)")
+	c.Flags().StringVar(&run, "run", "", "run id, where a store holds several (default: the one written last)")
+	c.Flags().StringArrayVar(&trust, "trust", nil, "key that must have signed; may be given several times")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	store.addS3(c)
+	return c
+}
+
+// pullProgress shows a bar on a terminal, nothing elsewhere.
+func pullProgress(w io.Writer, quiet bool) (progress func(models.Stage, int64, int64), done func()) {
+	if quiet || !isTerminal(w) {
+		return nil, func() {}
+	}
+	bars := mpb.New(mpb.WithOutput(w), mpb.WithWidth(40))
+	var bar *mpb.Bar
+	var stage models.Stage
+	progress = func(s models.Stage, n, total int64) {
+		if bar == nil || s != stage {
+			if bar != nil {
+				bar.Abort(true)
+			}
+			stage = s
+			bar = bars.AddBar(total, mpb.BarRemoveOnComplete(),
+				mpb.PrependDecorators(decor.Name(string(s)+" ")), mpb.AppendDecorators(decor.Percentage()))
+		}
+		bar.SetTotal(total, false)
+		bar.SetCurrent(n)
+	}
+	return progress, func() {
+		if bar != nil {
+			bar.Abort(true)
+		}
+		bars.Wait()
+	}
+}
+
+func printPull(w io.Writer, r models.Result, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	fmt.Fprintf(w, "model of run %s before round %d is in %s (%s, %s fetched)\n",
+		r.Run.Short(), r.Round, r.Dir, bytesText(uint64(r.Bytes)), bytesText(uint64(r.Fetched)))
+	fmt.Fprintf(w, "model root %s\n", r.ModelRoot)
+	switch {
+	case r.Receipt:
+		fmt.Fprintf(w, "checked    record of %d entries, the receipt signed by the validators, every file\n", r.Entries)
+	case r.Trusted > 0:
+		fmt.Fprintf(w, "checked    every file, signed by %d trusted keys\n", r.Trusted)
+	default:
+		var by []string
+		for _, s := range r.Signers {
+			by = append(by, s.Short())
+		}
+		fmt.Fprintf(w, "checked    every file against the manifest signed by %s; name who you trust with --trust KEY\n", strings.Join(by, ", "))
+	}
+	return nil
+}
+
+func generateCommand() *cobra.Command {
+	var dir string
+	var s models.Sampling
+	c := &cobra.Command{
+		Use:   "generate [PROMPT]",
+		Short: "Let a model write",
+		Long: `Let a model write on from a prompt. --model is a folder that lode pull filled, a
+store folder (its latest checkpoint is taken), or any folder with the config.json
+and model.safetensors of a byte-level Llama.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if s.Tokens < 1 || s.Temperature < 0 || s.TopK < 0 {
+				return usagef("--tokens must be above 0, --temperature and --top-k not below 0")
+			}
+			m, err := models.Load(dir)
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			prompt := strings.Join(args, "")
+			out := c.OutOrStdout()
+			fmt.Fprint(out, prompt)
+			err = models.Generate(c.Context(), m, prompt, s, func(piece string) { fmt.Fprint(out, piece) })
+			fmt.Fprintln(out)
+			return err
+		},
+	}
+	c.Flags().StringVar(&dir, "model", "model", "folder of the model")
+	c.Flags().IntVar(&s.Tokens, "tokens", 256, "how much to write, bytes")
+	c.Flags().Float64Var(&s.Temperature, "temperature", 0.8, "0 takes the likeliest byte each time")
+	c.Flags().IntVar(&s.TopK, "top-k", 40, "draw among so many likeliest bytes only; 0 is all")
+	c.Flags().Uint64Var(&s.Seed, "seed", 1, "the same seed writes the same text")
+	return c
+}

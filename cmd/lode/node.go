@@ -1,0 +1,230 @@
+package main
+
+// This file brings up what workers and validators have in common: link, key,
+// rules, data, engine, files.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"lode/checkpoints"
+	"lode/cmd/lode/internal/plan"
+	"lode/data"
+	"lode/engine/cpu"
+	"lode/protocol"
+	"lode/replica"
+	"lode/transport"
+)
+
+// nodeFlags are the choices of a machine that joins a run.
+type nodeFlags struct {
+	dir, name, data, engine, level string
+	threads                        int
+	tied                           bool // to the process that started this one
+}
+
+func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
+	c.Flags().StringVar(&f.dir, "dir", "", "folder for key and working files (default ~/.lode/"+role.String()+")")
+	c.Flags().StringVar(&f.name, "name", "", "name shown to people (default the machine's)")
+	c.Flags().StringVar(&f.data, "data", "", "the run's corpus, if it is on this machine (default: fetched as needed)")
+	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
+	addLogFlag(c, &f.level)
+	addTied(c, &f.tied)
+}
+
+// node is a member of a run before it does anything.
+type node struct {
+	key     ed25519.PrivateKey
+	name    string
+	link    protocol.Link
+	session *transport.Session
+	rules   *replica.Rules
+	head    uint64
+	plan    data.Plan
+	source  data.Source
+	engine  *cpu.Engine
+	files   *checkpoints.Dir
+	log     zerolog.Logger
+	unlock  func()
+}
+
+// open does everything that can go wrong before a node takes part. Call close on
+// what it returns.
+func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role, stderr io.Writer) (n *node, err error) {
+	n = &node{}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if n.log, err = newLog(stderr, f.level); err != nil {
+		return n, err
+	}
+	if f.engine != "cpu" {
+		return n, usagef("--engine is %q, only cpu is there", f.engine)
+	}
+	if n.link, err = protocol.ParseLink(address); err != nil {
+		return n, usagef("%v", err)
+	}
+	if n.name, err = nodeName(f.name); err != nil {
+		return n, err
+	}
+	dir, err := nodeDir(f.dir, role.String())
+	if err != nil {
+		return n, err
+	}
+	if n.unlock, err = lockDir(dir); err != nil {
+		return n, err
+	}
+	var created bool
+	if n.key, created, err = plan.LoadOrCreateKey(filepath.Join(dir, "key")); err != nil {
+		return n, err
+	}
+	if created {
+		n.log.Info().Str("file", filepath.Join(dir, "key")).Msg("made a new key: it is this node's identity, keep it")
+	}
+	if err := n.connect(ctx, role); err != nil {
+		return n, err
+	}
+	if n.files, err = checkpoints.OpenDir(filepath.Join(dir, "runs", n.link.Run.String())); err != nil {
+		return n, err
+	}
+	if err := n.openData(ctx, f.data, filepath.Join(dir, "pieces")); err != nil {
+		return n, err
+	}
+	if n.engine, err = cpu.New(n.rules.Model, cpu.Options{Threads: threadsOr(f.threads)}); err != nil {
+		return n, err
+	}
+	return n, nil
+}
+
+func (n *node) close() {
+	if n.engine != nil {
+		_ = n.engine.Close() // nothing is left to lose
+	}
+	if n.session != nil {
+		_ = n.session.Close()
+	}
+	if n.unlock != nil {
+		n.unlock()
+	}
+}
+
+// slowConnect is when a node that cannot connect says why.
+const slowConnect = 3 * time.Second
+
+// connect opens the session and checks that the manifest is the link's run.
+func (n *node) connect(ctx context.Context, role protocol.Role) error {
+	n.session = transport.NewSession(ctx, n.link.Addr, n.link.Coordinator, n.key,
+		transport.Hello{Version: protocol.Version, Run: n.link.Run, Role: role, Software: software()}, transport.Options{})
+	welcome, err := awaitWelcome(ctx, n.session, func(trouble error) {
+		n.log.Warn().Err(trouble).Str("coordinator", n.link.Addr).Msg("no connection yet, trying on")
+	})
+	if err != nil {
+		return fmt.Errorf("join %s: %w", n.link.Addr, err)
+	}
+	var man protocol.Manifest
+	if err := protocol.Decode(welcome.Manifest, &man); err != nil {
+		return fmt.Errorf("manifest of the run: %w", err)
+	}
+	if n.rules, err = replica.NewRules(man); err != nil {
+		return err
+	}
+	n.head = welcome.Next
+	return nil
+}
+
+// awaitWelcome waits for the first connection and tells of trouble while it does.
+func awaitWelcome(ctx context.Context, s *transport.Session, tell func(error)) (transport.Welcome, error) {
+	for {
+		wait, cancel := context.WithTimeout(ctx, slowConnect)
+		w, err := s.Welcome(wait)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return w, err
+		}
+		if trouble := s.Trouble(); trouble != nil {
+			tell(trouble)
+		}
+	}
+}
+
+// pieceMemory bounds the pieces a node holds in memory, bytes.
+const pieceMemory = 64 << 20
+
+// openData opens the corpus where it is on this machine, and otherwise a cache
+// in front of the coordinator.
+func (n *node) openData(ctx context.Context, path, cache string) error {
+	man := n.rules.Manifest
+	raw, err := n.session.Fetch(ctx, man.Data.Index, data.MaxIndexLen)
+	if err != nil {
+		return fmt.Errorf("index of the corpus: %w", err)
+	}
+	ix, err := data.ParseIndex(raw)
+	if err != nil {
+		return err
+	}
+	if n.plan, err = data.NewPlan(ix, man.Data, man.Train); err != nil {
+		return err
+	}
+	if path != "" {
+		c, err := data.Open(path)
+		if err != nil {
+			return err
+		}
+		n.source, err = data.NewLocal(c, ix)
+		return err
+	}
+	fetch := func(ctx context.Context, d protocol.Digest) ([]byte, error) {
+		return n.session.Fetch(ctx, d, int64(man.Data.Piece))
+	}
+	n.source, err = data.NewCached(ix, fetch, pieceMemory, cache)
+	return err
+}
+
+// nodeDir returns a node's folder, made if need be.
+func nodeDir(given, role string) (string, error) {
+	if given == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no home folder for keys and working files: name one with --dir: %w", err)
+		}
+		given = filepath.Join(home, ".lode", role)
+	}
+	dir, err := filepath.Abs(given)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("folder for keys and working files: %w", err)
+	}
+	return dir, nil
+}
+
+// nodeName returns the name a node shows to people.
+func nodeName(given string) (string, error) {
+	if given != "" {
+		if !protocol.IsNodeName(given) {
+			return "", usagef("--name must have 1 to %d letters, digits, spaces, dots, dashes or underscores", protocol.MaxNodeName)
+		}
+		return given, nil
+	}
+	host, _ := os.Hostname()
+	if len(host) > protocol.MaxNodeName {
+		host = host[:protocol.MaxNodeName]
+	}
+	if !protocol.IsNodeName(host) {
+		host = "node"
+	}
+	return host, nil
+}

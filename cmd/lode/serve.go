@@ -1,0 +1,87 @@
+package main
+
+// This file connects a coordinator to the wire.
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"sync"
+
+	"lode/coordinator"
+	"lode/data"
+	"lode/protocol"
+	"lode/transport"
+)
+
+// front answers a server's questions with a coordinator.
+type front struct {
+	*coordinator.Coordinator
+	run      protocol.RunID
+	manifest []byte // canonical encoding
+	refusals func() map[protocol.Reason]uint64
+	stopping context.Context // ends when the coordinator does
+}
+
+// Hello implements transport.Door.
+func (f *front) Hello(ctx context.Context, peer protocol.NodeID, h transport.Hello) (transport.Welcome, error) {
+	if h.Run != f.run {
+		return transport.Welcome{}, protocol.Refuse(protocol.WrongRun, "run %s is not here, run %s is", h.Run.Short(), f.run.Short())
+	}
+	next, err := f.Arrive(ctx, peer)
+	return transport.Welcome{Version: protocol.Version, Run: f.run, Manifest: f.manifest, Next: next, Software: software()}, err
+}
+
+// Gone implements transport.Door.
+func (f *front) Gone(peer protocol.NodeID) { f.Depart(f.stopping, peer) }
+
+// Follow implements transport.Record.
+func (f *front) Follow(ctx context.Context, _ protocol.NodeID, from uint64, send func([]byte) error) error {
+	return f.Coordinator.Follow(ctx, from, send)
+}
+
+// Open implements transport.Shelf.
+func (f *front) Open(ctx context.Context, _ protocol.NodeID, d protocol.Digest) (io.ReadSeekCloser, int64, error) {
+	return f.Coordinator.Open(ctx, d)
+}
+
+// Status implements transport.Teller.
+func (f *front) Status(ctx context.Context, _ protocol.NodeID) ([]byte, error) {
+	s, err := f.Coordinator.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Refusals = map[string]uint64{}
+	for reason, n := range f.refusals() {
+		s.Refusals[reason.String()] = n
+	}
+	return json.Marshal(s)
+}
+
+// corpusShelf serves a corpus piece by piece, and its index.
+type corpusShelf struct {
+	source data.Source
+	index  []byte
+	digest protocol.Digest
+	places func() map[protocol.Digest]int
+}
+
+func newCorpusShelf(src data.Source, ix *data.Index) *corpusShelf {
+	return &corpusShelf{source: src, index: ix.Encode(), digest: ix.Digest(), places: sync.OnceValue(ix.Places)}
+}
+
+// Open implements coordinator.Shelf.
+func (s *corpusShelf) Open(ctx context.Context, d protocol.Digest) (io.ReadSeekCloser, int64, bool) {
+	if d == s.digest {
+		return inMemory(s.index), int64(len(s.index)), true
+	}
+	i, ok := s.places()[d]
+	if !ok {
+		return nil, 0, false
+	}
+	b, err := s.source.Piece(ctx, i)
+	if err != nil {
+		return nil, 0, false
+	}
+	return inMemory(b), int64(len(b)), true
+}

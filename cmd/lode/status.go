@@ -1,0 +1,174 @@
+package main
+
+// This file holds the commands that tell: status and keys.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lode/cmd/lode/internal/models"
+	"lode/cmd/lode/internal/plan"
+	"lode/coordinator"
+)
+
+func statusCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "status [LINK|FOLDER]",
+		Short: "Show what a run does now: phase, members, balances, stakes",
+		Long: `Show what a run does now and whom it waits for, with balances, stakes, incentive
+and dividends. LINK is a join link, FOLDER one of lode up; default: lode-run.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			link, err := statusLink(args)
+			if err != nil {
+				return err
+			}
+			o, err := models.Observe(c.Context(), link, software(), 5*time.Second)
+			if err != nil {
+				return err
+			}
+			defer o.Close()
+			b, err := o.Status(c.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
+				return err
+			}
+			var s coordinator.Status
+			if err := json.Unmarshal(b, &s); err != nil {
+				return fmt.Errorf("the coordinator's answer: %w", err)
+			}
+			return printStatus(c.OutOrStdout(), s)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// statusLink returns the link that was given or that a folder of lode up holds.
+func statusLink(args []string) (string, error) {
+	where := "lode-run"
+	if len(args) > 0 {
+		where = args[0]
+	}
+	if strings.HasPrefix(where, "lode://") {
+		return where, nil
+	}
+	b, err := os.ReadFile(filepath.Join(where, "link"))
+	if err != nil {
+		return "", usagef("%s is neither a link (lode://…) nor the folder of a run started with lode up", where)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func printStatus(w io.Writer, s coordinator.Status) error {
+	fmt.Fprintf(w, "run %s (%s): round %d, %s for %.1f s", s.Name, s.Run[:8], s.Round, s.Phase, s.Since)
+	if len(s.Waiting) > 0 {
+		fmt.Fprintf(w, ", waiting for %s", strings.Join(s.Waiting, ", "))
+	}
+	if s.Deadline > 0 {
+		fmt.Fprintf(w, " (at most %.0f s more)", s.Deadline)
+	}
+	fmt.Fprintf(w, "\n%d rounds, %.2f M tokens, %d updates merged, %d refused; sent %s, received %s; held-out loss %.3f nats\n",
+		s.Rounds, float64(s.Tokens)/1e6, s.Accepted, s.Refused, bytesText(s.UpBytes), bytesText(s.Down), s.HeldOut)
+	fmt.Fprintf(w, "checkpoint before round %d; %d record entries; state root %s\n\n", s.Saved, s.Entries, s.Root[:16])
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "name\trole\tkey\tthere\taccepted\trefused\tstake\tbalance\tincentive\tdividend")
+	for _, m := range s.Members {
+		there := "no"
+		if m.Present {
+			there = "yes"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.4f\t%.4f\t%.4f\n",
+			m.Name, m.Role, m.Node[:8], there, m.Accepted, m.Refused, float64(m.Stake)/coin, float64(m.Balance)/coin, m.Incentive, m.Dividend)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var refused []string
+	for reason, n := range s.Refusals {
+		refused = append(refused, fmt.Sprintf("%s %d", reason, n))
+	}
+	if slices.Sort(refused); len(refused) > 0 {
+		fmt.Fprintf(w, "\nrefused on the wire: %s\n", strings.Join(refused, ", "))
+	}
+	return nil
+}
+
+func keysCommand() *cobra.Command {
+	var dir string
+	c := &cobra.Command{
+		Use:   "keys [worker|validator|coordinator]",
+		Short: "Show this machine's keys, or make one",
+		Long: `Show the public keys of this machine's nodes. With a role, its key is made if
+there is none: the public key is what a run.yaml names as a genesis validator.
+Private keys stay in their files.`,
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{"worker", "validator", "coordinator"},
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return makeKey(c.OutOrStdout(), dir, args[0])
+			}
+			if dir != "" {
+				return usagef("--dir goes with a role")
+			}
+			return listKeys(c.OutOrStdout())
+		},
+	}
+	c.Flags().StringVar(&dir, "dir", "", "the node's folder (default ~/.lode/ROLE)")
+	return c
+}
+
+func makeKey(w io.Writer, dir, role string) error {
+	dir, err := nodeDir(dir, role)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "key")
+	key, created, err := plan.LoadOrCreateKey(file)
+	if err != nil {
+		return err
+	}
+	how := "in"
+	if created {
+		how = "made in"
+	}
+	fmt.Fprintf(w, "%s  %s key, %s %s\n", nodeIDOf(key), role, how, file)
+	return nil
+}
+
+func listKeys(w io.Writer) error {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return fmt.Errorf("no home folder: %w", err)
+	}
+	found := false
+	for _, role := range []string{"coordinator", "validator", "worker"} {
+		file := filepath.Join(home, ".lode", role, "key")
+		if _, err := os.Stat(file); err != nil {
+			continue
+		}
+		id, err := plan.ShowKey(file)
+		if err != nil {
+			return err
+		}
+		found = true
+		fmt.Fprintf(w, "%s  %s key, in %s\n", id, role, file)
+	}
+	if !found {
+		fmt.Fprintln(w, "no keys on this machine yet; lode keys worker makes one")
+	}
+	return nil
+}

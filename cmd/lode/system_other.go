@@ -1,0 +1,17 @@
+//go:build !unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+)
+
+// lockDir does nothing where there is no flock.
+func lockDir(string) (unlock func(), err error) { return func() {}, nil }
+
+// apart does nothing where there are no process groups.
+func apart(*exec.Cmd) {}
+
+// peakOf is not known here.
+func peakOf(*os.ProcessState) int64 { return 0 }

@@ -1,0 +1,241 @@
+package main
+
+// This file holds the folder of a run on one machine and what is in it.
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"lode/cmd/lode/internal/plan"
+	"lode/data"
+	"lode/protocol"
+	"lode/replica"
+)
+
+// house is a run on one machine.
+type house struct {
+	dir      string
+	flags    *upFlags
+	state    upState
+	manifest protocol.Manifest
+	rules    *replica.Rules
+	corpus   *data.Corpus
+	index    *data.Index
+	unlock   func()
+}
+
+// upState is what lode up remembers between two calls, in up.json.
+type upState struct {
+	Run      string // run id
+	Cast     cast
+	Seed     uint64
+	Data     string // absolute path; empty: the default
+	Finished bool   // the last call came to its end
+	Rounds   uint64 // rounds that were merged
+	// Until and Left say when the run ends: at that many rounds, or after that
+	// much more time.
+	Until uint64        `json:",omitempty"`
+	Left  time.Duration `json:",omitempty"`
+}
+
+const stateName = "up.json"
+
+// aim sets when the run ends, from the flags or from what is left of last time.
+func (s *upState) aim(f *upFlags) {
+	switch {
+	case f.changed("rounds") || f.changed("for"):
+		s.Until, s.Left = 0, f.length
+		if f.rounds > 0 {
+			s.Until = s.Rounds + f.rounds
+		}
+	case s.Finished || s.Until == 0 && s.Left <= 0:
+		s.Until, s.Left = 0, defaultLength
+	}
+	if s.Until == 0 && s.Left <= 0 {
+		s.Left = defaultLength
+	}
+	s.Finished = false
+}
+
+// house opens the folder and takes up the run in it, or begins one.
+func (f *upFlags) house(ctx context.Context, who cast) (*house, error) {
+	dir, err := nodeDir(f.dir, "")
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &house{flags: f, dir: dir, unlock: unlock}
+	if err := h.open(ctx, who); err != nil {
+		unlock()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *house) open(ctx context.Context, who cast) error {
+	want := upState{Cast: who, Seed: h.flags.seed}
+	if path := h.flags.data; path != "" {
+		var err error
+		if want.Data, err = filepath.Abs(path); err != nil {
+			return err
+		}
+	}
+	found, err := h.load()
+	if err != nil && !h.flags.anew {
+		return err
+	}
+	if !found || h.flags.anew {
+		return h.begin(ctx, want)
+	}
+	if err := h.same(want); err != nil {
+		return err
+	}
+	return h.reopen(ctx)
+}
+
+func (h *house) load() (found bool, err error) {
+	b, err := os.ReadFile(filepath.Join(h.dir, stateName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &h.state)
+	}
+	if err != nil {
+		return false, fmt.Errorf("%s: %w (--new begins a new run)", filepath.Join(h.dir, stateName), err)
+	}
+	return true, nil
+}
+
+func (h *house) save() error {
+	b, err := json.MarshalIndent(h.state, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(h.dir, stateName), append(b, '\n'))
+}
+
+// same refuses flags that ask for another run than the one in the folder.
+func (h *house) same(want upState) error {
+	var other []string
+	f := h.flags
+	if (f.changed("workers") || f.changed("validators") || f.changed("adversaries")) && !reflect.DeepEqual(want.Cast, h.state.Cast) {
+		other = append(other, fmt.Sprintf("%d validators and %d workers", len(h.state.Cast.Validators), len(h.state.Cast.Workers)))
+	}
+	if f.changed("seed") && want.Seed != h.state.Seed {
+		other = append(other, fmt.Sprintf("seed %d", h.state.Seed))
+	}
+	if f.changed("data") && want.Data != h.state.Data {
+		other = append(other, "data "+orDefaultCorpus(h.state.Data))
+	}
+	if len(other) > 0 {
+		return fmt.Errorf("%s holds a run with %s: go on with it by leaving that flag out, begin a new run with --new, or name another folder with --dir",
+			h.flags.dir, strings.Join(other, ", "))
+	}
+	return nil
+}
+
+func orDefaultCorpus(path string) string {
+	if path == "" {
+		return "(the Go standard library)"
+	}
+	return path
+}
+
+func (h *house) manifestFile() string { return filepath.Join(h.dir, "run.manifest") }
+
+// begin makes keys and manifest of a new run.
+func (h *house) begin(ctx context.Context, want upState) error {
+	h.state = want
+	if err := h.openCorpus(ctx, int(plan.Defaults().Run.Data.Piece)); err != nil {
+		return err
+	}
+	key, _, err := plan.LoadOrCreateKey(h.keyFile("coordinator"))
+	if err != nil {
+		return err
+	}
+	invite, err := plan.LoadOrCreateInvite(filepath.Join(h.dir, "coordinator", "invitation"))
+	if err != nil {
+		return err
+	}
+	p := plan.Defaults()
+	p.Run.Name = "lode-up"
+	p.Run.Seed = protocol.Hash("seed", []byte(fmt.Sprint(want.Seed)))
+	p.Run.Members.MinWorkers, p.Run.Members.MinValidators = uint32(len(want.Cast.Workers)), uint32(len(want.Cast.Validators))
+	for _, name := range want.Cast.Validators {
+		k, _, err := plan.LoadOrCreateKey(h.keyFile(name))
+		if err != nil {
+			return err
+		}
+		p.Run.Members.Genesis = append(p.Run.Members.Genesis, protocol.Stake{Node: nodeIDOf(k), Stake: p.Run.Members.InvitedStake})
+	}
+	if h.manifest, err = p.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), h.index); err != nil {
+		return err
+	}
+	if h.rules, err = replica.NewRules(h.manifest); err != nil {
+		return err
+	}
+	h.state.Run = h.rules.Run.String()
+	if err := writeFile(h.manifestFile(), protocol.Encode(h.manifest)); err != nil {
+		return err
+	}
+	return h.save()
+}
+
+func (h *house) keyFile(name string) string { return filepath.Join(h.dir, name, "key") }
+
+func (h *house) openCorpus(ctx context.Context, piece int) (err error) {
+	if h.corpus, err = openCorpus(ctx, h.state.Data); err != nil {
+		return err
+	}
+	h.index, err = h.corpus.Index(ctx, piece, nil)
+	return err
+}
+
+// reopen takes up the run that the folder holds.
+func (h *house) reopen(ctx context.Context) (err error) {
+	if h.manifest, err = readManifest(h.manifestFile()); err != nil {
+		return err
+	}
+	if h.rules, err = replica.NewRules(h.manifest); err != nil {
+		return err
+	}
+	if h.rules.Run.String() != h.state.Run {
+		return fmt.Errorf("%s and %s are of different runs (--new begins a new one)", h.manifestFile(), stateName)
+	}
+	if err := h.openCorpus(ctx, int(h.manifest.Data.Piece)); err != nil {
+		return err
+	}
+	if h.index.Digest() != h.manifest.Data.Index {
+		return fmt.Errorf("%s has changed since the run began: bring the old content back, or begin a new run with --new", h.corpus.Name())
+	}
+	return nil
+}
+
+// offerMore says that the run is finished and asks whether to go on.
+func offerMore(h *house, stdin io.Reader, stdout io.Writer, quiet bool) (bool, error) {
+	if quiet {
+		_, err := fmt.Fprintf(stdout, "{\"event\":\"finished\",\"rounds\":%d}\n", h.state.Rounds)
+		return false, err
+	}
+	fmt.Fprintf(stdout, "The run in %s is finished after %d rounds. More: lode up --rounds N, or --for 90s. Anew: lode up --new.\n", h.flags.dir, h.state.Rounds)
+	if !isTerminal(stdout) {
+		return false, nil
+	}
+	fmt.Fprint(stdout, "Train another 3 minutes now? [y/N] ")
+	line, _ := bufio.NewReader(stdin).ReadString('\n')
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(line)), "y"), nil
+}

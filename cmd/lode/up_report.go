@@ -1,0 +1,216 @@
+package main
+
+// This file holds the end of lode up: table, checkpoint, sample.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lode/checkpoints"
+	"lode/cmd/lode/internal/models"
+	"lode/data"
+	"lode/engine/cpu"
+	"lode/protocol"
+)
+
+// summary is the last JSON line of lode up.
+type summary struct {
+	Event        string          `json:"event"` // "summary"
+	Rounds       uint64          `json:"rounds"`
+	Tokens       uint64          `json:"tokens"`
+	Seconds      float64         `json:"seconds"`
+	CPUSeconds   float64         `json:"cpu_seconds"`
+	ValLoss      float64         `json:"val_loss"` // nats per byte, held-out text
+	ValLossStart float64         `json:"val_loss_start"`
+	UpdateRatio  float64         `json:"update_ratio"` // fp32 parameter bytes / update bytes
+	BitsPerValue float64         `json:"bits_per_value"`
+	Checkpoint   string          `json:"checkpoint"`
+	Workers      []workerSummary `json:"workers"`
+}
+
+type workerSummary struct {
+	ID          string         `json:"id"`
+	Behaviour   string         `json:"behaviour"`
+	Accepted    uint64         `json:"accepted"`
+	Refused     uint64         `json:"refused"`
+	RefusedWhy  map[string]int `json:"refused_why,omitempty"`
+	Late        int            `json:"late"`
+	Rating      float64        `json:"rating"`
+	RewardShare float64        `json:"reward_share"`
+	Balance     float64        `json:"balance"` // coins
+}
+
+const coin = 1e9 // units
+
+// conclude prints what the run came to.
+func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.Duration) error {
+	if w.machine.Counts().Rounds == 0 {
+		out.printf("no round was finished; the same command goes on from here\n")
+		if out.json {
+			out.object(summary{Event: "summary", Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(), Workers: []workerSummary{}})
+		}
+		return nil
+	}
+	c := w.machine.Counts()
+	s := summary{
+		Event: "summary", Rounds: c.Rounds, Tokens: w.tokens, Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(),
+		UpdateRatio:  w.fp32 * float64(c.Accepted+c.Refused) / float64(max(c.UpBytes, 1)),
+		BitsPerValue: 8 * float64(c.UpBytes) / float64(max(c.Kept, 1)),
+		Workers:      h.workers(w),
+	}
+	model, err := h.lastModel(ctx)
+	if err != nil {
+		return err
+	}
+	if model != nil {
+		defer model.Close()
+		s.Checkpoint = h.checkpointPath(model)
+		if err := h.evaluate(ctx, model, &s); err != nil {
+			return err
+		}
+	}
+	if out.json {
+		out.object(s)
+		return nil
+	}
+	h.table(out, s)
+	if model == nil {
+		return nil
+	}
+	out.printf("checkpoint %s\n\n", s.Checkpoint)
+	if err := h.sample(ctx, out, model); err != nil {
+		return err
+	}
+	out.printf("\nget the model      lode pull %s -o model\n", h.storeAddress())
+	out.printf("write with it      lode generate --model model \"func main\"\n")
+	out.printf("check every merge  lode verify %s\n", h.flags.dir)
+	if !h.state.Finished {
+		out.printf("go on              lode up --dir %s\n", h.flags.dir)
+	}
+	return nil
+}
+
+func (h *house) workers(w *watch) []workerSummary {
+	var all uint64
+	out := []workerSummary{}
+	for _, x := range w.machine.Members() {
+		if x.Role != protocol.Worker {
+			continue
+		}
+		behaviour := h.state.Cast.Conduct[x.Name]
+		if behaviour == "" {
+			behaviour = "honest"
+		}
+		ws := workerSummary{ID: x.Name, Behaviour: behaviour, Late: w.late[x.Node], Rating: w.ratings[x.Node].Mu}
+		ws.Accepted, ws.Refused = w.machine.Record(x.Node)
+		for reason, n := range w.refused[x.Node] {
+			if ws.RefusedWhy == nil {
+				ws.RefusedWhy = map[string]int{}
+			}
+			ws.RefusedWhy[reason.String()] = n
+		}
+		held := w.machine.Holding(x.Node).Balance
+		ws.Balance = float64(held) / coin
+		all += held
+		out = append(out, ws)
+	}
+	for i := range out {
+		out[i].RewardShare = out[i].Balance * coin / float64(max(all, 1))
+	}
+	slices.SortFunc(out, func(a, b workerSummary) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func (h *house) table(out *screen, s summary) {
+	out.printf("\n%d rounds, %.2f M tokens, %.0f s (%.0f s of processors)\n", s.Rounds, float64(s.Tokens)/1e6, s.Seconds, s.CPUSeconds)
+	out.printf("held-out loss %.3f → %.3f nats per byte (%.3f bits); updates %.0f× smaller than fp32 parameters, %.2f bits per kept value\n\n",
+		s.ValLossStart, s.ValLoss, s.ValLoss/0.6931471805599453, s.UpdateRatio, s.BitsPerValue)
+	out.printf("%-14s %-10s %8s %8s %5s %7s %7s %9s  %s\n", "worker", "conduct", "accepted", "refused", "late", "rating", "share", "coins", "refused because")
+	for _, w := range s.Workers {
+		var why []string
+		for reason, n := range w.RefusedWhy {
+			why = append(why, fmt.Sprintf("%s (%d)", reason, n))
+		}
+		slices.Sort(why)
+		out.printf("%-14s %-10s %8d %8d %5d %7.1f %6.1f%% %9.2f  %s\n",
+			w.ID, w.Behaviour, w.Accepted, w.Refused, w.Late, w.Rating, 100*w.RewardShare, w.Balance, strings.Join(why, ", "))
+	}
+	out.printf("\n")
+}
+
+// lastModel opens the newest checkpoint, nil if there is none yet.
+func (h *house) lastModel(ctx context.Context) (*models.Loaded, error) {
+	dir := filepath.Join(h.dir, "store")
+	if h.flags.store.url != "" {
+		dir = filepath.Join(h.dir, "last-model")
+		run := [32]byte(h.rules.Run)
+		store, err := h.flags.store.open(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		if _, err := checkpoints.Pull(ctx, store, dir, checkpoints.PullOptions{Run: run}); err != nil {
+			return nil, fmt.Errorf("read the checkpoint back from %s: %w", h.flags.store.url, err)
+		}
+	}
+	m, err := models.Load(dir)
+	if errors.Is(err, models.ErrNone) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return m, err
+}
+
+func (h *house) checkpointPath(m *models.Loaded) string {
+	return strings.TrimSuffix(h.storeAddress(), "/") + "/" + m.Manifest.Path("")
+}
+
+// evaluated is how many held-out tokens the final loss is measured on, at most.
+const evaluated = 65536
+
+func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) error {
+	p, err := data.NewPlan(h.index, h.manifest.Data, h.manifest.Train)
+	if err != nil {
+		return err
+	}
+	src, err := data.NewLocal(h.corpus, h.index)
+	if err != nil {
+		return err
+	}
+	text := models.Text{Plan: p, Source: src}
+	measuring := models.Measuring{Tokens: evaluated, Steps: int(h.manifest.Train.Steps)}
+	now, err := models.Evaluate(ctx, m, text, measuring)
+	if err != nil {
+		return err
+	}
+	e, err := cpu.New(h.rules.Model, cpu.Options{Threads: threadsOr(0)})
+	if err != nil {
+		return err
+	}
+	start := &models.Loaded{Model: h.rules.Model, Engine: e}
+	defer start.Close()
+	if err := h.rules.Model.Init(h.manifest.Seed, e); err != nil {
+		return err
+	}
+	before, err := models.Evaluate(ctx, start, text, measuring)
+	s.ValLoss, s.ValLossStart = now.Nats, before.Nats
+	return err
+}
+
+// sample prints what the model writes.
+func (h *house) sample(ctx context.Context, out *screen, m *models.Loaded) error {
+	out.printf("what it writes by now:\n")
+	var b strings.Builder
+	err := models.Generate(ctx, m, "\n", models.Sampling{Tokens: 240, Temperature: 0.8, TopK: 40, Seed: h.state.Seed}, func(s string) { b.WriteString(s) })
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(strings.TrimSpace(b.String()) + "\n") {
+		out.printf("  | %s", line)
+	}
+	return nil
+}

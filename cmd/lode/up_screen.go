@@ -1,0 +1,133 @@
+package main
+
+// This file prints a run as it goes: lines, and a progress bar on a terminal.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+)
+
+// screen is where a run is shown. Its methods may be called at the same time.
+type screen struct {
+	json bool
+
+	mu   sync.Mutex
+	w    io.Writer
+	bars *mpb.Progress // nil where there is no terminal
+	bar  *mpb.Bar
+	cpu  time.Duration // of all processes, once they ended
+	peak map[string]int64
+}
+
+func newScreen(w io.Writer, asJSON bool) *screen {
+	return &screen{w: w, json: asJSON}
+}
+
+func (s *screen) printf(format string, args ...any) {
+	if s.json {
+		return
+	}
+	to := s.w
+	if s.bars != nil {
+		to = s.bars
+	}
+	fmt.Fprintf(to, format, args...)
+}
+
+func (s *screen) object(v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("lode: " + err.Error())
+	}
+	fmt.Fprintf(s.w, "%s\n", b)
+}
+
+// begin says what is about to happen.
+func (s *screen) begin(h *house) {
+	m := h.manifest
+	verb := "training"
+	if h.state.Rounds > 0 {
+		verb = fmt.Sprintf("going on after round %d: training", h.state.Rounds-1)
+	}
+	until := fmt.Sprintf("for %v", h.state.Left.Round(time.Second))
+	if h.state.Until > 0 {
+		until = fmt.Sprintf("up to %d rounds", h.state.Until)
+	}
+	s.printf("run %s in %s: %s a byte-level Llama of %.2f M parameters on %s (%.1f MB) %s\n",
+		h.rules.Run.Short(), h.flags.dir, verb, float64(h.rules.Layout.Len())/1e6, h.corpus.Name(), float64(m.Data.Bytes)/1e6, until)
+	s.printf("1 coordinator, %d validators and %d workers, each a process, over QUIC on loopback; logs in %s/logs; Ctrl-C stops\n",
+		len(h.state.Cast.Validators), len(h.state.Cast.Workers), h.flags.dir)
+	s.printf("%s\n", roundHeader)
+	if s.json || !isTerminal(s.w) {
+		return
+	}
+	s.bars = mpb.New(mpb.WithOutput(s.w), mpb.WithWidth(40))
+	total := int64(h.state.Left)
+	if h.state.Until > 0 {
+		total = int64(h.state.Until - h.state.Rounds)
+	}
+	s.bar = s.bars.AddBar(total, mpb.BarRemoveOnComplete(),
+		mpb.PrependDecorators(decor.Name("training ")), mpb.AppendDecorators(decor.Percentage()))
+}
+
+const roundHeader = "round  train   val  bits/B  merged      sent  dense/sent  received   tokens/s  best paid"
+
+// round prints one round.
+func (s *screen) round(l roundLine, st upState, passed time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.json {
+		s.object(l)
+		return
+	}
+	s.printf("%5d  %5.3f %5.3f  %6.3f   %2d/%-2d  %8s      %4.0f×  %8s  %9.0f  %s\n",
+		l.Round, l.TrainLoss, l.ValLoss, l.Bits, l.Accepted, l.Workers, bytesText(l.UpBytes),
+		float64(l.DenseBytes)/max(float64(l.UpBytes), 1), bytesText(l.DownBytes), l.Rate, l.Best)
+	if s.bar == nil {
+		return
+	}
+	if st.Until > 0 {
+		s.bar.Increment()
+	} else {
+		s.bar.SetCurrent(int64(passed))
+	}
+}
+
+// note prints something out of the ordinary.
+func (s *screen) note(stderr io.Writer, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bars != nil {
+		fmt.Fprintf(s.bars, "lode: %s\n", text)
+		return
+	}
+	fmt.Fprintf(stderr, "lode: %s\n", text)
+}
+
+// stopping takes the bar down.
+func (s *screen) stopping() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.bar != nil {
+		s.bar.Abort(true)
+		s.bars.Wait()
+		s.bar, s.bars = nil, nil
+	}
+	s.printf("stopping…\n")
+}
+
+func bytesText(n uint64) string {
+	switch {
+	case n < 10_000:
+		return fmt.Sprintf("%d B", n)
+	case n < 10_000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}

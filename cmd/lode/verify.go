@@ -1,0 +1,160 @@
+package main
+
+// This file holds the command that recomputes a run.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lode/checkpoints"
+	"lode/cmd/lode/internal/audit"
+	"lode/cmd/lode/internal/models"
+	"lode/protocol"
+)
+
+func verifyCommand() *cobra.Command {
+	var asJSON bool
+	var shuffle uint64
+	var from, to int64
+	c := &cobra.Command{
+		Use:   "verify [LINK|FOLDER]",
+		Short: "Recompute a run from its record: merges, pay, checkpoints, byte for byte",
+		Long: `Recompute a run: replay its record with every signature and every rule, open each
+accepted update, merge again, and compare every step, state root, payment and
+checkpoint. LINK is the join link of a run that is on; FOLDER one of lode up or of
+a coordinator that is stopped. Default: lode-run.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			where := "lode-run"
+			if len(args) > 0 {
+				where = args[0]
+			}
+			src, done, err := auditSource(c.Context(), where)
+			if err != nil {
+				return err
+			}
+			defer done()
+			opt := audit.Options{Shuffle: shuffle, From: roundFlag(from), To: roundFlag(to)}
+			if w := c.ErrOrStderr(); !asJSON && isTerminal(w) {
+				opt.Progress = func(s audit.Stage, done, total uint64) { fmt.Fprintf(w, "\r%s %d/%d\x1b[K", s, done, total) }
+				defer fmt.Fprint(w, "\r\x1b[K")
+			}
+			rep, err := audit.Verify(c.Context(), src, opt)
+			if asJSON {
+				if e := json.NewEncoder(c.OutOrStdout()).Encode(rep); e != nil {
+					return e
+				}
+				return err
+			}
+			if err != nil {
+				return err
+			}
+			printAudit(c.OutOrStdout(), rep)
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
+	c.Flags().Uint64Var(&shuffle, "shuffle", 1, "seed of the order in which updates are merged; 0 is the recorded order")
+	c.Flags().Int64Var(&from, "from", -1, "first round to recompute (default: the run's first)")
+	c.Flags().Int64Var(&to, "to", -1, "last round to recompute (default: the run's last)")
+	return c
+}
+
+func roundFlag(n int64) *protocol.Round {
+	if n < 0 {
+		return nil
+	}
+	r := protocol.Round(n)
+	return &r
+}
+
+// auditSource opens a run that is on by its link, or one that is stopped by its
+// folder; a folder whose run is on is read over its link.
+func auditSource(ctx context.Context, where string) (_ audit.Source, done func(), err error) {
+	if strings.HasPrefix(where, "lode://") {
+		return liveSource(ctx, where)
+	}
+	man, err := folderManifest(where)
+	if err != nil {
+		return audit.Source{}, nil, err
+	}
+	dir := where
+	if _, err := os.Stat(filepath.Join(where, "coordinator", "record.db")); err == nil {
+		dir = filepath.Join(where, "coordinator")
+	}
+	var store checkpoints.Store
+	for _, s := range []string{filepath.Join(where, "store"), filepath.Join(dir, "store")} {
+		if _, err := os.Stat(s); err == nil {
+			if store, err = checkpoints.OpenDir(s); err != nil {
+				return audit.Source{}, nil, err
+			}
+			break
+		}
+	}
+	disk, err := audit.OpenDisk(man, audit.Paths{
+		Record: filepath.Join(dir, "record.db"), Payloads: filepath.Join(dir, "payloads"), Store: store,
+	})
+	if errors.Is(err, audit.ErrInUse) {
+		if link, e := statusLink([]string{where}); e == nil {
+			return liveSource(ctx, link)
+		}
+	}
+	if err != nil {
+		return audit.Source{}, nil, err
+	}
+	return disk.Source, func() { _ = disk.Close() }, nil // it was only read
+}
+
+// folderManifest reads the manifest that a coordinator leaves in its folder.
+func folderManifest(where string) (protocol.Manifest, error) {
+	man, err := readManifest(filepath.Join(where, "run.manifest"))
+	if errors.Is(err, os.ErrNotExist) {
+		return man, usagef("%s is neither a link (lode://…) nor the folder of a run: it holds no run.manifest", where)
+	}
+	return man, err
+}
+
+func liveSource(ctx context.Context, link string) (audit.Source, func(), error) {
+	o, err := models.Observe(ctx, link, software(), 15*time.Second)
+	if err != nil {
+		return audit.Source{}, nil, err
+	}
+	return audit.Live(o), func() { _ = o.Close() }, nil // it was only read
+}
+
+func printAudit(w io.Writer, r audit.Report) {
+	fmt.Fprintf(w, "run %s: %d record entries sound, %d of %d rounds recomputed from %d updates (%s read)\n",
+		r.Run.Short(), r.Entries, r.Recomputed, len(r.Rounds), r.Updates, bytesText(uint64(r.Bytes)))
+	for _, k := range r.Checkpoints {
+		how := "equal to the model recomputed here"
+		if !k.Recomputed {
+			how = "equal to the model the receipts name"
+		}
+		if k.Gone {
+			how = "gone from the store"
+		}
+		fmt.Fprintf(w, "checkpoint before round %d: %s\n", k.Round, how)
+	}
+	for _, round := range r.Rounds {
+		for _, m := range round.Missing {
+			fmt.Fprintf(w, "round %d could not be recomputed: %v\n", round.Round, m)
+		}
+	}
+	fmt.Fprintf(w, "supply %.4f coins = %.4f at genesis + %.4f emitted − %.4f burned\n",
+		float64(r.Supply.Genesis+r.Supply.Emitted-r.Supply.Burned)/coin, float64(r.Supply.Genesis)/coin, float64(r.Supply.Emitted)/coin, float64(r.Supply.Burned)/coin)
+	if n := len(r.Rounds); n > 0 {
+		fmt.Fprintf(w, "state root after round %d: %s\n", r.Rounds[n-1].Round, r.Rounds[n-1].State)
+	}
+	if r.Whole() {
+		fmt.Fprintln(w, "everything is as it must be")
+	}
+}
