@@ -15,6 +15,7 @@ type Status struct {
 	Name     string            `json:"name"`
 	Round    uint64            `json:"round"`
 	Phase    string            `json:"phase"`
+	Stopped  bool              `json:"stopped,omitempty"` // read from the disk of a run that is not on
 	Since    float64           `json:"phase_seconds"`
 	Waiting  []string          `json:"waiting_for,omitempty"` // names of members
 	Deadline float64           `json:"deadline_seconds,omitempty"`
@@ -51,12 +52,13 @@ type MemberStatus struct {
 // Status returns how the run stands now.
 func (c *Coordinator) Status(ctx context.Context) (Status, error) {
 	var s Status
-	err := c.Ask(ctx, func(m *round.Machine) { s = statusOf(m) })
+	err := c.Ask(ctx, func(m *round.Machine) { s = StatusOf(m) })
 	s.Entries = c.cfg.Journal.Len()
 	return s, err
 }
 
-func statusOf(m *round.Machine) Status {
+// StatusOf returns how the run of a machine stands now.
+func StatusOf(m *round.Machine) Status {
 	phase, deadline := m.Phase()
 	cur, counts := m.Current(), m.Counts()
 	s := Status{

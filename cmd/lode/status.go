@@ -3,6 +3,7 @@ package main
 // This file holds the commands that tell: status and keys.
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,13 +12,13 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/models"
 	"lode/cmd/lode/internal/plan"
 	"lode/coordinator"
+	"lode/coordinator/round"
 )
 
 func statusCommand() *cobra.Command {
@@ -29,26 +30,12 @@ func statusCommand() *cobra.Command {
 and dividends. LINK is a join link, FOLDER one of lode up; default: lode-run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			link, err := statusLink(args)
-			if err != nil {
-				return err
-			}
-			o, err := models.Observe(c.Context(), link, software(), 5*time.Second)
-			if err != nil {
-				return err
-			}
-			defer o.Close()
-			b, err := o.Status(c.Context())
+			s, err := statusFrom(c.Context(), placeOf(args))
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
-				return err
-			}
-			var s coordinator.Status
-			if err := json.Unmarshal(b, &s); err != nil {
-				return fmt.Errorf("the coordinator's answer: %w", err)
+				return json.NewEncoder(c.OutOrStdout()).Encode(s)
 			}
 			return printStatus(c.OutOrStdout(), s)
 		},
@@ -57,24 +44,49 @@ and dividends. LINK is a join link, FOLDER one of lode up; default: lode-run.`,
 	return c
 }
 
-// statusLink returns the link that was given or that a folder of lode up holds.
-func statusLink(args []string) (string, error) {
-	where := "lode-run"
+// placeOf returns the link or folder that was named, by default that of lode up.
+func placeOf(args []string) string {
 	if len(args) > 0 {
-		where = args[0]
+		return args[0]
 	}
-	if strings.HasPrefix(where, "lode://") {
-		return where, nil
-	}
-	b, err := os.ReadFile(filepath.Join(where, "link"))
+	return "lode-run"
+}
+
+// statusFrom asks the coordinator of a run that is on, and reads the record of one
+// that is stopped.
+func statusFrom(ctx context.Context, where string) (s coordinator.Status, err error) {
+	src, done, err := auditSource(ctx, where)
 	if err != nil {
-		return "", usagef("%s is neither a link (lode://…) nor the folder of a run started with lode up", where)
+		return s, err
 	}
-	return strings.TrimSpace(string(b)), nil
+	defer done()
+	if o, ok := src.Record.(*models.Observer); ok {
+		b, err := o.Status(ctx)
+		if err != nil {
+			return s, err
+		}
+		if err := json.Unmarshal(b, &s); err != nil {
+			return s, fmt.Errorf("the coordinator's answer: %w", err)
+		}
+		return s, nil
+	}
+	rep := round.NewReplica(src.Manifest)
+	err = src.Record.Entries(ctx, func(entry []byte) error {
+		_, err := rep.Feed(entry)
+		return err
+	})
+	s = coordinator.StatusOf(rep.Machine)
+	s.Entries, s.Stopped = rep.Chain.Next, true
+	return s, err
 }
 
 func printStatus(w io.Writer, s coordinator.Status) error {
-	fmt.Fprintf(w, "run %s (%s): round %d, %s for %.1f s", s.Name, s.Run[:8], s.Round, s.Phase, s.Since)
+	if s.Stopped {
+		fmt.Fprintf(w, "run %s (%s) is stopped in round %d, %s", s.Name, s.Run[:8], s.Round, s.Phase)
+		s.Waiting, s.Deadline = nil, 0
+	} else {
+		fmt.Fprintf(w, "run %s (%s): round %d, %s for %.1f s", s.Name, s.Run[:8], s.Round, s.Phase, s.Since)
+	}
 	if len(s.Waiting) > 0 {
 		fmt.Fprintf(w, ", waiting for %s", strings.Join(s.Waiting, ", "))
 	}

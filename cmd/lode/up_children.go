@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -153,15 +155,15 @@ func (f *family) alive(prefix string) bool {
 	return false
 }
 
-// used returns the processor time of all processes that ended.
-func (f *family) used() time.Duration {
+// used returns the processor time of all processes that ended, in all and each.
+func (f *family) used() (all time.Duration, each []processUse) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var sum time.Duration
-	for _, d := range f.cpu {
-		sum += d
+	for _, name := range slices.Sorted(maps.Keys(f.cpu)) {
+		all += f.cpu[name]
+		each = append(each, processUse{Name: name, CPUSeconds: f.cpu[name].Seconds(), PeakBytes: f.peak[name]})
 	}
-	return sum
+	return all, each
 }
 
 // awaitLink waits until the coordinator has written its link.

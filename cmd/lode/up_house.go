@@ -40,6 +40,7 @@ type upState struct {
 	Cast     cast
 	Seed     uint64
 	Data     string // absolute path; empty: the default
+	Store    string // address of the checkpoints; empty: store in the folder
 	Finished bool   // the last call came to its end
 	Rounds   uint64 // rounds that were merged
 	// Until and Left say when the run ends: at that many rounds, or after that
@@ -97,9 +98,14 @@ func (h *house) open(ctx context.Context, who cast) error {
 	if err != nil && !h.flags.anew {
 		return err
 	}
+	want.Store = h.flags.store.url
 	if !found || h.flags.anew {
 		return h.begin(ctx, want)
 	}
+	if h.flags.changed("store") {
+		h.state.Store = h.flags.store.url
+	}
+	h.flags.store.url = h.state.Store
 	if err := h.same(want); err != nil {
 		return err
 	}

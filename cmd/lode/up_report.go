@@ -32,6 +32,14 @@ type summary struct {
 	BitsPerValue float64         `json:"bits_per_value"`
 	Checkpoint   string          `json:"checkpoint"`
 	Workers      []workerSummary `json:"workers"`
+	Processes    []processUse    `json:"processes"`
+}
+
+// processUse is what one process used, over all its restarts.
+type processUse struct {
+	Name       string  `json:"name"`
+	CPUSeconds float64 `json:"cpu_seconds"`
+	PeakBytes  int64   `json:"peak_bytes"`
 }
 
 type workerSummary struct {
@@ -53,7 +61,7 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 	if w.machine.Counts().Rounds == 0 {
 		out.printf("no round was finished; the same command goes on from here\n")
 		if out.json {
-			out.object(summary{Event: "summary", Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(), Workers: []workerSummary{}})
+			out.object(summary{Event: "summary", Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(), Workers: []workerSummary{}, Processes: out.used})
 		}
 		return nil
 	}
@@ -63,6 +71,7 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 		UpdateRatio:  w.fp32 * float64(c.Accepted+c.Refused) / float64(max(c.UpBytes, 1)),
 		BitsPerValue: 8 * float64(c.UpBytes) / float64(max(c.Kept, 1)),
 		Workers:      h.workers(w),
+		Processes:    out.used,
 	}
 	model, err := h.lastModel(ctx)
 	if err != nil {

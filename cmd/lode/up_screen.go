@@ -22,7 +22,7 @@ type screen struct {
 	bars *mpb.Progress // nil where there is no terminal
 	bar  *mpb.Bar
 	cpu  time.Duration // of all processes, once they ended
-	peak map[string]int64
+	used []processUse
 }
 
 func newScreen(w io.Writer, asJSON bool) *screen {

@@ -97,6 +97,8 @@ type roundLine struct {
 	Rate       float64 `json:"tokens_per_s"`
 	Seconds    float64 `json:"seconds"`
 	Best       string  `json:"best_paid"`
+	// Phases is how long the round was in each of its phases, milliseconds.
+	Phases map[string]float64 `json:"phase_ms"`
 }
 
 func (w *watch) line(s round.Summary) roundLine {
@@ -120,6 +122,10 @@ func (w *watch) line(s round.Summary) roundLine {
 	l.DenseBytes = uint64(w.fp32) * uint64(len(s.Outcomes))
 	l.Rate = float64(l.Tokens) / max(l.Seconds, 1e-9)
 	l.Best = w.best(s)
+	l.Phases = map[string]float64{}
+	for p, span := range s.Spent {
+		l.Phases[round.Phase(p).String()] = 1000 * span.Seconds()
+	}
 	return l
 }
 
@@ -158,7 +164,7 @@ func (h *house) train(ctx context.Context, out *screen, stderr io.Writer) (*watc
 	defer func() {
 		out.stopping()
 		fam.stop("worker", "validator")
-		out.cpu, out.peak = fam.used(), fam.peak
+		out.cpu, out.used = fam.used()
 	}()
 	link, err := h.start(ctx, fam)
 	if err != nil {

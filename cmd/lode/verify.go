@@ -34,11 +34,7 @@ checkpoint. LINK is the join link of a run that is on; FOLDER one of lode up or 
 a coordinator that is stopped. Default: lode-run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			where := "lode-run"
-			if len(args) > 0 {
-				where = args[0]
-			}
-			src, done, err := auditSource(c.Context(), where)
+			src, done, err := auditSource(c.Context(), placeOf(args))
 			if err != nil {
 				return err
 			}
@@ -104,8 +100,8 @@ func auditSource(ctx context.Context, where string) (_ audit.Source, done func()
 		Record: filepath.Join(dir, "record.db"), Payloads: filepath.Join(dir, "payloads"), Store: store,
 	})
 	if errors.Is(err, audit.ErrInUse) {
-		if link, e := statusLink([]string{where}); e == nil {
-			return liveSource(ctx, link)
+		if link, e := os.ReadFile(filepath.Join(where, "link")); e == nil {
+			return liveSource(ctx, strings.TrimSpace(string(link)))
 		}
 	}
 	if err != nil {

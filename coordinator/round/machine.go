@@ -89,7 +89,7 @@ func (m *Machine) apply(now protocol.Instant, ev protocol.Event) error {
 		if ev.Run != m.run {
 			return protocol.Refuse(protocol.WrongRun, "the record begins another run")
 		}
-		m.begun = true
+		m.begun, m.entered = true, now
 	case protocol.Resumed:
 		return m.resume(now, ev)
 	case protocol.Tick:
@@ -181,8 +181,15 @@ func (m *Machine) publish(ev protocol.Published) error {
 	return nil
 }
 
+// clock adds the time since the phase began to what the round spent in it.
+func (m *Machine) clock() {
+	m.round.Spent[m.phase] += m.now.Sub(m.entered)
+	m.entered = m.now
+}
+
 // enter begins a phase.
 func (m *Machine) enter(p Phase) {
+	m.clock()
 	m.phase, m.entered, m.expired, m.met, m.deadline = p, m.now, false, false, 0
 	m.done, m.awaited = 0, m.awaitedNow()
 	switch p {

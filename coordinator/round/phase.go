@@ -19,6 +19,9 @@ const (
 	Sealing                // a validator proposes the receipt, the others co-sign
 )
 
+// NumPhases is how many phases there are.
+const NumPhases = int(Sealing) + 1
+
 var phaseNames = [...]string{"gathering", "training", "closing", "revealing", "attesting", "scoring", "showing", "sealing"}
 
 // String returns the phase's name.

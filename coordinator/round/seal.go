@@ -93,9 +93,10 @@ func (m *Machine) trySeal() bool {
 func (m *Machine) finish() {
 	r := &m.round
 	m.board.Apply(r.Verdicts, r.sheets(), r.refused())
+	m.clock()
 	s := Summary{
 		Round: r.Number, Opened: r.Opened, Closed: m.now, Seed: r.Seed, Eval: r.Eval,
-		Workers: r.Workers, Outcomes: r.outcomes(), Receipt: *r.Proposal,
+		Workers: r.Workers, Outcomes: r.outcomes(), Receipt: *r.Proposal, Spent: r.Spent,
 		Root: protocol.Hash("state root", r.Proposal.Model[:], r.Proposal.Outer[:], r.Decision[:]),
 	}
 	s.Before, s.After, s.HeldOut = r.measured()

@@ -50,8 +50,9 @@ type Round struct {
 	Verdicts   []score.Verdict
 	Decision   protocol.Digest // zero before Sealing
 
-	Attempt  uint32            // how many proposers failed
-	Proposal *protocol.Receipt // of the present proposer
+	Spent    [NumPhases]protocol.Span // in each phase so far, the present one apart
+	Attempt  uint32                   // how many proposers failed
+	Proposal *protocol.Receipt        // of the present proposer
 
 	entryOf []int32 // by place on the roster of workers: 1 + index into Entries, 0 if none
 }
@@ -157,7 +158,8 @@ type Summary struct {
 	// Before, After and HeldOut are stake-weighted medians of what the
 	// co-signers measured.
 	Before, After, HeldOut protocol.NanoNats
-	Epoch                  *ledger.Report // set where the round ended an epoch
+	Epoch                  *ledger.Report           // set where the round ended an epoch
+	Spent                  [NumPhases]protocol.Span // by phase
 }
 
 // Outcome is what became of one commit.
