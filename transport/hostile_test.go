@@ -385,11 +385,11 @@ func TestSlowIsKept(t *testing.T) {
 	for name, hard := range map[string]time.Duration{"kept": 0, "capped": 250 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			opt := Options{StallWindow: 100 * time.Millisecond, MinRate: 1000, MaxTransfer: hard}
+			opt := Options{StallWindow: 250 * time.Millisecond, MinRate: 100, MaxTransfer: hard}
 			p := start(t, local, newDesk(), opt)
 			c := p.dial(t, 1, Options{})
 			began := time.Now()
-			err := c.Put(testContext(t), protocol.Sum(b), int64(len(b)), &trickle{b: b, step: 100, every: 10 * time.Millisecond})
+			err := c.Put(testContext(t), protocol.Sum(b), int64(len(b)), &trickle{b: b, step: 100, every: 25 * time.Millisecond})
 			if hard == 0 {
 				if err != nil {
 					t.Fatal(err)

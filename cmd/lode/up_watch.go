@@ -3,6 +3,7 @@ package main
 // This file watches a run from outside: everything shown is read from the record.
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"lode/coordinator/round"
@@ -18,6 +20,7 @@ import (
 	"lode/replica"
 	"lode/transport"
 	"lode/validator/score"
+	"lode/yuma/ledger"
 )
 
 // watch is what has been seen of a run.
@@ -129,21 +132,19 @@ func (w *watch) line(s round.Summary) roundLine {
 	return l
 }
 
-// best names who was paid most by the last epoch, or before the first epoch who
-// scored best.
+// best names who was paid most by the last epoch, or as long as no worker was paid
+// who scored best.
 func (w *watch) best(s round.Summary) string {
-	var node protocol.NodeID
-	top := int64(math.MinInt64)
-	for _, o := range s.Outcomes {
-		worth := int64(o.Verdict.Score)
-		if line, ok := w.machine.LastPay(o.Worker); ok {
-			worth = int64(line.Credited)
-		}
-		if worth > top {
-			node, top = o.Worker, worth
-		}
-	}
-	return w.name(node)
+	best := slices.MaxFunc(append(s.Outcomes, round.Outcome{}), func(a, b round.Outcome) int {
+		return cmp.Or(cmp.Compare(w.paid(a.Worker), w.paid(b.Worker)), cmp.Compare(a.Verdict.Score, b.Verdict.Score))
+	})
+	return w.name(best.Worker)
+}
+
+// paid is what the last epoch credited.
+func (w *watch) paid(n protocol.NodeID) ledger.Amount {
+	line, _ := w.machine.LastPay(n)
+	return line.Credited
 }
 
 func (w *watch) name(n protocol.NodeID) string {
