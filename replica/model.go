@@ -36,11 +36,28 @@ func NewModel(r *Rules) (*Model, error) {
 
 // Merged is the outcome of one round's merge, not yet adopted.
 type Merged struct {
-	Step   *aggregation.Step
-	Params tensor.Flat
-	Outer  aggregation.Planes
-	Model  protocol.Digest // Merkle root of Params
-	State  protocol.Digest // of Outer; zero if there is none
+	Step  *aggregation.Step
+	Outer aggregation.Planes
+	Model protocol.Digest // Merkle root of the parameters after the step
+	State protocol.Digest // of Outer; zero if there is none
+}
+
+// After reads the parameters as a merge would leave them, chunk by chunk, until
+// the model moves.
+func (m *Model) After(out *Merged) tensor.Reader { return after{m.Params, out.Step} }
+
+type after struct {
+	params tensor.Reader
+	step   *aggregation.Step
+}
+
+// ReadChunk implements tensor.Reader.
+func (a after) ReadChunk(c tensor.Chunk, dst []float32) error {
+	if err := a.params.ReadChunk(c, dst); err != nil {
+		return err
+	}
+	a.step.SubtractFrom(c, dst[:c.Len])
+	return nil
 }
 
 // Merge recomputes a round's step from its accepted updates and their clip
@@ -50,7 +67,7 @@ func (m *Model) Merge(updates []*gradient.Update, clips []gradient.Clip) (*Merge
 	for i, u := range updates {
 		parts[i] = aggregation.Contribution{Update: u, Clip: clips[i]}
 	}
-	out := &Merged{Params: make(tensor.Flat, len(m.Params)), Outer: clonePlanes(m.Outer)}
+	out := &Merged{Outer: clonePlanes(m.Outer)}
 	var err error
 	out.Step, err = aggregation.Merge(m.Rules.Layout, m.Rules.Merge(m.Next), parts, out.Outer)
 	if err != nil {
@@ -61,12 +78,9 @@ func (m *Model) Merge(updates []*gradient.Update, clips []gradient.Clip) (*Merge
 
 // step fills in what follows from the step.
 func (m *Model) step(out *Merged) error {
-	if err := aggregation.Apply(out.Step, out.Params, m.Params); err != nil {
-		return fmt.Errorf("step of round %d: %w", m.Next, err)
-	}
-	root, err := tensor.Root(m.Rules.Layout, out.Params)
+	root, err := tensor.Root(m.Rules.Layout, m.After(out))
 	if err != nil {
-		return err
+		return fmt.Errorf("step of round %d: %w", m.Next, err)
 	}
 	out.Model, out.State = root, outerDigest(out.Outer)
 	return nil
@@ -83,7 +97,10 @@ func (m *Model) Adopt(out *Merged, rc protocol.Receipt) error {
 	case out.Model != rc.Model || out.State != rc.Outer:
 		return fmt.Errorf("round %d: the step does not lead to the receipt's state", rc.Round)
 	}
-	m.Params, m.Outer, m.Next = out.Params, out.Outer, rc.Round+1
+	if err := aggregation.Apply(out.Step, m.Params, m.Params); err != nil {
+		return fmt.Errorf("step of round %d: %w", rc.Round, err) // memory does not fail
+	}
+	m.Outer, m.Next = out.Outer, rc.Round+1
 	return nil
 }
 
@@ -98,7 +115,7 @@ func (m *Model) Apply(rc protocol.Receipt, payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("step of round %d: %w", rc.Round, err)
 	}
-	out := &Merged{Step: step, Params: make(tensor.Flat, len(m.Params)), Outer: m.Outer}
+	out := &Merged{Step: step, Outer: m.Outer}
 	if err := m.step(out); err != nil {
 		return err
 	}

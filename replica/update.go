@@ -87,6 +87,9 @@ func (r *Rules) Step(ctx context.Context, from Fetcher, rc protocol.Receipt) (*a
 	if err != nil {
 		return nil, fmt.Errorf("merged step of round %d: %w", rc.Round, err)
 	}
+	if len(payload) != int(rc.Size) {
+		return nil, fmt.Errorf("merged step of round %d has %d bytes, the receipt says %d", rc.Round, len(payload), rc.Size)
+	}
 	step, err := aggregation.ParseStepWire(r.Layout, r.Merge(rc.Round), payload)
 	if err != nil {
 		return nil, fmt.Errorf("merged step of round %d: %w", rc.Round, err)

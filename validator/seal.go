@@ -84,18 +84,12 @@ func (j *judge) coSign(ctx context.Context, r *round.Round) (protocol.Body, erro
 func (j *judge) check(ctx context.Context, r *round.Round, m *replica.Merged) error {
 	want, _ := j.receipt(r, m)
 	got := *r.Proposal
-	payload, size := got.Payload, got.Size
-	if payload != want.Payload {
-		b, err := j.cfg.Link.Fetch(ctx, payload, int64(j.cfg.Rules.MaxStep(r.Number)))
-		if err != nil {
+	if got.Payload != want.Payload {
+		if _, err := j.cfg.Rules.Step(ctx, j.cfg.Link, got); err != nil {
 			return protocol.Refuse(protocol.WrongReceipt, "proposed payload: %v", err)
 		}
-		trial := *j.model
-		if err := trial.Apply(got, b); err != nil || len(b) != int(size) {
-			return protocol.Refuse(protocol.WrongReceipt, "proposed payload: %v", err)
-		}
+		want.Payload, want.Size = got.Payload, got.Size
 	}
-	want.Payload, want.Size = payload, size
 	if got != want {
 		j.cfg.Log.Warn().Uint64("round", uint64(r.Number)).Msg("proposal is not what this validator computed, not signing")
 		return protocol.Refuse(protocol.WrongReceipt, "the proposal is not what was recomputed")
@@ -114,7 +108,7 @@ func (j *judge) measure(ctx context.Context, r *round.Round, m *replica.Merged, 
 	} else if out.Before, err = j.lossOf(j.model.Params, b); err != nil {
 		return err
 	}
-	if out.After, err = j.lossOf(m.Params, b); err != nil {
+	if out.After, err = j.lossOf(j.model.After(m), b); err != nil {
 		return err
 	}
 	rows := int(j.cfg.Rules.Manifest.Score.HeldOut)

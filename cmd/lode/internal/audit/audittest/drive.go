@@ -207,7 +207,8 @@ func (d *driver) receipt(r *round.Round) protocol.Receipt {
 // finish moves the model on, whatever the receipt says, and writes checkpoints.
 func (d *driver) finish(s round.Summary) {
 	d.Final = append(d.Final, s)
-	d.model.Params, d.model.Outer, d.model.Next = d.merged.Params, d.merged.Outer, s.Round+1
+	d.must(tensor.Copy(d.Rules.Layout, d.model.Params, d.model.After(d.merged)))
+	d.model.Outer, d.model.Next = d.merged.Outer, s.Round+1
 	d.updates, d.merged = nil, nil
 	if d.cfg.Store == nil || d.model.Next%d.cfg.Every != 0 {
 		return
