@@ -82,7 +82,7 @@ func (m *Model) step(out *Merged) error {
 	if err != nil {
 		return fmt.Errorf("step of round %d: %w", m.Next, err)
 	}
-	out.Model, out.State = root, outerDigest(out.Outer)
+	out.Model, out.State = root, OuterDigest(out.Outer)
 	return nil
 }
 
@@ -168,9 +168,9 @@ func clonePlanes(p aggregation.Planes) aggregation.Planes {
 	return out
 }
 
-// outerDigest names the outer optimizer's integers: plane after plane, values as
+// OuterDigest names the outer optimizer's integers: plane after plane, values as
 // little-endian int64, hashed as a tree over chunks of [tensor.ChunkLen].
-func outerDigest(planes aggregation.Planes) protocol.Digest {
+func OuterDigest(planes aggregation.Planes) protocol.Digest {
 	if len(planes) == 0 {
 		return protocol.Digest{}
 	}

@@ -20,7 +20,7 @@ func newLedger(man protocol.Manifest) *ledger.Machine {
 		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(g.Node), Stake: ledger.Amount(g.Stake)})
 	}
 	if fund := ledger.Amount(man.Members.InvitedStake) * ledger.Amount(man.Members.MaxMembers); fund > 0 {
-		grants = append(grants, ledger.Grant{Hotkey: treasury(man.ID()), Balance: fund})
+		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(Treasury(man.ID())), Balance: fund})
 	}
 	l, err := ledger.New(p, grants)
 	if err != nil {
@@ -29,9 +29,10 @@ func newLedger(man protocol.Manifest) *ledger.Machine {
 	return l
 }
 
-// treasury is an account nobody holds the key of.
-func treasury(run protocol.RunID) ledger.Hotkey {
-	return ledger.Hotkey(protocol.Hash("treasury", run[:]))
+// Treasury is the account that invited validators are staked from; nobody holds
+// its key.
+func Treasury(run protocol.RunID) protocol.NodeID {
+	return protocol.NodeID(protocol.Hash("treasury", run[:]))
 }
 
 // enroll opens a member's place in the ledger from the first round it can be on
@@ -45,7 +46,7 @@ func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64) er
 	if role == protocol.Worker {
 		return m.ledger.Register(first, ledger.Hotkey(n), ledger.Worker, 0)
 	}
-	if err := m.ledger.Transfer(treasury(m.run), ledger.Hotkey(n), ledger.Amount(stake)); err != nil {
+	if err := m.ledger.Transfer(ledger.Hotkey(Treasury(m.run)), ledger.Hotkey(n), ledger.Amount(stake)); err != nil {
 		return err
 	}
 	return m.ledger.Register(first, ledger.Hotkey(n), ledger.Validator, ledger.Amount(stake))

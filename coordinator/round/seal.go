@@ -89,6 +89,12 @@ func (m *Machine) trySeal() bool {
 	return true
 }
 
+// StateRoot returns R_{r+1}, the root of everything that decides the round after a
+// receipt: parameters, outer optimizer, and by the decision standings and books.
+func StateRoot(rc protocol.Receipt) protocol.Digest {
+	return protocol.Hash("state root", rc.Model[:], rc.Outer[:], rc.Decision[:])
+}
+
 // finish makes the round final: standing, pay and the next state root.
 func (m *Machine) finish() {
 	r := &m.round
@@ -97,7 +103,7 @@ func (m *Machine) finish() {
 	s := Summary{
 		Round: r.Number, Opened: r.Opened, Closed: m.now, Seed: r.Seed, Eval: r.Eval,
 		Workers: r.Workers, Outcomes: r.outcomes(), Receipt: *r.Proposal, Spent: r.Spent,
-		Root: protocol.Hash("state root", r.Proposal.Model[:], r.Proposal.Outer[:], r.Decision[:]),
+		Root: StateRoot(*r.Proposal),
 	}
 	s.Before, s.After, s.HeldOut = r.measured()
 	if (uint64(r.Number)+1)%uint64(m.man.Economy.Tempo) == 0 {

@@ -6,7 +6,6 @@ package audit
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -191,7 +190,7 @@ func (a *audit) holdOuter(c uint64, m *checkpoints.Model, want protocol.Digest) 
 	if err != nil {
 		return (&Mismatch{What: checkpointName(c), Means: "it does not hold the state of the outer optimizer"}).because(err)
 	}
-	if d := outerRoot(got); c > 0 && d != want {
+	if d := replica.OuterDigest(got); c > 0 && d != want {
 		return &Mismatch{What: checkpointName(c), Want: want, Got: d, Means: "it holds another state of the outer optimizer than the run's"}
 	}
 	return nil
@@ -209,7 +208,7 @@ func (a *audit) state(c uint64) (roots, error) {
 			return roots{}, err
 		}
 		root, err := tensor.Root(a.rules.Layout, m.Params)
-		return roots{root, outerRoot(m.Outer), a.begin}, err
+		return roots{root, replica.OuterDigest(m.Outer), a.begin}, err
 	case c > uint64(len(a.final)):
 		return roots{}, &Mismatch{What: checkpointName(c), Means: fmt.Sprintf("the record ends at round %d: entries are missing at its end, or nobody ever merged this", len(a.final))}
 	}
@@ -239,24 +238,4 @@ func planes(m *checkpoints.Model, num, d int) (aggregation.Planes, error) {
 		}
 	}
 	return out, nil
-}
-
-// outerRoot is the root of the outer optimizer's integers as receipts name it:
-// plane after plane, little-endian, a tree over chunks of [tensor.ChunkLen].
-func outerRoot(p aggregation.Planes) protocol.Digest {
-	if len(p) == 0 {
-		return protocol.Digest{}
-	}
-	var tree tensor.Tree
-	buf := make([]byte, 0, 8*tensor.ChunkLen)
-	for _, plane := range p {
-		for vals := range slices.Chunk(plane, tensor.ChunkLen) {
-			buf = buf[:0]
-			for _, v := range vals {
-				buf = binary.LittleEndian.AppendUint64(buf, uint64(v))
-			}
-			tree.Add(buf)
-		}
-	}
-	return tree.Root()
 }

@@ -149,14 +149,13 @@ func (a *audit) again(s *round.Summary, updates []*gradient.Update, r *Round) er
 		panic("audit: a compared merge is not adopted: " + err.Error())
 	}
 	r.Recomputed, r.Updates = true, len(updates)
-	r.Model, r.State = merged.Model, stateRoot(merged.Model, merged.State, s.Receipt.Decision)
+	r.Model, r.State = merged.Model, stateRoot(merged, s.Receipt.Decision)
 	return nil
 }
 
-// stateRoot is the state root that a round leads to, as the round machine makes
-// it.
-func stateRoot(model, outer, decision protocol.Digest) protocol.Digest {
-	return protocol.Hash("state root", model[:], outer[:], decision[:])
+// stateRoot is the state root that a recomputed merge leads to.
+func stateRoot(m *replica.Merged, decision protocol.Digest) protocol.Digest {
+	return round.StateRoot(protocol.Receipt{Model: m.Model, Outer: m.State, Decision: decision})
 }
 
 // agree compares a merge with the receipt that the validators signed.
@@ -169,7 +168,7 @@ func agree(s *round.Summary, m *replica.Merged) error {
 		{"merged step", rc.Step, protocol.Sum(m.Step.Plain())},
 		{"model root", rc.Model, m.Model},
 		{"outer optimizer's root", rc.Outer, m.State},
-		{"state root", s.Root, stateRoot(m.Model, m.State, rc.Decision)},
+		{"state root", s.Root, stateRoot(m, rc.Decision)},
 	} {
 		if c.want != c.got {
 			return (&Mismatch{

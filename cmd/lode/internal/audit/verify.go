@@ -161,7 +161,7 @@ func (a *audit) finished(m *round.Machine, s round.Summary) error {
 func balance(m *round.Machine) error {
 	man, run, supply := m.Manifest(), m.Run(), m.Supply()
 	holders := map[protocol.NodeID]bool{
-		man.Owner: true, protocol.NodeID(protocol.Hash("treasury", run[:])): true,
+		man.Owner: true, round.Treasury(run): true,
 	}
 	for _, g := range man.Members.Genesis {
 		holders[g.Node] = true
