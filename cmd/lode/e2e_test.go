@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -231,6 +232,10 @@ func TestWholeRunOverS3(t *testing.T) {
 	if !strings.Contains(out, "everything is as it must be") {
 		t.Errorf("verify: %s", out)
 	}
+	one, two := replayed(t, bin, dir, "1", "7"), replayed(t, bin, dir, "2", "8")
+	if len(one) < 14 || !slices.Equal(one, two) {
+		t.Errorf("state roots depend on processors or order:\n%v\n%v", one, two)
+	}
 
 	model := filepath.Join(t.TempDir(), "model")
 	lode(t, bin, env, "pull", "s3://models/e2e", "-o", model)
@@ -248,6 +253,30 @@ func TestWholeRunOverS3(t *testing.T) {
 	if out := lode(t, bin, nil, "generate", "--model", model, "--tokens", "20", "KING"); len(out) < 20 {
 		t.Errorf("generate wrote %q", out)
 	}
+}
+
+// replayed returns the state roots of a run, recomputed on so many processors with
+// the updates merged in an order drawn by the seed.
+func replayed(t *testing.T, bin, dir, processors, seed string) []string {
+	t.Helper()
+	var report struct {
+		Rounds []struct {
+			Recomputed bool   `json:"recomputed"`
+			State      string `json:"state_root"`
+		} `json:"rounds"`
+	}
+	out := lode(t, bin, []string{"GOMAXPROCS=" + processors}, "verify", dir, "--json", "--shuffle", seed)
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var roots []string
+	for i, r := range report.Rounds {
+		if !r.Recomputed {
+			t.Errorf("round %d was not recomputed", i)
+		}
+		roots = append(roots, r.State)
+	}
+	return roots
 }
 
 // A run that was interrupted goes on where it stopped; a finished one says so.
