@@ -23,6 +23,7 @@ type Join struct {
 type Commit struct {
 	_         struct{} `cbor:",toarray"`
 	StateRoot Digest   // R_r, the state the update was computed from
+	Seed      Digest   // of the assignment of shards it was trained on
 	Plain     Digest   // of the update's canonical plain form
 	Cipher    Digest   // of the ciphertext payload
 	Size      uint32   // of the ciphertext, bytes
@@ -110,6 +111,8 @@ type Row struct {
 // Receipt is the record of a merged round: what went in, what came out.
 type Receipt struct {
 	_         struct{} `cbor:",toarray"`
+	Version   uint16
+	Run       RunID
 	Round     Round
 	Parent    Digest // receipt of the round before
 	StateRoot Digest // R_r

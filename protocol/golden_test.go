@@ -36,13 +36,13 @@ func fill[T ~[32]byte](b byte) (d T) {
 // testBodies holds one body of each kind, every field set.
 func testBodies() []Body {
 	receipt := Receipt{
-		Round: 7, Parent: fill[Digest](1), StateRoot: fill[Digest](2), List: fill[Digest](3), Decision: fill[Digest](4),
+		Version: 1, Run: RunID(fill[Digest](41)), Round: 7, Parent: fill[Digest](1), StateRoot: fill[Digest](2), List: fill[Digest](3), Decision: fill[Digest](4),
 		Step: fill[Digest](5), Payload: fill[Digest](6), Size: 70000, Model: fill[Digest](7),
 	}
 	return []Body{
 		Join{Role: Validator, Name: "node 1", Anchor: fill[Digest](8), Invitation: Signature{1, 2, 3}},
 		Commit{
-			StateRoot: fill[Digest](1), Plain: fill[Digest](2), Cipher: fill[Digest](3),
+			StateRoot: fill[Digest](1), Seed: fill[Digest](42), Plain: fill[Digest](2), Cipher: fill[Digest](3),
 			Size: 1 << 20, Kept: 65536, Tokens: 23, Loss: -5_500_000_001,
 		},
 		ListSignature{List: fill[Digest](9)},

@@ -99,6 +99,12 @@ type Entry struct {
 	Sig     Signature
 }
 
+// Log folds one more event into the digest of everything that came before it: what
+// a machine that was fed (now, ev) after log has seen.
+func Log(log Digest, now Instant, ev Event) Digest {
+	return Hash("log", log[:], Encode(now), []byte{byte(kindOf(ev))}, Encode(ev))
+}
+
 // Chain appends entries: it knows the last one. The zero Chain, with its Run and
 // Coordinator set, is before entry 0.
 type Chain struct {

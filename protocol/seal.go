@@ -28,7 +28,7 @@ type Header struct {
 }
 
 // SealOverhead is how much longer a payload is than its content, at most.
-const SealOverhead = 2 + 192 + 16
+const SealOverhead = 2 + 192 + nonceLen + 16
 
 // PayloadKey derives the key of one update from a node's private key. It is the
 // same after a restart, differs for every content, and gives nothing else away
@@ -42,15 +42,27 @@ func PayloadKey(key ed25519.PrivateKey, run RunID, round Round, plain Digest) [3
 	return [32]byte(k)
 }
 
+// nonceLen is the length of an AES-GCM nonce.
+const nonceLen = 12
+
+// nonceOf is derived from all that is sealed, so that even a key that came to seal
+// two contents (another version's compressor, say) never repeats a nonce.
+func nonceOf(key [32]byte, head, content []byte) []byte {
+	d := Hash("payload nonce", key[:], head, content)
+	return d[:nonceLen]
+}
+
 // Seal returns content as a payload: the length of the header (uint16,
-// little-endian), the header, and the content under AES-256-GCM with the header
-// as additional data. The nonce is zero: a key seals one content only.
+// little-endian), the header, a nonce, and the content under AES-256-GCM with the
+// header as additional data.
 func Seal(key [32]byte, h Header, content []byte) []byte {
 	h.Version, h.Size = Version, uint32(len(content))
 	head := Encode(h)
 	out := binary.LittleEndian.AppendUint16(make([]byte, 0, len(content)+SealOverhead), uint16(len(head)))
 	out = append(out, head...)
-	return aead(key).Seal(out, make([]byte, 12), content, head)
+	nonce := nonceOf(key, head, content)
+	out = append(out, nonce...)
+	return aead(key).Seal(out, nonce, content, head)
 }
 
 // Unseal opens a payload that must have been sealed under header h, whose Size
@@ -60,10 +72,10 @@ func Unseal(key [32]byte, h Header, payload []byte, most int) ([]byte, error) {
 		return nil, Refuse(NotOpened, "%d bytes", len(payload))
 	}
 	n := int(binary.LittleEndian.Uint16(payload))
-	if len(payload) < 2+n {
+	if len(payload) < 2+n+nonceLen {
 		return nil, Refuse(NotOpened, "cut inside its header")
 	}
-	head, sealed := payload[2:2+n], payload[2+n:]
+	head, nonce, sealed := payload[2:2+n], payload[2+n:2+n+nonceLen], payload[2+n+nonceLen:]
 	h.Version, h.Size = Version, uint32(max(0, len(sealed)-16))
 	if int(h.Size) > most {
 		return nil, Refuse(TooLarge, "content of %d bytes, at most %d are allowed", h.Size, most)
@@ -71,8 +83,8 @@ func Unseal(key [32]byte, h Header, payload []byte, most int) ([]byte, error) {
 	if !bytes.Equal(head, Encode(h)) {
 		return nil, Refuse(NotOpened, "the payload belongs to another sender, round or state")
 	}
-	content, err := aead(key).Open(nil, make([]byte, 12), sealed, head)
-	if err != nil {
+	content, err := aead(key).Open(nil, nonce, sealed, head)
+	if err != nil || !bytes.Equal(nonce, nonceOf(key, head, content)) {
 		return nil, Refuse(NotOpened, "wrong key or damaged")
 	}
 	return content, nil

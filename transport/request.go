@@ -148,7 +148,7 @@ func (r *request) put(body []byte) error {
 		return err
 	}
 	if offset < 0 || offset > size {
-		panic("transport: the handler holds more of a payload than there is")
+		return protocol.Refuse(protocol.Internal, "more of the payload is here than there is")
 	}
 	if err := r.answer(protocol.Encode(lengthBody{N: uint64(offset)})); err != nil {
 		return err

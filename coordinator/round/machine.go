@@ -17,6 +17,7 @@ type Machine struct {
 	run protocol.RunID
 
 	begun    bool
+	log      protocol.Digest // of every event so far
 	now      protocol.Instant
 	members  []Member // sorted by id
 	phase    Phase
@@ -75,6 +76,7 @@ func (m *Machine) Step(now protocol.Instant, ev protocol.Event) ([]Effect, error
 		return nil, err
 	}
 	m.now = now
+	m.log = protocol.Log(m.log, now, ev)
 	m.advance()
 	if m.deadline != before {
 		m.effects = append(m.effects, Wake{At: m.deadline})

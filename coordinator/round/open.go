@@ -5,6 +5,7 @@ package round
 
 import (
 	"lode/protocol"
+	"lode/validator/score"
 )
 
 // tryOpen freezes the roster if enough members are present.
@@ -25,6 +26,11 @@ func (m *Machine) tryOpen() bool {
 	if uint32(len(workers)) < m.man.Members.MinWorkers || uint32(len(seats)) < m.man.Members.MinValidators {
 		return false
 	}
+	// Presence is the coordinator's word. It must not be able to leave out
+	// validators until few enough remain to agree with it.
+	if !score.TwoThirds(stakeOf(seats), m.staked()) {
+		return false
+	}
 	for i := range m.members {
 		if x := &m.members[i]; x.NextAnchor != (protocol.Digest{}) {
 			x.Anchor, x.NextAnchor, x.Revealed = x.NextAnchor, protocol.Digest{}, 0
@@ -38,6 +44,23 @@ func (m *Machine) tryOpen() bool {
 	return true
 }
 
+// staked is the stake of all validators, those of genesis that never came among
+// them.
+func (m *Machine) staked() uint64 {
+	var sum uint64
+	for i := range m.members {
+		if m.members[i].Role == protocol.Validator {
+			sum += m.stakeOf(m.members[i].Node)
+		}
+	}
+	for _, g := range m.man.Members.Genesis {
+		if _, joined := m.find(g.Node); !joined {
+			sum += m.stakeOf(g.Node)
+		}
+	}
+	return sum
+}
+
 func (m *Machine) commit(msg protocol.Message, c protocol.Commit) error {
 	if err := m.expect(Training); err != nil {
 		return err
@@ -49,6 +72,9 @@ func (m *Machine) commit(msg protocol.Message, c protocol.Commit) error {
 	}
 	if c.StateRoot != r.Root {
 		return protocol.Refuse(protocol.WrongState, "update was computed from %s, round %d begins at %s", c.StateRoot.Short(), r.Number, r.Root.Short())
+	}
+	if c.Seed != r.Seed {
+		return protocol.Refuse(protocol.WrongState, "update was trained on the shards of another roster of round %d", r.Number)
 	}
 	if c.Loss < -protocol.MaxNanoNats || c.Loss > protocol.MaxNanoNats || c.Size == 0 {
 		return protocol.Refuse(protocol.Malformed, "impossible loss or size")

@@ -232,7 +232,7 @@ func (p *play) commitOf(name string) protocol.Commit {
 	r := p.machine.Current()
 	plain := protocol.Hash("test plain", []byte(name), protocol.Encode(r.Number))
 	return protocol.Commit{
-		StateRoot: r.Root, Plain: plain, Cipher: protocol.Hash("test cipher", plain[:]),
+		StateRoot: r.Root, Seed: r.Seed, Plain: plain, Cipher: protocol.Hash("test cipher", plain[:]),
 		Size: 100, Kept: 64, Tokens: 8, Loss: 1e9,
 	}
 }
@@ -252,6 +252,7 @@ func (p *play) receiptOf() protocol.Receipt {
 	r := p.machine.Current()
 	what := protocol.Encode(r.Verdicts)
 	return protocol.Receipt{
+		Version: protocol.Version, Run: p.machine.Run(),
 		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
 		Step: protocol.Hash("test step", what), Payload: protocol.Hash("test payload", what), Size: 50,
 		Model: protocol.Hash("test model", r.Root[:], what),

@@ -44,7 +44,7 @@ func (m *Machine) propose(now protocol.Instant, s *Seat, p protocol.Proposal) er
 		return protocol.Refuse(protocol.Duplicate, "proposed already")
 	}
 	c := p.Receipt
-	if c.Round != r.Number || c.Parent != r.Parent || c.StateRoot != r.Root || c.List != r.List || c.Decision != r.Decision || c.Size == 0 {
+	if c.Version != protocol.Version || c.Run != m.run || c.Round != r.Number || c.Parent != r.Parent || c.StateRoot != r.Root || c.List != r.List || c.Decision != r.Decision || c.Size == 0 {
 		return protocol.Refuse(protocol.WrongReceipt, "round %d", r.Number)
 	}
 	r.Proposal = &c

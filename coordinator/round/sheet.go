@@ -85,12 +85,13 @@ func (m *Machine) tryVoid(p parts) bool {
 	return true
 }
 
-// decide fixes the verdicts. The decision digest covers them and the state they
-// were made from, so that a receipt naming it fixes the state after as well.
+// decide fixes the verdicts. The decision digest covers them, the state they were
+// made from, and every event up to here: standings and pay follow from sheets,
+// which a record could otherwise leave out under the same receipt.
 func (m *Machine) decide() {
 	r := &m.round
 	r.Verdicts = m.board.Decide(m.man.Score, r.Candidates, r.Clips, r.sheets())
 	board, books := m.board.Digest(), m.ledger.Root()
 	r.Decision = protocol.Hash("decision", m.run[:], protocol.Encode(r.Number), r.List[:], r.Eval[:],
-		protocol.Encode(r.Verdicts), board[:], books[:])
+		protocol.Encode(r.Verdicts), board[:], books[:], m.log[:])
 }

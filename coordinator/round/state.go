@@ -103,10 +103,12 @@ type Entry struct {
 }
 
 // Stake returns the stake of the whole roster.
-func (r *Round) Stake() uint64 {
+func (r *Round) Stake() uint64 { return stakeOf(r.Seats) }
+
+func stakeOf(seats []Seat) uint64 {
 	var sum uint64
-	for i := range r.Seats {
-		sum += r.Seats[i].Stake
+	for i := range seats {
+		sum += seats[i].Stake
 	}
 	return sum
 }
