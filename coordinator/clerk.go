@@ -10,8 +10,9 @@ import (
 	"lode/protocol"
 )
 
-// clerk records events one after the other until ctx ends.
+// clerk records events one after the other. It returns nil when ctx ended.
 func (c *Coordinator) clerk(ctx context.Context) error {
+	defer close(c.ended)
 	if err := c.begin(); err != nil {
 		return err
 	}
@@ -21,7 +22,7 @@ func (c *Coordinator) clerk(ctx context.Context) error {
 		var batch []call
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		case k := <-c.calls:
 			batch = append(batch, k)
 		case <-c.timer.C:
@@ -48,13 +49,14 @@ func (c *Coordinator) clerk(ctx context.Context) error {
 
 // begin records that the run starts, or that it goes on after an outage.
 func (c *Coordinator) begin() error {
+	outage := max(0, wall(time.Now()).Sub(c.chain.Now))
+	c.watch = startWatch(c.chain.Now)
 	if c.chain.Next == 0 {
 		return c.record([]call{{event: protocol.Genesis{Run: c.cfg.Rules.Run}}})
 	}
 	_, deadline := c.machine.Phase()
 	c.wake(deadline)
 	c.allow()
-	outage := max(0, clock().Sub(c.chain.Now))
 	return c.record([]call{{event: protocol.Resumed{Outage: outage}}})
 }
 
@@ -71,8 +73,6 @@ func (c *Coordinator) missing() []call {
 	return out
 }
 
-func clock() protocol.Instant { return protocol.Instant(time.Now().UnixNano()) }
-
 // record takes a batch of calls: each event goes through the machine; those it
 // accepts become durable together, and only then is anybody told.
 func (c *Coordinator) record(batch []call) error {
@@ -84,10 +84,10 @@ func (c *Coordinator) record(batch []call) error {
 			k.ask(c.machine)
 			continue
 		}
-		now := max(clock(), c.chain.Now)
+		now := c.watch.now()
 		done, err := c.machine.Step(now, k.event)
 		if _, tick := k.event.(protocol.Tick); tick && err != nil {
-			// The wall clock may have stepped back since the timer was set.
+			// The deadline moved while the tick waited in line.
 			_, deadline := c.machine.Phase()
 			c.wake(deadline)
 		}
@@ -121,9 +121,7 @@ func (c *Coordinator) carryOut(effects []round.Effect) {
 		case round.Wake:
 			c.wake(e.At)
 		case round.Entered:
-			if e.Phase == round.Training || e.Phase == round.Sealing {
-				c.allow()
-			}
+			c.allow()
 			c.cfg.Log.Debug().Uint64("round", uint64(e.Round)).Stringer("phase", e.Phase).Msg("entered")
 		case round.Merged:
 			s := e.Summary
@@ -139,21 +137,30 @@ const soonest = protocol.Millisecond
 func (c *Coordinator) wake(at protocol.Instant) {
 	c.timer.Stop()
 	if at != 0 {
-		c.timer.Reset(time.Duration(max(soonest, at.Sub(clock()))))
+		c.timer.Reset(time.Duration(max(soonest, at.Sub(c.watch.now()))))
 	}
 }
+
+// errStopped is what callers hear once the clerk has ended. It leaves open
+// whether an event they sent became durable: they send it again to whoever goes
+// on with the record.
+var errStopped = protocol.Refuse(protocol.Busy, "the coordinator stops")
 
 // do hands a call to the clerk and waits for its answer.
 func (c *Coordinator) do(ctx context.Context, k call) error {
 	k.done = make(chan error, 1)
 	select {
 	case c.calls <- k:
+	case <-c.ended:
+		return errStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	select {
 	case err := <-k.done:
 		return err
+	case <-c.ended:
+		return errStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -62,6 +62,9 @@ type Coordinator struct {
 	machine *round.Machine
 	chain   protocol.Chain
 	timer   *time.Timer
+	watch   watch
+
+	ended chan struct{} // closed when the clerk has ended
 
 	mu        sync.Mutex
 	grown     chan struct{} // closed and replaced when the record grows
@@ -87,7 +90,7 @@ func New(cfg Config) (*Coordinator, error) {
 	}
 	c := &Coordinator{
 		cfg: cfg, calls: make(chan call, 64), saved: make(chan protocol.Published, 1),
-		timer: time.NewTimer(time.Hour), grown: make(chan struct{}),
+		timer: time.NewTimer(time.Hour), grown: make(chan struct{}), ended: make(chan struct{}),
 		connected: map[protocol.NodeID]bool{}, allowed: map[protocol.NodeID]int64{},
 	}
 	c.timer.Stop()
@@ -132,16 +135,14 @@ func (c *Coordinator) tell(effects []round.Effect) {
 }
 
 // Run keeps the record until ctx ends or the disk fails. It returns nil when ctx
-// ended.
+// ended and the last checkpoint is written.
 func (c *Coordinator) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return c.clerk(ctx) }) // ends with ctx
 	if c.cfg.Publish != nil {
-		g.Go(func() error { return c.cfg.Publish.run(ctx, c.saved) }) // ends with ctx
+		g.Go(func() error { return c.cfg.Publish.run(ctx, c.saved, c.cfg.Log) }) // ends with ctx
 	}
-	if err := g.Wait(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("coordinator: %w", err)
-	} else if err != nil && err != context.Canceled {
+	if err := g.Wait(); err != nil {
 		return fmt.Errorf("coordinator: %w", err)
 	}
 	return nil

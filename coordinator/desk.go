@@ -1,10 +1,9 @@
 package coordinator
 
-// This file holds what members and observers can ask for.
+// This file holds what members and observers can ask of the record.
 
 import (
 	"context"
-	"io"
 
 	"lode/coordinator/round"
 	"lode/protocol"
@@ -13,14 +12,18 @@ import (
 // Arrive notes that a node is connected and returns the length of the record.
 func (c *Coordinator) Arrive(ctx context.Context, n protocol.NodeID) (uint64, error) {
 	c.mu.Lock()
+	before := c.connected[n]
 	c.connected[n] = true
 	c.mu.Unlock()
-	// Refused for nodes that never joined or count as present: nothing to do.
 	err := c.do(ctx, call{event: protocol.Present{Node: n}})
-	if protocol.ReasonOf(err) == protocol.Internal {
-		return 0, err
+	switch protocol.ReasonOf(err) {
+	case protocol.OK, protocol.NotMember, protocol.Duplicate: // it never joined, or counts as present
+		return c.cfg.Journal.Len(), nil
 	}
-	return c.cfg.Journal.Len(), nil
+	if !before { // nobody will say that it left, and the event may yet be recorded
+		c.Depart(context.WithoutCancel(ctx), n)
+	}
+	return 0, err
 }
 
 // Depart notes that a node's connection is gone.
@@ -73,68 +76,6 @@ func (c *Coordinator) Follow(ctx context.Context, from uint64, send func(entry [
 			return ctx.Err()
 		}
 	}
-}
-
-// allow renews what members may upload in the phase that begins: room for a few
-// attempts at what they owe, and no more.
-func (c *Coordinator) allow() {
-	const attempts = 3
-	cur, rules := c.machine.Current(), c.cfg.Rules
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	clear(c.allowed)
-	for _, w := range cur.Workers {
-		c.allowed[w] = attempts * int64(rules.MaxPayload(cur.Number))
-	}
-	for i := range cur.Seats {
-		c.allowed[cur.Seats[i].Node] = attempts * int64(rules.MaxStep(cur.Number))
-	}
-}
-
-// PutOffset returns where the upload of a payload begins or goes on.
-func (c *Coordinator) PutOffset(_ context.Context, from protocol.NodeID, digest protocol.Digest, size int64) (int64, error) {
-	have, err := c.cfg.Payloads.Offset(digest)
-	if err != nil || have == size {
-		return have, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	left, member := c.allowed[from]
-	switch {
-	case !member:
-		return 0, protocol.Refuse(protocol.NotExpected, "no payload of this node is expected now")
-	case size-have > left:
-		return 0, protocol.Refuse(protocol.TooLarge, "payload of %d bytes, %d are left to this node in this round", size, left)
-	}
-	return have, nil
-}
-
-// Put appends what r holds to a payload and returns how much of it is kept.
-func (c *Coordinator) Put(ctx context.Context, from protocol.NodeID, digest protocol.Digest, size, offset int64, r io.Reader) (int64, error) {
-	if _, err := c.PutOffset(ctx, from, digest, size); err != nil {
-		return offset, err
-	}
-	end, err := c.cfg.Payloads.Append(ctx, digest, size, offset, r)
-	c.mu.Lock()
-	if left, member := c.allowed[from]; member {
-		c.allowed[from] = left - max(0, end-offset)
-	}
-	c.mu.Unlock()
-	return end, refusalOf(err)
-}
-
-// Open opens a payload: one that was uploaded, or a file of a checkpoint.
-func (c *Coordinator) Open(ctx context.Context, digest protocol.Digest) (io.ReadSeekCloser, int64, error) {
-	r, size, err := c.cfg.Payloads.Open(digest)
-	if err == nil {
-		return r, size, nil
-	}
-	for _, s := range c.cfg.Shelves {
-		if r, size, ok := s.Open(ctx, digest); ok {
-			return r, size, nil
-		}
-	}
-	return nil, 0, protocol.Refuse(protocol.NotFound, "no payload %s here", digest.Short())
 }
 
 // Ask calls look with the machine. look must be quick and keep nothing.

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"lode/checkpoints"
 	"lode/coordinator/round"
 	"lode/protocol"
@@ -38,7 +40,8 @@ type Publisher struct {
 	model  *replica.Model
 	parent protocol.Digest // manifest of the last checkpoint
 	wrote  protocol.Round  // round of the last checkpoint, 0 for none
-	root   protocol.Digest // state root before model.Next
+	newest round.Summary   // of the round before model.Next
+	failed bool            // the last attempt to write a checkpoint
 }
 
 // stored is a file of a checkpoint.
@@ -70,32 +73,45 @@ func (p *Publisher) merged(s round.Summary) {
 	}
 }
 
-func (p *Publisher) take() []round.Summary {
+// oldest returns the oldest round not yet followed, and whether others wait
+// behind it; nil if there is none.
+func (p *Publisher) oldest() (s *round.Summary, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	q := p.queue
-	p.queue = nil
-	return q
+	if len(p.queue) == 0 {
+		return nil, false
+	}
+	return &p.queue[0], len(p.queue) > 1
 }
 
 // run follows until ctx ends, then writes what is not in a checkpoint yet.
-func (p *Publisher) run(ctx context.Context, saved chan<- protocol.Published) error {
-	if err := p.resume(ctx, saved); err != nil {
+func (p *Publisher) run(ctx context.Context, saved chan<- protocol.Published, log zerolog.Logger) error {
+	if err := p.resume(ctx, saved); ctx.Err() != nil {
+		return nil // nothing was followed yet
+	} else if err != nil {
 		return err
 	}
 	for {
+		s, more := p.oldest()
+		for ; s != nil && ctx.Err() == nil; s, more = p.oldest() {
+			if err := p.follow(ctx, s); err != nil && ctx.Err() == nil {
+				return err
+			}
+			if !p.due(more) || ctx.Err() != nil {
+				continue
+			}
+			// A store that fails now must not stop the record.
+			m, err := p.write(ctx)
+			if p.failed = err != nil; p.failed {
+				log.Warn().Err(err).Msg("no checkpoint was written, trying again after the next round")
+				continue
+			}
+			p.announce(ctx, m, saved)
+		}
 		select {
 		case <-ctx.Done():
 			return p.last(context.WithoutCancel(ctx))
 		case <-p.ready:
-		}
-		for _, s := range p.take() {
-			if err := p.follow(ctx, &s, saved); err != nil {
-				if ctx.Err() != nil {
-					return p.last(context.WithoutCancel(ctx))
-				}
-				return err
-			}
 		}
 	}
 }
@@ -112,59 +128,60 @@ func (p *Publisher) resume(ctx context.Context, saved chan<- protocol.Published)
 	}
 	p.parent, p.wrote = m.Digest(), protocol.Round(m.Round)
 	p.shelve(m)
-	return p.announce(ctx, m, saved)
+	p.announce(ctx, m, saved)
+	return nil
 }
 
-func (p *Publisher) announce(ctx context.Context, m checkpoints.Manifest, saved chan<- protocol.Published) error {
+func (p *Publisher) announce(ctx context.Context, m checkpoints.Manifest, saved chan<- protocol.Published) {
 	select {
 	case saved <- protocol.Published{Round: protocol.Round(m.Round), Manifest: protocol.Sum(m.Encode())}:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
-func (p *Publisher) follow(ctx context.Context, s *round.Summary, saved chan<- protocol.Published) error {
+// follow moves the model past the oldest round of the queue and takes it off.
+func (p *Publisher) follow(ctx context.Context, s *round.Summary) error {
 	if err := p.model.Catch(ctx, p.from, s); err != nil {
 		return fmt.Errorf("publisher: %w", err)
 	}
-	p.root = s.Root
-	if p.model.Next%p.every != 0 || p.model.Next <= p.wrote {
-		return nil
-	}
-	m, err := p.write(ctx, s)
-	if err != nil {
-		return err
-	}
-	return p.announce(ctx, m, saved)
+	p.newest = *s
+	p.mu.Lock()
+	p.queue = p.queue[1:]
+	p.mu.Unlock()
+	return nil
+}
+
+// due reports whether the model's state is to be written: where a whole number
+// of cadences passed since the last checkpoint. After a failure the state is
+// written once nothing else waits.
+func (p *Publisher) due(more bool) bool {
+	return p.model.Next/p.every > p.wrote/p.every && !(p.failed && more)
 }
 
 // last writes the state a stopping coordinator leaves.
 func (p *Publisher) last(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	var newest *round.Summary
-	for _, s := range p.take() {
-		if err := p.model.Catch(ctx, p.from, &s); err != nil {
-			return fmt.Errorf("publisher: %w", err)
+	for s, _ := p.oldest(); s != nil; s, _ = p.oldest() {
+		if err := p.follow(ctx, s); err != nil {
+			return err
 		}
-		newest = &s
-		p.root = s.Root
 	}
 	if p.model.Next <= p.wrote {
 		return nil
 	}
-	_, err := p.write(ctx, newest)
+	_, err := p.write(ctx)
 	return err
 }
 
-func (p *Publisher) write(ctx context.Context, s *round.Summary) (checkpoints.Manifest, error) {
-	info := map[string]string{"name": p.rules.Manifest.Name}
-	if s != nil {
-		info["held_out_loss_nats"] = strconv.FormatFloat(s.HeldOut.Nats(), 'f', 6, 64)
+// write writes the model's state, which p.newest led to.
+func (p *Publisher) write(ctx context.Context) (checkpoints.Manifest, error) {
+	info := map[string]string{
+		"name":               p.rules.Manifest.Name,
+		"held_out_loss_nats": strconv.FormatFloat(p.newest.HeldOut.Nats(), 'f', 6, 64),
 	}
 	m, err := checkpoints.Write(ctx, p.store, checkpoints.Draft{
-		Run: p.rules.Run, Round: uint64(p.model.Next), StateRoot: p.root, Parent: p.parent,
+		Run: p.rules.Run, Round: uint64(p.model.Next), StateRoot: p.newest.Root, Parent: p.parent,
 		Info: info, Layout: p.rules.Layout, Model: p.model.Params, Config: p.rules.Model.Config(),
 		State: outerTensors(p.model), Sign: checkpoints.SignWith(p.key),
 	})

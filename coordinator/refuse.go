@@ -10,7 +10,10 @@ import (
 )
 
 func refusalOf(err error) error {
+	var moved checkpoints.OffsetError
 	switch {
+	case errors.As(err, &moved):
+		return protocol.Refuse(protocol.Busy, "%v", moved)
 	case errors.Is(err, checkpoints.ErrCorrupt):
 		return protocol.Refuse(protocol.WrongContent, "payload does not hash to its digest")
 	case errors.Is(err, checkpoints.ErrFull):

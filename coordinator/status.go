@@ -4,6 +4,7 @@ package coordinator
 
 import (
 	"context"
+	"time"
 
 	"lode/coordinator/round"
 	"lode/protocol"
@@ -59,17 +60,18 @@ func (c *Coordinator) Status(ctx context.Context) (Status, error) {
 
 // StatusOf returns how the run of a machine stands now.
 func StatusOf(m *round.Machine) Status {
+	now := wall(time.Now())
 	phase, deadline := m.Phase()
 	cur, counts := m.Current(), m.Counts()
 	s := Status{
 		Run: m.Run().String(), Name: m.Manifest().Name,
-		Round: uint64(cur.Number), Phase: phase.String(), Since: clock().Sub(m.Entered()).Seconds(), Root: cur.Root.String(),
+		Round: uint64(cur.Number), Phase: phase.String(), Since: now.Sub(m.Entered()).Seconds(), Root: cur.Root.String(),
 		Rounds: counts.Rounds, Accepted: counts.Accepted, Refused: counts.Refused,
 		Tokens: counts.Tokens, UpBytes: counts.UpBytes, Down: counts.DownBytes,
 		Saved: uint64(m.Saved().Round), Supply: uint64(m.Supply().Total()),
 	}
 	if deadline != 0 {
-		s.Deadline = max(0, deadline.Sub(clock()).Seconds())
+		s.Deadline = max(0, deadline.Sub(now).Seconds())
 	}
 	if past := m.Past(); len(past) > 0 {
 		last := past[len(past)-1]

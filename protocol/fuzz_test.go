@@ -51,7 +51,7 @@ func FuzzDecodeMessage(f *testing.F) {
 		if _, err := m.Open(m.Run); err != nil && ReasonOf(err) == Internal {
 			t.Fatalf("not a refusal: %v", err)
 		}
-		if body, err := decodeBody(m.Type, m.Body); err == nil {
+		if body, err := DecodeBody(m.Type, m.Body); err == nil {
 			if body.Kind() != m.Type || !bytes.Equal(Encode(body), m.Body) {
 				t.Fatalf("kind %d was read as %T", m.Type, body)
 			}

@@ -77,14 +77,15 @@ func (m *Message) Open(run RunID) (Body, error) {
 	if !ed25519.Verify(m.Node[:], d[:], m.Sig[:]) {
 		return nil, Refuse(BadSignature, "message of %s", m.Node.Short())
 	}
-	body, err := decodeBody(m.Type, m.Body)
+	body, err := DecodeBody(m.Type, m.Body)
 	if err != nil {
 		return nil, Refuse(Malformed, "%v", err)
 	}
 	return body, nil
 }
 
-func decodeBody(kind Kind, b []byte) (Body, error) {
+// DecodeBody reads the canonical encoding of a body of the given kind.
+func DecodeBody(kind Kind, b []byte) (Body, error) {
 	switch kind {
 	case KindJoin:
 		return decodeAs[Join](b)

@@ -20,15 +20,16 @@ const (
 // hash of link k+1; the last follows from the node's private key, so nothing
 // need be stored.
 type hashChain struct {
-	key   ed25519.PrivateKey
-	run   protocol.RunID
-	epoch uint64 // of the links in memory
-	links []protocol.Digest
-	place map[protocol.Digest]int
+	key    ed25519.PrivateKey
+	run    protocol.RunID
+	length int    // preimages of one chain
+	epoch  uint64 // of the links in memory
+	links  []protocol.Digest
+	place  map[protocol.Digest]int
 }
 
-func newHashChain(key ed25519.PrivateKey, run protocol.RunID) *hashChain {
-	c := &hashChain{key: key, run: run}
+func newHashChain(key ed25519.PrivateKey, run protocol.RunID, length int) *hashChain {
+	c := &hashChain{key: key, run: run, length: length}
 	c.forge(0)
 	return c
 }
@@ -36,9 +37,9 @@ func newHashChain(key ed25519.PrivateKey, run protocol.RunID) *hashChain {
 func (c *hashChain) forge(epoch uint64) {
 	var e [8]byte
 	binary.LittleEndian.PutUint64(e[:], epoch)
-	c.epoch, c.links, c.place = epoch, make([]protocol.Digest, chainLen+1), make(map[protocol.Digest]int, chainLen+1)
+	c.epoch, c.links, c.place = epoch, make([]protocol.Digest, c.length+1), make(map[protocol.Digest]int, c.length+1)
 	d := protocol.Hash("hash chain", c.key.Seed(), c.run[:], e[:])
-	for k := chainLen; ; k-- {
+	for k := c.length; ; k-- {
 		c.links[k] = d
 		c.place[d] = k
 		if k == 0 {
@@ -68,7 +69,7 @@ func (c *hashChain) find(d protocol.Digest) (k int, ok bool) {
 // preimage returns what hashes to anchor.
 func (c *hashChain) preimage(anchor protocol.Digest) (protocol.Digest, bool) {
 	k, ok := c.find(anchor)
-	if !ok || k == chainLen {
+	if !ok || k == c.length {
 		return protocol.Digest{}, false
 	}
 	return c.links[k+1], true

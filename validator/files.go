@@ -11,6 +11,7 @@ import (
 	"io/fs"
 
 	"lode/coordinator/round"
+	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -78,8 +79,9 @@ func (j *judge) keepSheet(ctx context.Context, n protocol.Round, s *protocol.She
 	return j.cfg.Files.Put(ctx, sheetFile, bytes.NewReader(b), int64(len(b)))
 }
 
-// shown returns the sheet whose digest was committed.
-func (j *judge) shown(ctx context.Context, r *round.Round) (*protocol.Sheet, error) {
+// sheetOf returns the round's sheet: the one that was kept, so that what is
+// shown is what was committed, or one measured now.
+func (j *judge) sheetOf(ctx context.Context, r *round.Round) (*protocol.Sheet, error) {
 	if j.sheet != nil && j.sheet.Seed == r.Eval {
 		return j.sheet, nil
 	}
@@ -88,24 +90,25 @@ func (j *judge) shown(ctx context.Context, r *round.Round) (*protocol.Sheet, err
 		return nil, err
 	}
 	var k keptSheet
-	if b == nil || protocol.Decode(b, &k) != nil || k.Run != j.cfg.Rules.Run || k.Round != r.Number {
-		// The file is lost. On the same machine the same measurements come out.
+	if b == nil || protocol.Decode(b, &k) != nil || k.Run != j.cfg.Rules.Run || k.Round != r.Number || k.Sheet.Seed != r.Eval {
+		// There is none yet, or it is lost: on the same machine the same
+		// measurements come out.
 		return j.score(ctx, r)
 	}
 	j.sheet = &k.Sheet
 	return j.sheet, nil
 }
 
-// remember fetches a round that the model has left already, for novelty.
-func (j *judge) remember(ctx context.Context, s *round.Summary) error {
+// remember fetches a round that the model has left already, for novelty. What is
+// not to be had is not remembered.
+func (j *judge) remember(ctx context.Context, s *round.Summary) {
 	updates, err := j.cfg.Rules.Updates(ctx, j.cfg.Link, s)
-	if err != nil {
-		return err
+	if err == nil {
+		var step gradient.Vector
+		if step, err = j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt); err == nil {
+			j.keep(s, updates, step)
+			return
+		}
 	}
-	step, err := j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt)
-	if err != nil {
-		return err
-	}
-	j.keep(s, updates, step)
-	return nil
+	j.cfg.Log.Info().Err(err).Uint64("round", uint64(s.Round)).Msg("earlier round is not remembered")
 }

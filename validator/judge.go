@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
 
 	"lode/coordinator/round"
 	"lode/gradient"
@@ -22,6 +25,7 @@ type task struct {
 	duty     duty
 	round    *round.Round
 	preimage protocol.Digest
+	at       round.Pin // where the record stood
 }
 
 type judge struct {
@@ -36,7 +40,8 @@ type judge struct {
 	sheet   *protocol.Sheet
 	merged  *replica.Merged
 	sealing protocol.Round // round that merged belongs to
-	grad    tensor.Flat    // of the evaluation batch, length D
+	vows    vows
+	grad    tensor.Flat // of the evaluation batch, length D
 
 	mu    sync.Mutex
 	todo  []task
@@ -91,7 +96,7 @@ func (j *judge) run(ctx context.Context) error {
 		}
 		final, todo := j.take()
 		for i := range final {
-			if err := j.conclude(ctx, &final[i], len(final)-1-i); err != nil {
+			if err := j.persist(ctx, &final[i], len(final)-1-i); err != nil {
 				return err
 			}
 		}
@@ -110,7 +115,7 @@ func (j *judge) run(ctx context.Context) error {
 
 // do answers one duty. A refusal is logged: the record moved on.
 func (j *judge) do(ctx context.Context, k task) error {
-	body, err := j.answer(ctx, k)
+	body, err := j.swear(ctx, k, func() (protocol.Body, error) { return j.answer(ctx, k) })
 	if err == nil {
 		err = replica.Submit(ctx, j.cfg.Link, protocol.Sign(j.cfg.Key, j.cfg.Rules.Run, k.duty.round, body))
 	}
@@ -141,13 +146,14 @@ func (j *judge) answer(ctx context.Context, k task) (protocol.Body, error) {
 		findings, err := j.attest(ctx, r)
 		return protocol.Attestation{List: r.List, Preimage: k.preimage, Findings: findings}, err
 	case protocol.KindSheetCommit:
-		sheet, err := j.score(ctx, r)
+		// One that was kept may have been committed already, without an answer.
+		sheet, err := j.sheetOf(ctx, r)
 		if err != nil {
 			return nil, err
 		}
 		return protocol.SheetCommit{Sheet: sheet.Digest(j.me)}, nil
 	case protocol.KindSheetReveal:
-		sheet, err := j.shown(ctx, r)
+		sheet, err := j.sheetOf(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -160,13 +166,30 @@ func (j *judge) answer(ctx context.Context, k task) (protocol.Body, error) {
 	return nil, fmt.Errorf("validator: nothing is known of duty %d", k.duty.kind)
 }
 
+// persist concludes a round, trying again for as long as payloads are not to be
+// had: a coordinator that holds them back must not be able to end a validator.
+func (j *judge) persist(ctx context.Context, s *round.Summary, behind int) error {
+	pause := backoff.NewExponentialBackOff(backoff.WithMaxInterval(10*time.Second), backoff.WithMaxElapsedTime(0))
+	return backoff.Retry(func() error {
+		err := j.conclude(ctx, s, behind)
+		var refusal *protocol.Refusal
+		if err != nil && !errors.As(err, &refusal) {
+			return backoff.Permanent(err)
+		}
+		if err != nil {
+			j.cfg.Log.Warn().Err(err).Uint64("round", uint64(s.Round)).Msg("cannot follow yet")
+		}
+		return err
+	}, backoff.WithContext(pause, ctx))
+}
+
 // conclude moves the model past a final round. behind is how many more final
 // rounds wait after it.
 func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) error {
 	window := int(j.cfg.Rules.Manifest.Score.Window)
 	if s.Round < j.model.Next {
 		if behind < window { // remembered for novelty only
-			return j.remember(ctx, s)
+			j.remember(ctx, s)
 		}
 		return nil
 	}
@@ -174,6 +197,11 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 		return fmt.Errorf("round %d is final, the model is before round %d", s.Round, j.model.Next)
 	}
 	updates, err := j.accepted(ctx, s)
+	if err != nil && len(j.model.Outer) == 0 {
+		// The merged step leads to the same place, only unproven by this validator.
+		j.cfg.Log.Warn().Err(err).Uint64("round", uint64(s.Round)).Msg("following by the merged step alone")
+		return j.model.Catch(ctx, j.cfg.Link, s)
+	}
 	if err != nil {
 		return err
 	}
@@ -244,7 +272,8 @@ func (j *judge) open(ctx context.Context, r *round.Round, e *round.Entry) (*grad
 	}
 	payload, err := j.cfg.Link.Fetch(ctx, e.Commit.Cipher, int64(e.Commit.Size))
 	if err != nil {
-		if protocol.ReasonOf(err) == protocol.NotFound {
+		var refusal *protocol.Refusal
+		if errors.As(err, &refusal) && refusal.Reason != protocol.TooLarge {
 			return nil, protocol.Refuse(protocol.Unavailable, "%v", err)
 		}
 		return nil, err
@@ -262,9 +291,15 @@ func (j *judge) candidates(ctx context.Context, r *round.Round) ([]*gradient.Upd
 	}
 	out := make([]*gradient.Update, len(r.Candidates))
 	for i, c := range r.Candidates {
-		if out[i] = j.updates[c.Worker]; out[i] == nil {
-			return nil, fmt.Errorf("a quorum attested the update of %s, which cannot be opened here", c.Worker.Short())
+		if out[i] = j.updates[c.Worker]; out[i] != nil {
+			continue
 		}
+		// A quorum attested it, so it may have arrived since.
+		u, err := j.open(ctx, r, r.Entry(c.Worker))
+		if err != nil {
+			return nil, fmt.Errorf("update of %s, which a quorum attested: %w", c.Worker.Short(), err)
+		}
+		out[i], j.updates[c.Worker] = u, u
 	}
 	return out, nil
 }

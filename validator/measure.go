@@ -168,13 +168,12 @@ func (j *judge) audit(r *round.Round, updates []*gradient.Update, b engine.Batch
 				return err
 			}
 		}
-		after, err := j.cfg.Engine.Loss(b)
-		if err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
 		row := &sheet.Rows[i]
-		row.Audited = true
-		row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
+		row.Audited, row.Paired = true, -protocol.MaxNanoNats
+		// A loss that is not finite is as bad as can be, and no fault of this side.
+		if after, err := j.cfg.Engine.Loss(b); err == nil {
+			row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
+		}
 	}
 	return tensor.Copy(j.cfg.Rules.Layout, j.cfg.Engine, j.model.Params)
 }

@@ -58,7 +58,9 @@ type Validator struct {
 	chain   *hashChain
 	replica *round.Replica
 	judge   *judge
-	asked   duty // last duty handed on
+	asked   duty            // last duty handed on
+	held    []round.Summary // final rounds seen before the record was caught up with
+	joining bool            // a join was sent that is not on the record yet
 }
 
 // duty names one thing that is owed; attempt tells proposals of one round apart.
@@ -76,7 +78,7 @@ func New(cfg Config) (*Validator, error) {
 	v := &Validator{
 		cfg:     cfg,
 		me:      protocol.NodeID(cfg.Key.Public().(ed25519.PublicKey)),
-		chain:   newHashChain(cfg.Key, cfg.Rules.Run),
+		chain:   newHashChain(cfg.Key, cfg.Rules.Run, chainLen),
 		replica: round.NewReplica(cfg.Rules.Manifest),
 	}
 	v.judge = newJudge(cfg, v.me)
@@ -87,6 +89,9 @@ func New(cfg Config) (*Validator, error) {
 // returns nil when ctx ended.
 func (v *Validator) Run(ctx context.Context) error {
 	if err := v.judge.load(ctx); err != nil {
+		return err
+	}
+	if err := v.judge.loadVows(ctx, v.replica); err != nil {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -104,11 +109,13 @@ func (v *Validator) Run(ctx context.Context) error {
 
 // changed looks at what the record brought.
 func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []round.Summary) error {
-	v.judge.finish(final)
+	v.held = append(v.held, final...)
 	m := v.replica.Machine
 	if v.replica.Chain.Next < v.cfg.Head {
 		return nil
 	}
+	v.judge.finish(v.held)
+	v.held = nil
 	if err := v.anchor(ctx, g); err != nil {
 		return err
 	}
@@ -135,15 +142,13 @@ func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []roun
 // anchor joins the run, or joins again before the hash chain runs out.
 func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
 	x, member := v.replica.Machine.Member(v.me)
-	if member && (x.Revealed+reanchor < chainLen || x.NextAnchor != protocol.Digest{}) {
+	due := !member || x.Revealed+reanchor >= uint64(v.chain.length) && x.NextAnchor == protocol.Digest{}
+	if !due || v.joining {
+		v.joining = v.joining && due
 		return nil
 	}
+	v.joining = true
 	join := protocol.Join{Role: protocol.Validator, Name: v.cfg.Name, Anchor: v.chain.next(x.Anchor, member)}
-	d := duty{kind: protocol.KindJoin, attempt: uint32(v.chain.epoch)}
-	if d == v.asked {
-		return nil
-	}
-	v.asked = d
 	if v.cfg.Invite != nil {
 		join.Invitation = v.cfg.Invite.Invite(v.cfg.Rules.Run, v.me)
 	}

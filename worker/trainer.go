@@ -50,7 +50,7 @@ type trainer struct {
 	mu     sync.Mutex
 	todo   *task           // newest task not yet begun
 	cancel func()          // of the task in progress
-	doing  protocol.Round  // its round, if cancel is set
+	doing  task            // in progress, if cancel is set
 	final  []round.Summary // finished rounds not yet applied
 	ready  chan struct{}
 }
@@ -69,10 +69,14 @@ func (t *trainer) finish(final []round.Summary) {
 	t.mu.Unlock()
 }
 
-// train hands over a task; an older one not yet begun is forgotten.
+// train hands over a task; an older one is forgotten, or ended if it was begun:
+// it is of a round that is over, or of a roster that was dropped.
 func (t *trainer) train(task task) {
 	t.mu.Lock()
 	t.todo = &task
+	if t.cancel != nil && t.doing != task {
+		t.cancel()
+	}
 	t.mu.Unlock()
 	select {
 	case t.ready <- struct{}{}:
@@ -84,7 +88,7 @@ func (t *trainer) train(task task) {
 func (t *trainer) drop(current protocol.Round) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.cancel != nil && t.doing < current {
+	if t.cancel != nil && t.doing.round < current {
 		t.cancel()
 	}
 }
@@ -104,7 +108,7 @@ func (t *trainer) run(ctx context.Context) error {
 			continue
 		}
 		work, cancel := context.WithCancel(ctx)
-		t.cancel, t.doing = cancel, todo.round
+		t.cancel, t.doing = cancel, *todo
 		t.mu.Unlock()
 		err := t.do(work, *todo)
 		t.mu.Lock()
@@ -129,6 +133,7 @@ func (t *trainer) do(ctx context.Context, k task) error {
 		return err
 	}
 	if t.sent == nil || t.sent.task != k {
+		t.withdraw()
 		made, err := t.make(ctx, k)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", k.round, err)
@@ -139,6 +144,14 @@ func (t *trainer) do(ctx context.Context, k task) error {
 		}
 	}
 	return t.send(ctx, t.sent)
+}
+
+// withdraw takes back what was made for a roster that was dropped before anybody
+// had committed: nothing of it was sent.
+func (t *trainer) withdraw() {
+	if t.sent != nil {
+		t.residual, t.sent = t.sent.a, nil
+	}
 }
 
 func (t *trainer) send(ctx context.Context, s *sent) error {
@@ -181,6 +194,9 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 		}
 		done++
 	}
+	if t.model.Next > n {
+		return protocol.Refuse(protocol.WrongRound, "round %d is over", n)
+	}
 	if t.model.Next != n {
 		return fmt.Errorf("the model is before round %d, the run in round %d", t.model.Next, n)
 	}
@@ -193,7 +209,9 @@ func (t *trainer) settle(s *round.Summary) {
 		return
 	}
 	t.residual = t.sent.a
-	if o, ok := s.Outcome(t.me); ok {
+	// A commit other than this one went out before its roster was dropped, and
+	// arrived after: what was listed is not here to be taken out.
+	if o, ok := s.Outcome(t.me); ok && o.Commit == t.sent.commit {
 		switch o.Verdict.Reason {
 		case protocol.OK:
 			if t.sent.forged != nil {
@@ -264,7 +282,8 @@ func (t *trainer) encode(n protocol.Round, a tensor.Flat) (*gradient.Update, err
 // seal completes payload and commit from what is sent.
 func (t *trainer) seal(s *sent, u *gradient.Update) {
 	s.sealed = t.cfg.Rules.Seal(t.cfg.Key, s.task.round, s.task.root, u)
-	s.commit.StateRoot, s.commit.Plain, s.commit.Cipher = s.task.root, s.sealed.Plain, s.sealed.Cipher
+	s.commit.StateRoot, s.commit.Seed = s.task.root, s.task.seed
+	s.commit.Plain, s.commit.Cipher = s.sealed.Plain, s.sealed.Cipher
 	s.commit.Size, s.commit.Kept = uint32(len(s.sealed.Payload)), uint32(u.NumKept())
 }
 

@@ -27,6 +27,9 @@ const lockWait = 2 * time.Second
 
 // Open opens or makes the file at path and the run's record in it.
 func Open(path string, run protocol.RunID) (*Journal, error) {
+	if err := checkLength(path); err != nil {
+		return nil, fmt.Errorf("record %s: %w", path, err)
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("record %s: another process is using it: is a coordinator running already?", path)
@@ -40,10 +43,13 @@ func Open(path string, run protocol.RunID) (*Journal, error) {
 		if err != nil {
 			return err
 		}
-		if k, _ := b.Cursor().Last(); k != nil {
-			j.length.Store(binary.BigEndian.Uint64(k) + 1)
+		k, _ := b.Cursor().Last()
+		if k == nil {
+			return nil
 		}
-		return nil
+		last, err := index(k)
+		j.length.Store(last + 1)
+		return err
 	})
 	if err != nil {
 		db.Close()
@@ -81,7 +87,11 @@ func (j *Journal) Read(from uint64, most int) ([][]byte, error) {
 	err := j.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(j.bucket).Cursor()
 		for k, v := c.Seek(key(from)); k != nil && len(out) < most; k, v = c.Next() {
-			if got := binary.BigEndian.Uint64(k); got != from+uint64(len(out)) {
+			got, err := index(k)
+			if err != nil {
+				return err
+			}
+			if got != from+uint64(len(out)) {
 				return fmt.Errorf("entry %d is missing, entry %d follows", from+uint64(len(out)), got)
 			}
 			out = append(out, append([]byte(nil), v...))
@@ -98,3 +108,10 @@ func (j *Journal) Read(from uint64, most int) ([][]byte, error) {
 func (j *Journal) Close() error { return j.db.Close() }
 
 func key(i uint64) []byte { return binary.BigEndian.AppendUint64(nil, i) }
+
+func index(key []byte) (uint64, error) {
+	if len(key) != 8 {
+		return 0, fmt.Errorf("%x is no index of an entry", key)
+	}
+	return binary.BigEndian.Uint64(key), nil
+}

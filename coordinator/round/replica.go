@@ -14,6 +14,15 @@ import (
 type Replica struct {
 	Machine *Machine
 	Chain   protocol.Chain
+	// Pin is a place that the record must come through, if Next is not 0: the
+	// history that was followed before.
+	Pin Pin
+}
+
+// Pin is a place in a record: how many entries, and the digest of the last.
+type Pin struct {
+	Next uint64
+	Head protocol.Digest
 }
 
 // NewReplica returns a replica before the first entry of man's record.
@@ -34,6 +43,9 @@ func (r *Replica) Feed(entry []byte) ([]Effect, error) {
 	ev, err := r.Chain.Accept(e)
 	if err != nil {
 		return nil, err
+	}
+	if r.Chain.Next == r.Pin.Next && r.Chain.Head != r.Pin.Head {
+		return nil, fmt.Errorf("record: entry %d is not the one that was followed before: the record was forked", e.Index)
 	}
 	effects, err := r.Machine.Step(e.Now, ev)
 	if err != nil {
