@@ -142,6 +142,9 @@ func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []roun
 // anchor joins the run, or joins again before the hash chain runs out.
 func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
 	x, member := v.replica.Machine.Member(v.me)
+	if member && x.Role != protocol.Validator {
+		return fmt.Errorf("this key joined the run as a %v; a validator needs a key of its own (another --dir)", x.Role)
+	}
 	due := !member || x.Revealed+reanchor >= uint64(v.chain.length) && x.NextAnchor == protocol.Digest{}
 	if !due || v.joining {
 		v.joining = v.joining && due

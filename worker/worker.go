@@ -96,8 +96,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g.Go(func() error { return w.trainer.run(ctx) }) // ends with ctx
 	g.Go(func() error {                              // ends with ctx or the record
 		return replica.Follow(ctx, w.cfg.Link, w.replica, func(final []round.Summary) error {
-			w.changed(ctx, g, final)
-			return nil
+			return w.changed(ctx, g, final)
 		})
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
@@ -107,20 +106,24 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // changed looks at what the record brought.
-func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.Summary) {
+func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.Summary) error {
 	w.trainer.finish(final)
 	m := w.replica.Machine
 	cur := m.Current()
 	w.seen.look(w.me, cur)
 	w.trainer.drop(cur.Number)
 	if w.replica.Chain.Next < w.cfg.Head {
-		return
+		return nil
+	}
+	if x, member := m.Member(w.me); member && x.Role != protocol.Worker {
+		return fmt.Errorf("this key joined the run as a %v; a worker needs a key of its own (another --dir)", x.Role)
 	}
 	kind, ok := m.Owes(w.me)
 	if d := (duty{cur.Number, cur.Seed, kind}); ok && d != w.asked {
 		w.asked = d
 		w.answer(ctx, g, d)
 	}
+	return nil
 }
 
 // answer does what is owed, without making the record wait.

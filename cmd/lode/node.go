@@ -137,6 +137,9 @@ func (n *node) connect(ctx context.Context, role protocol.Role) error {
 	if err := protocol.Decode(welcome.Manifest, &man); err != nil {
 		return fmt.Errorf("manifest of the run: %w", err)
 	}
+	if man.ID() != n.link.Run || man.Coordinator != n.link.Coordinator {
+		return fmt.Errorf("%s serves the manifest of another run than the link names", n.link.Addr)
+	}
 	if n.rules, err = replica.NewRules(man); err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@
 // others proved lately, is above the gate once it was examined often enough.
 // Proof of work never raises pay, but before those first examinations nothing is
 // paid out: a new identity is paid late, and one that is found idle loses what it
-// was owed. Audits and examinations count where sheets with
-// half of the stake made them.
+// was owed. Audits and examinations count where sheets with half of the stake made
+// them.
 //
 // Norms above Refuse times the reference norm are refused before scoring; the
 // others are clipped to the reference. The reference norm is the lower median of
