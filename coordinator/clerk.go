@@ -100,11 +100,11 @@ func (c *Coordinator) record(batch []call) error {
 		if err := c.cfg.Journal.Append(entries); err != nil {
 			return err
 		}
+		c.carryOut(effects) // first: who reads of a round may upload for it
 		c.mu.Lock()
 		close(c.grown)
 		c.grown = make(chan struct{})
 		c.mu.Unlock()
-		c.carryOut(effects)
 	}
 	for i, k := range batch {
 		if k.done != nil {

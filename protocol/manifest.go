@@ -272,7 +272,7 @@ func (s Score) validate(check checkFunc, within withinFunc) {
 	within("score.overlap", float64(s.Overlap)/65536, 0.05, 1)
 	within("score.audit", float64(s.Audit), 0, 1e4)
 	within("score.examine", float64(s.Examine), 0, 1e4)
-	within("score.work_gate", float64(s.WorkGate)/65536, -2, 1)
+	within("score.work_gate", float64(s.WorkGate)/65536, -4, 1)
 	within("score.work_min", float64(s.WorkMin), 1, 1e6)
 }
 

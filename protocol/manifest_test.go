@@ -124,7 +124,7 @@ func TestManifestFaults(t *testing.T) {
 		{"score.overlap", func(m *Manifest) { m.Score.Overlap = 0 }},
 		{"score.audit", func(m *Manifest) { m.Score.Audit = 1e5 }},
 		{"score.examine", func(m *Manifest) { m.Score.Examine = 1e5 }},
-		{"score.work_gate", func(m *Manifest) { m.Score.WorkGate = -1 << 18 }},
+		{"score.work_gate", func(m *Manifest) { m.Score.WorkGate = -1 << 19 }},
 		{"score.work_min", func(m *Manifest) { m.Score.WorkMin = 0 }},
 		{"timing.train", func(m *Manifest) { m.Timing.Train = 0 }},
 		{"timing.phase", func(m *Manifest) { m.Timing.Phase = -Second }},

@@ -64,6 +64,7 @@ func options(t *testing.T) Options {
 func TestHonestRun(t *testing.T) {
 	o := options(t)
 	o.Conducts, o.Rounds = []string{"", "", ""}, 15
+	o.Manifest.Score.WorkGate = -3 << 16 // none: it errs at times over so few rounds
 	var first, last round.Summary
 	o.Each = func(_ *round.Machine, s round.Summary) {
 		if s.Round == 0 {

@@ -53,7 +53,7 @@ var score = []field{
 	row("score.examine", whole, func(p *Plan) *uint32 { return &p.Run.Score.Examine },
 		"Updates a round that are examined for proof of work on assigned data.", "new workers come first, then each is met again and again"),
 	row("score.work_gate", signedShare, func(p *Plan) *int32 { return &p.Run.Score.WorkGate },
-		"Mean of what those examinations prove, as a share of what others prove, that a worker must exceed, -2 to 1.", "a worker that takes a fifth of the steps proves a quarter"),
+		"Mean of what those examinations prove, as a share of what others prove, that a worker must exceed, -4 to 1; below -2 is no gate.", "a worker that takes a fifth of the steps proves a quarter"),
 	row("score.work_min", whole, func(p *Plan) *uint32 { return &p.Run.Score.WorkMin },
 		"Examinations of a worker before that gate applies and before it is paid.", "fewer say little"),
 }

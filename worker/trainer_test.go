@@ -1,0 +1,431 @@
+package worker
+
+// This file tests the trainer: what becomes of the residual, what a restart takes
+// up, and what it leaves aside.
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"lode/coordinator/round"
+	"lode/data"
+	"lode/engine/cpu"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+	"lode/tensor"
+	"lode/validator/score"
+)
+
+// outside is link and files in memory.
+type outside struct {
+	files    map[string][]byte
+	payloads map[protocol.Digest][]byte
+	commits  []protocol.Commit
+	refuse   error // to Submit
+}
+
+func newOutside() *outside {
+	return &outside{files: map[string][]byte{}, payloads: map[protocol.Digest][]byte{}}
+}
+
+func (o *outside) Follow(ctx context.Context, _ uint64, _ func([]byte) error) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (o *outside) Submit(_ context.Context, b []byte) error {
+	var m protocol.Message
+	if err := protocol.Decode(b, &m); err != nil {
+		return err
+	}
+	body, err := m.Open(m.Run)
+	if c, ok := body.(protocol.Commit); ok && o.refuse == nil {
+		o.commits = append(o.commits, c)
+	}
+	if err == nil {
+		err = o.refuse
+	}
+	return err
+}
+
+type uploads struct{ *outside }
+
+func (u uploads) Put(_ context.Context, d protocol.Digest, size int64, r io.ReaderAt) error {
+	b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
+	u.payloads[d] = b
+	return err
+}
+
+func (o *outside) Fetch(_ context.Context, d protocol.Digest, _ int64) ([]byte, error) {
+	b, ok := o.payloads[d]
+	if !ok {
+		return nil, protocol.Refuse(protocol.NotFound, "%s", d.Short())
+	}
+	return b, nil
+}
+
+func (o *outside) Put(_ context.Context, name string, r io.Reader, _ int64) error {
+	b, err := io.ReadAll(r)
+	o.files[name] = b
+	return err
+}
+
+func (o *outside) Get(_ context.Context, name string, _ int64) (io.ReadCloser, int64, error) {
+	b, ok := o.files[name]
+	if !ok {
+		return nil, 0, fs.ErrNotExist
+	}
+	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
+}
+
+var key = ed25519.NewKeyFromSeed(make([]byte, 32))
+
+// config is a worker of a tiny run.
+func config(t testing.TB, out *outside) Config {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(3, 4))
+	var text bytes.Buffer
+	for text.Len() < 1<<13 {
+		fmt.Fprintf(&text, "vein %d\n", rng.IntN(100))
+	}
+	path := filepath.Join(t.TempDir(), "corpus.txt")
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	corpus, err := data.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ix, err := corpus.Index(t.Context(), 256, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := protocol.NodeID(key.Public().(ed25519.PublicKey))
+	rules, err := replica.NewRules(protocol.Manifest{
+		Version: protocol.Version, Name: "tiny", Coordinator: me, Owner: me, Seed: protocol.Digest{7},
+		Model:   protocol.Model{Family: "llama", Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Vocab: 256, Context: 16, Tied: true, Theta: 1e4, NormEps: 1e-5},
+		Data:    protocol.Data{Mode: "assigned", Tokenizer: "bytes", Index: ix.Digest(), Bytes: ix.Bytes, Piece: 256, HeldOut: protocol.Q16(0.1)},
+		Train:   protocol.Train{InnerSteps: 2, Rows: 1, Steps: 8, Rate: 0.01, Warmup: 1, Beta1: 0.9, Beta2: 0.95, ClipNorm: 1},
+		Update:  protocol.Update{Codec: "topk", Keep: 64, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
+		Merge:   protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
+		Score:   protocol.Score{Rows: 1, HeldOut: 1, Window: 2, Overlap: 1 << 15, WorkMin: 1},
+		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
+		Members: protocol.Members{MinWorkers: 1, MinValidators: 1, MaxMembers: 4, OpenWorkers: true, Genesis: []protocol.Stake{{Node: me, Stake: 1}}},
+		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Key: key, Name: "worker", Rules: rules, Link: uploads{out}, Files: out, Log: zerolog.Nop()}
+	if cfg.Source, err = data.NewLocal(corpus, ix); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Plan, err = data.NewPlan(ix, rules.Manifest.Data, rules.Manifest.Train); err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// begin starts a trainer as a new process does.
+func begin(t testing.TB, cfg Config) *trainer {
+	t.Helper()
+	e, err := cpu.New(cfg.Rules.Model, cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	cfg.Engine = e
+	w, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.trainer.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w.trainer
+}
+
+func taskOf(n protocol.Round, seed byte) task {
+	return task{round: n, root: protocol.Digest{byte(n), 1}, seed: protocol.Digest{seed}, workers: 3, index: 1}
+}
+
+func do(t testing.TB, tr *trainer, k task) *sent {
+	t.Helper()
+	if err := tr.do(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	return tr.sent
+}
+
+// final is the end of a round with a verdict over what was sent.
+func (tr *trainer) over(s *sent, reason protocol.Reason, clip gradient.Clip) *round.Summary {
+	o := round.Outcome{Worker: tr.me, Commit: s.commit, Verdict: score.Verdict{Worker: tr.me, Reason: reason, Clip: clip}}
+	return &round.Summary{Round: s.task.round, Outcomes: []round.Outcome{o}}
+}
+
+// The residual after each verdict: accepted e = a − c·decoded, refused by score
+// e = a − decoded, late or unavailable e = a.
+func TestResidual(t *testing.T) {
+	cfg := config(t, newOutside())
+	for _, c := range []struct {
+		name    string
+		reason  protocol.Reason
+		clip    gradient.Clip
+		takeOut gradient.Clip // 0: nothing
+		lost    bool          // not on the list at all
+		another bool          // the list has another commit of this worker
+	}{
+		{name: "accepted", reason: protocol.OK, clip: gradient.Unclipped, takeOut: gradient.Unclipped},
+		{name: "accepted and clipped", reason: protocol.OK, clip: gradient.Unclipped / 3, takeOut: gradient.Unclipped / 3},
+		{name: "no improvement", reason: protocol.NoImprovement, takeOut: gradient.Unclipped},
+		{name: "not novel", reason: protocol.NotNovel, takeOut: gradient.Unclipped},
+		{name: "no work", reason: protocol.NoWork, takeOut: gradient.Unclipped},
+		{name: "too strong", reason: protocol.TooStrong, takeOut: gradient.Unclipped},
+		{name: "unavailable", reason: protocol.Unavailable},
+		{name: "not revealed", reason: protocol.NotRevealed},
+		{name: "not attested", reason: protocol.NotAttested},
+		{name: "late", lost: true},
+		{name: "another commit", reason: protocol.OK, clip: gradient.Unclipped, another: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tr := begin(t, cfg)
+			s := do(t, tr, taskOf(0, 1))
+			want := slices.Clone(s.a)
+			if c.takeOut != 0 {
+				for ch := range cfg.Rules.Layout.Chunks() {
+					s.update.SubtractFrom(ch, c.takeOut, want[ch.Offset:ch.Offset+ch.Len])
+				}
+				if slices.Equal(want, s.a) {
+					t.Fatal("the update is empty: nothing is tested")
+				}
+			}
+			sum := tr.over(s, c.reason, c.clip)
+			if c.lost {
+				sum.Outcomes = nil
+			}
+			if c.another {
+				sum.Outcomes[0].Commit.Plain[0] ^= 1
+			}
+			tr.settle(sum)
+			if !slices.Equal(tr.residual, want) || tr.sent != nil {
+				t.Error("the residual is not what the verdict leaves")
+			}
+		})
+		cfg.Files.(*outside).files = map[string][]byte{}
+	}
+}
+
+// a = β·e + (θ_r − θ_w): what was left out comes again.
+func TestResidualComesAgain(t *testing.T) {
+	out := newOutside()
+	cfg := config(t, out)
+	tr := begin(t, cfg)
+	s := do(t, tr, taskOf(0, 1))
+	before := slices.Clone(tr.residual)
+	for _, e := range before {
+		if e != 0 {
+			t.Fatal("a residual before the first round")
+		}
+	}
+	tr.settle(tr.over(s, protocol.OK, gradient.Unclipped))
+	tr.model.Next = 1
+	e := slices.Clone(tr.residual)
+	s = do(t, tr, taskOf(1, 2))
+	beta := float32(cfg.Rules.Manifest.Update.Decay) / 65536
+	now := make(tensor.Flat, len(e))
+	if err := tensor.Copy(cfg.Rules.Layout, now, tr.cfg.Engine); err != nil {
+		t.Fatal(err)
+	}
+	for i := range e {
+		if want := float32(beta*e[i]) + (tr.model.Params[i] - now[i]); s.a[i] != want {
+			t.Fatalf("a[%d] = %v, want %v", i, s.a[i], want)
+		}
+	}
+}
+
+// A round that is gathered anew under the same number is trained again on the
+// shards of the new seed; the older work is not lost, also across a restart.
+func TestGatheredAnew(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		out := newOutside()
+		cfg := config(t, out)
+		tr := begin(t, cfg)
+		first := do(t, tr, taskOf(0, 1))
+		if restart {
+			tr = begin(t, cfg)
+			if tr.sent == nil || !slices.Equal(tr.sent.a, first.a) {
+				t.Fatal("the state was not taken up")
+			}
+		}
+		if again := do(t, tr, taskOf(0, 1)); len(out.commits) != 2 || out.commits[1] != out.commits[0] || again.commit != first.commit {
+			t.Fatalf("restart %v: the same task was trained twice", restart)
+		}
+		second := do(t, tr, taskOf(0, 2))
+		if second.commit.Plain == first.commit.Plain || second.commit.Seed == first.commit.Seed {
+			t.Errorf("restart %v: the old shards were sent for the new seed", restart)
+		}
+		if !slices.Equal(tr.residual, first.a) {
+			t.Errorf("restart %v: what was made for the dropped roster is lost", restart)
+		}
+	}
+}
+
+// A task for a new roster ends work on the old one.
+func TestNewTaskEndsOld(t *testing.T) {
+	tr := begin(t, config(t, newOutside()))
+	ended := 0
+	tr.cancel, tr.doing = func() { ended++ }, taskOf(3, 1)
+	tr.train(taskOf(3, 1))
+	tr.drop(3)
+	if ended != 0 {
+		t.Error("the same task ended itself")
+	}
+	tr.train(taskOf(3, 2))
+	if ended != 1 {
+		t.Error("work for a dropped roster goes on")
+	}
+	tr.drop(4)
+	if ended != 2 || *tr.todo != taskOf(3, 2) {
+		t.Error("work for a finished round goes on")
+	}
+}
+
+// What a killed worker left is taken up bit by bit; a file that is not whole, not
+// its own, or of another format is left aside.
+func TestStateFile(t *testing.T) {
+	out := newOutside()
+	cfg := config(t, out)
+	tr := begin(t, cfg)
+	s := do(t, tr, taskOf(0, 1))
+	good := slices.Clone(out.files[stateFile])
+	var opt bytes.Buffer
+	if err := tr.cfg.Engine.WriteState(&opt); err != nil {
+		t.Fatal(err)
+	}
+
+	again := begin(t, cfg)
+	var took bytes.Buffer
+	if err := again.cfg.Engine.WriteState(&took); err != nil {
+		t.Fatal(err)
+	}
+	if g := again.sent; g == nil || g.task != s.task || !slices.Equal(g.a, s.a) || g.commit != s.commit ||
+		!bytes.Equal(g.sealed.Payload, s.sealed.Payload) || !bytes.Equal(took.Bytes(), opt.Bytes()) {
+		t.Fatal("a restart takes up something else")
+	}
+
+	resum := func(b []byte) []byte {
+		sum := sha256.Sum256(b[:len(b)-sha256.Size])
+		return append(b[:len(b)-sha256.Size], sum[:]...)
+	}
+	reheaded := func(change func(*stateHeader)) []byte {
+		n := int(binary.LittleEndian.Uint32(good))
+		var h stateHeader
+		if err := protocol.Decode(good[4:4+n], &h); err != nil {
+			t.Fatal(err)
+		}
+		change(&h)
+		head := protocol.Encode(h)
+		b := binary.LittleEndian.AppendUint32(nil, uint32(len(head)))
+		return resum(append(append(b, head...), good[4+n:]...))
+	}
+	flipped := func(at int) []byte { b := slices.Clone(good); b[at] ^= 1; return b }
+	files := map[string][]byte{
+		"empty":            {},
+		"short":            good[:20],
+		"half":             good[:len(good)/2],
+		"one byte less":    good[:len(good)-1],
+		"one byte more":    append(slices.Clone(good), 0),
+		"far too long":     append(slices.Clone(good), make([]byte, 1<<22)...),
+		"flipped head":     flipped(10),
+		"flipped body":     flipped(len(good) / 2),
+		"flipped sum":      flipped(len(good) - 1),
+		"head too long":    resum(append([]byte{0xff, 0xff, 0xff, 0x7f}, slices.Clone(good[4:])...)),
+		"head past 2^31":   resum(append([]byte{0xff, 0xff, 0xff, 0xff}, slices.Clone(good[4:])...)),
+		"another run":      reheaded(func(h *stateHeader) { h.Run[0] ^= 1 }),
+		"another node":     reheaded(func(h *stateHeader) { h.Node[0] ^= 1 }),
+		"another format":   reheaded(func(h *stateHeader) { h.Format++ }),
+		"lengths disagree": reheaded(func(h *stateHeader) { h.Plain++ }),
+		"lengths overflow": reheaded(func(h *stateHeader) { h.Plain, h.Optimizer = 1<<63, 1<<63 }),
+		"plain cut":        reheaded(func(h *stateHeader) { h.Plain--; h.Optimizer++ }),
+		"optimizer first":  reheaded(func(h *stateHeader) { h.Plain, h.Optimizer = 0, h.Optimizer+h.Plain }),
+		"not a head":       resum(append([]byte{3, 0, 0, 0}, slices.Clone(good[4:])...)),
+	}
+	for name, b := range files {
+		out.files[stateFile] = b
+		tr := begin(t, cfg)
+		if tr.sent != nil || tr.model.Next != 0 {
+			t.Errorf("%s: was taken for a state", name)
+			continue
+		}
+		// The worker has lost its residual, not its place.
+		if got := do(t, tr, taskOf(0, 1)); got.commit != s.commit {
+			t.Errorf("%s: what is trained after it differs", name)
+		}
+	}
+}
+
+// Every conduct sends something else than honest work, in the place of it.
+func TestConducts(t *testing.T) {
+	names := Conducts()
+	if names[0] != "honest" {
+		t.Errorf("the first is %q", names[0])
+	}
+	if _, err := NewConduct("saintly"); err == nil {
+		t.Error("an unknown conduct")
+	}
+	plains := map[protocol.Digest]string{}
+	for _, name := range names {
+		how, err := NewConduct(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := newOutside()
+		cfg := config(t, out)
+		cfg.Conduct = how
+		tr := begin(t, cfg)
+		s := do(t, tr, taskOf(0, 1))
+		// It can be opened by whoever gets the key: nobody is refused for form.
+		k := protocol.PayloadKey(cfg.Key, cfg.Rules.Run, 0, s.commit.Plain)
+		if _, err := cfg.Rules.Open(0, tr.me, s.commit, k, out.payloads[s.commit.Cipher]); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if other, ok := plains[s.commit.Plain]; ok && name != "copycat" {
+			t.Errorf("%s sends what %s sends", name, other)
+		}
+		plains[s.commit.Plain] = name
+	}
+	if len(plains) < 4 {
+		t.Errorf("only %d different updates", len(plains))
+	}
+}
+
+// A refusal costs the round, not the worker; a duplicate is a success.
+func TestRefusedCommit(t *testing.T) {
+	out := newOutside()
+	tr := begin(t, config(t, out))
+	out.refuse = protocol.Refuse(protocol.WrongPhase, "late")
+	if err := tr.do(t.Context(), taskOf(0, 1)); protocol.ReasonOf(err) != protocol.WrongPhase {
+		t.Errorf("%v", err)
+	}
+	out.refuse = protocol.Refuse(protocol.Duplicate, "again")
+	if err := tr.do(t.Context(), taskOf(0, 1)); err != nil {
+		t.Errorf("%v", err)
+	}
+	if err := tr.do(t.Context(), taskOf(5, 1)); err == nil {
+		t.Error("trained a round that the model is not before")
+	}
+}
