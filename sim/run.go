@@ -171,7 +171,7 @@ func (s stage) worker(ctx context.Context, i int, conduct string) error {
 		return err
 	}
 	w, err := worker.New(worker.Config{
-		Key: key, Name: name, Rules: s.rules, Plan: plan, Source: s.o.Source, Engine: e,
+		Key: key, Name: name, Rules: s.rules, Duties: replica.Assigned{Plan: plan, Source: s.o.Source}, Engine: e,
 		Link: link{to: s.to, node: id(key)}, Files: files, Log: s.o.Log, Conduct: how,
 	})
 	if err != nil {
@@ -196,7 +196,7 @@ func (s stage) validator(ctx context.Context, i int) error {
 		return err
 	}
 	v, err := validator.New(validator.Config{
-		Key: key, Name: name, Rules: s.rules, Plan: plan, Source: s.o.Source, Engine: e,
+		Key: key, Name: name, Rules: s.rules, Text: replica.Assigned{Plan: plan, Source: s.o.Source}, Engine: e,
 		Link: link{to: s.to, node: id(key)}, Files: files, Log: s.o.Log,
 	})
 	if err != nil {

@@ -317,7 +317,7 @@ func (y *tiny) worker(key ed25519.PrivateKey) node {
 		}
 		defer e.Close()
 		w, err := worker.New(worker.Config{
-			Key: key, Name: "worker", Rules: y.rules, Plan: y.plan, Source: y.source,
+			Key: key, Name: "worker", Rules: y.rules, Duties: replica.Assigned{Plan: y.plan, Source: y.source},
 			Engine: e, Link: m, Files: cabinet{m}, Log: y.log, Head: y.journal.Len(),
 		})
 		if err != nil {
@@ -335,7 +335,7 @@ func (y *tiny) validator(key ed25519.PrivateKey) node {
 		}
 		defer e.Close()
 		v, err := validator.New(validator.Config{
-			Key: key, Name: "validator", Rules: y.rules, Plan: y.plan, Source: y.source,
+			Key: key, Name: "validator", Rules: y.rules, Text: replica.Assigned{Plan: y.plan, Source: y.source},
 			Engine: e, Link: m, Files: cabinet{m}, Log: y.log, Head: y.journal.Len(),
 		})
 		if err != nil {

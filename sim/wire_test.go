@@ -127,7 +127,7 @@ func (w *wired) member(ctx context.Context, role protocol.Role) error {
 	defer e.Close()
 	if role == protocol.Worker {
 		n, err := worker.New(worker.Config{
-			Key: key, Name: "honest", Rules: w.rules, Plan: w.plan, Source: w.source, Engine: e, Link: s, Files: new(drawer), Log: w.log,
+			Key: key, Name: "honest", Rules: w.rules, Duties: replica.Assigned{Plan: w.plan, Source: w.source}, Engine: e, Link: s, Files: new(drawer), Log: w.log,
 		})
 		if err != nil {
 			return err
@@ -135,7 +135,7 @@ func (w *wired) member(ctx context.Context, role protocol.Role) error {
 		return n.Run(ctx)
 	}
 	n, err := validator.New(validator.Config{
-		Key: key, Name: "validator", Rules: w.rules, Plan: w.plan, Source: w.source, Engine: e, Link: s, Files: new(drawer), Log: w.log,
+		Key: key, Name: "validator", Rules: w.rules, Text: replica.Assigned{Plan: w.plan, Source: w.source}, Engine: e, Link: s, Files: new(drawer), Log: w.log,
 	})
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"lode/coordinator/round"
-	"lode/data"
 	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
@@ -64,8 +63,7 @@ func (j *judge) score(ctx context.Context, r *round.Round) (*protocol.Sheet, err
 func clipped(c gradient.Clip) float64 { return float64(c) / float64(gradient.Unclipped) }
 
 func (j *judge) evalBatch(ctx context.Context, r *round.Round) (engine.Batch, error) {
-	b, err := j.cfg.Plan.Sample(ctx, j.cfg.Source, r.Eval, int(j.cfg.Rules.Manifest.Score.Rows), data.Training)
-	return engine.Batch(b), err
+	return j.cfg.Text.Sample(ctx, r.Eval, int(j.cfg.Rules.Manifest.Score.Rows))
 }
 
 // gradient puts the model into the engine and leaves the batch's gradient in
@@ -186,11 +184,11 @@ func (j *judge) examine(ctx context.Context, r *round.Round, updates []*gradient
 		worker := r.Candidates[i].Worker
 		index, _ := r.WorkerIndex(worker)
 		seed := protocol.Hash("examined block", r.Eval[:], worker[:])
-		b, err := j.cfg.Plan.Examine(ctx, j.cfg.Source, j.cfg.Plan.Duty(r.Seed, len(r.Workers), index), seed, rows)
+		b, err := j.cfg.Text.Examine(ctx, r.Seed, len(r.Workers), index, seed, rows)
 		if err != nil {
 			return err
 		}
-		if _, err := j.cfg.Engine.Gradient(engine.Batch(b)); err != nil {
+		if _, err := j.cfg.Engine.Gradient(b); err != nil {
 			return fmt.Errorf("examination: %w", err)
 		}
 		own, err := gradient.Dot(updates[i], gradientOf{j.cfg.Engine})

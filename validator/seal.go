@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"lode/coordinator/round"
-	"lode/data"
 	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
@@ -113,11 +112,11 @@ func (j *judge) measure(ctx context.Context, r *round.Round, m *replica.Merged, 
 		return err
 	}
 	rows := int(j.cfg.Rules.Manifest.Score.HeldOut)
-	held, err := j.cfg.Plan.Sample(ctx, j.cfg.Source, protocol.Digest(j.cfg.Rules.Run), rows, data.HeldOut)
+	held, err := j.cfg.Text.HeldOut(ctx, protocol.Digest(j.cfg.Rules.Run), rows)
 	if err != nil {
 		return err
 	}
-	loss, err := j.cfg.Engine.Loss(engine.Batch(held))
+	loss, err := j.cfg.Engine.Loss(held)
 	out.HeldOut, _ = protocol.ToNanoNats(loss)
 	return err
 }

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lode/coordinator/round"
-	"lode/data"
 	"lode/engine"
 	"lode/protocol"
 	"lode/replica"
@@ -34,14 +33,22 @@ type Files interface {
 	Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error)
 }
 
+// Text is what a validator measures on. Seeds decide what is drawn, so that all
+// validators draw the same.
+type Text interface {
+	Sample(ctx context.Context, seed protocol.Digest, rows int) (engine.Batch, error)
+	HeldOut(ctx context.Context, seed protocol.Digest, rows int) (engine.Batch, error)
+	// Examine draws from what the worker at a place on the roster was assigned.
+	Examine(ctx context.Context, duty protocol.Digest, workers, worker int, seed protocol.Digest, rows int) (engine.Batch, error)
+}
+
 // Config is what a validator is made of.
 type Config struct {
 	Key    ed25519.PrivateKey
 	Name   string               // for people; see protocol.IsNodeName
 	Invite *protocol.InviteSeed // nil for validators staked at genesis
 	Rules  *replica.Rules
-	Plan   data.Plan
-	Source data.Source
+	Text   Text
 	Engine engine.Engine // of the rules' model
 	Link   Link
 	Files  Files

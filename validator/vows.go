@@ -6,6 +6,7 @@ package validator
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -76,8 +77,12 @@ func (j *judge) loadVows(ctx context.Context, rep *round.Replica) error {
 		return err
 	}
 	var v vows
-	if err := protocol.Decode(b, &v); err != nil || v.Run != j.cfg.Rules.Run {
-		return fmt.Errorf("%s is damaged or of another run; what this key signed is not known any more: wait a round, then remove the file (%w)", vowFile, err)
+	err = protocol.Decode(b, &v)
+	if err == nil && v.Run != j.cfg.Rules.Run {
+		err = errors.New("another run's")
+	}
+	if err != nil {
+		return fmt.Errorf("%s cannot be read, so what this key signed is not known: wait until the run is past this round, then remove the file: %w", vowFile, err)
 	}
 	if v.Next > j.cfg.Head {
 		return fmt.Errorf("the coordinator's record has %d entries, but this validator signed after entry %d: the record was restored from an older copy or forked, and nothing more will be signed in it", j.cfg.Head, v.Next)

@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"lode/coordinator/round"
-	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -289,10 +288,9 @@ func (t *trainer) seal(s *sent, u *gradient.Update) {
 
 // inner takes the inner steps and returns their mean loss and token count.
 func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, tokens uint32, err error) {
-	duty := t.cfg.Plan.Duty(k.seed, k.workers, k.index)
 	hyper := t.cfg.Rules.Hyper(k.round)
 	done := 0
-	for b, err := range t.cfg.Plan.Batches(ctx, t.cfg.Source, duty) {
+	for b, err := range t.cfg.Duties.Batches(ctx, k.seed, k.workers, k.index) {
 		if err != nil {
 			return 0, 0, err
 		}
@@ -302,7 +300,7 @@ func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, t
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
-		l, err := t.cfg.Engine.Step(engine.Batch(b), hyper)
+		l, err := t.cfg.Engine.Step(b, hyper)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -131,12 +131,15 @@ func config(t testing.TB, out *outside) Config {
 		t.Fatal(err)
 	}
 	cfg := Config{Key: key, Name: "worker", Rules: rules, Link: uploads{out}, Files: out, Log: zerolog.Nop()}
-	if cfg.Source, err = data.NewLocal(corpus, ix); err != nil {
+	source, err := data.NewLocal(corpus, ix)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Plan, err = data.NewPlan(ix, rules.Manifest.Data, rules.Manifest.Train); err != nil {
+	plan, err := data.NewPlan(ix, rules.Manifest.Data, rules.Manifest.Train)
+	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Duties = replica.Assigned{Plan: plan, Source: source}
 	return cfg
 }
 

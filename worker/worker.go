@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
 	"lode/coordinator/round"
-	"lode/data"
 	"lode/engine"
 	"lode/protocol"
 	"lode/replica"
@@ -34,14 +34,19 @@ type Files interface {
 	Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error)
 }
 
+// Duties gives the batches that a worker must train on in a round: the shard that
+// seed and place on the roster assign, or the worker's own data.
+type Duties interface {
+	Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error]
+}
+
 // Config is what a worker is made of.
 type Config struct {
 	Key    ed25519.PrivateKey
 	Name   string               // for people; see protocol.IsNodeName
 	Invite *protocol.InviteSeed // nil where the run is open
 	Rules  *replica.Rules
-	Plan   data.Plan
-	Source data.Source
+	Duties Duties
 	Engine engine.Engine // of the rules' model
 	Link   Link
 	Files  Files
