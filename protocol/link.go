@@ -68,7 +68,7 @@ func ParseLink(s string) (Link, error) {
 		return fail("not a URL")
 	}
 	if u.Scheme != "lode" {
-		return fail(fmt.Sprintf("it begins with %q, not with lode://", u.Scheme+":"))
+		return fail(fmt.Sprintf("%q does not begin with lode://", shorten(s)))
 	}
 	if u.User == nil || u.Hostname() == "" || u.Port() == "" {
 		return fail("key, host or port is missing")

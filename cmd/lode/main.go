@@ -78,7 +78,7 @@ Get a model:              lode pull SOURCE`,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%v (see lode %s --help)", err, c.Name())
+		return usagef("%v (see %s --help)", err, c.CommandPath())
 	})
 	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
 		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(), benchCommand())
@@ -91,7 +91,7 @@ func wrapArgs(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {
-				return usagef("%v (see lode %s --help)", err, c.Name())
+				return usagef("%v (see %s --help)", err, c.CommandPath())
 			}
 			return nil
 		}

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
@@ -51,7 +54,7 @@ compared with the receipt that the validators signed.`,
 			}
 			progress, done := pullProgress(c.ErrOrStderr(), asJSON)
 			opt.Progress = progress
-			res, err := models.Pull(c.Context(), args[0], opt)
+			res, err := models.Pull(c.Context(), storeOf(args[0]), opt)
 			done()
 			if err != nil {
 				return err
@@ -66,6 +69,16 @@ compared with the receipt that the validators signed.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	store.addS3(c)
 	return c
+}
+
+// storeOf returns the store inside the folder of a run, if that is what was named.
+func storeOf(source string) string {
+	inside := filepath.Join(source, "store")
+	_, none := os.Stat(filepath.Join(source, "LATEST"))
+	if _, err := os.Stat(filepath.Join(inside, "LATEST")); err == nil && none != nil {
+		return inside
+	}
+	return source
 }
 
 // pullProgress shows a bar on a terminal, nothing elsewhere.
@@ -118,6 +131,16 @@ func printPull(w io.Writer, r models.Result, asJSON bool) error {
 	return nil
 }
 
+// printable keeps what a model writes from steering the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
 func generateCommand() *cobra.Command {
 	var dir string
 	var s models.Sampling
@@ -140,7 +163,11 @@ and model.safetensors of a byte-level Llama.`,
 			prompt := strings.Join(args, "")
 			out := c.OutOrStdout()
 			fmt.Fprint(out, prompt)
-			err = models.Generate(c.Context(), m, prompt, s, func(piece string) { fmt.Fprint(out, piece) })
+			show := func(piece string) string { return piece }
+			if isTerminal(out) {
+				show = printable
+			}
+			err = models.Generate(c.Context(), m, prompt, s, func(piece string) { fmt.Fprint(out, show(piece)) })
 			fmt.Fprintln(out)
 			return err
 		},

@@ -110,6 +110,9 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if f.length < 0 {
 		return usagef("--for is %v, it must be above 0", f.length)
 	}
+	if f.dir == "" {
+		return usagef("--dir is empty: name a folder")
+	}
 	who, err := f.cast()
 	if err != nil {
 		return err

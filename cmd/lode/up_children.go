@@ -27,6 +27,7 @@ type family struct {
 	dir  string
 	env  []string
 	tell func(format string, args ...any)
+	fail func(error)
 
 	wg sync.WaitGroup
 
@@ -37,20 +38,26 @@ type family struct {
 	peak     map[string]int64         // resident bytes, by name
 }
 
-func newFamily(dir string, env []string, tell func(string, ...any)) *family {
+func newFamily(dir string, env []string, tell func(string, ...any), fail func(error)) *family {
 	return &family{
-		dir: dir, env: env, tell: tell, running: map[string]*exec.Cmd{},
+		dir: dir, env: env, tell: tell, fail: fail, running: map[string]*exec.Cmd{},
 		cpu: map[string]time.Duration{}, peak: map[string]int64{},
 	}
 }
 
+const (
+	lively   = 10 * time.Second // a process that lived so long was up
+	hopeless = 4                // times in a row that it may end sooner
+)
+
 // keep starts a process and starts it again when it ends by itself, until
-// stopped. The first failures are told.
+// stopped. One that never comes up fails the whole family.
 func (f *family) keep(name string, args ...string) {
 	f.wg.Add(1)
 	go func() { // ends after stop
 		defer f.wg.Done()
 		pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond), backoff.WithMaxElapsedTime(0))
+		quick := 0
 		for {
 			began := time.Now()
 			err := f.once(name, args)
@@ -60,10 +67,16 @@ func (f *family) keep(name string, args ...string) {
 			if stopping {
 				return
 			}
-			f.tell("%s ended (%v), starting it again; see %s", name, err, f.logFile(name))
-			if time.Since(began) > 10*time.Second {
+			why := lastLine(f.logFile(name), err)
+			if time.Since(began) > lively {
 				pause.Reset()
+				quick = 0
 			}
+			if quick++; quick == hopeless {
+				f.fail(fmt.Errorf("%s cannot run: %s\n(its log is %s)", name, why, f.logFile(name)))
+				return
+			}
+			f.tell("%s ended, starting it again: %s", name, why)
 			time.Sleep(pause.NextBackOff())
 		}
 	}()
@@ -180,6 +193,21 @@ func awaitLink(ctx context.Context, path string) (protocol.Link, error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// lastLine returns what an ended process said last, or how it ended.
+func lastLine(log string, err error) string {
+	text := tail(log)
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		text = text[i+1:]
+	}
+	switch {
+	case text != "":
+		return text
+	case err != nil:
+		return err.Error()
+	}
+	return "it ended by itself"
 }
 
 // tail returns the last lines of a log, for an error about its process.

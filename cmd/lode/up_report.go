@@ -214,7 +214,7 @@ func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) erro
 func (h *house) sample(ctx context.Context, out *screen, m *models.Loaded) error {
 	out.printf("what it writes by now:\n")
 	var b strings.Builder
-	err := models.Generate(ctx, m, "\n", models.Sampling{Tokens: 240, Temperature: 0.8, TopK: 40, Seed: h.state.Seed}, func(s string) { b.WriteString(s) })
+	err := models.Generate(ctx, m, "\n", models.Sampling{Tokens: 240, Temperature: 0.8, TopK: 40, Seed: h.state.Seed}, func(s string) { b.WriteString(printable(s)) })
 	if err != nil {
 		return err
 	}

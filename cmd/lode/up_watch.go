@@ -161,7 +161,9 @@ func (h *house) train(ctx context.Context, out *screen, stderr io.Writer) (*watc
 	if h.flags.store.secret != "" {
 		env = append(env, "AWS_SECRET_ACCESS_KEY="+h.flags.store.secret)
 	}
-	fam := newFamily(h.dir, env, func(format string, args ...any) { out.note(stderr, fmt.Sprintf(format, args...)) })
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	fam := newFamily(h.dir, env, func(format string, args ...any) { out.note(stderr, fmt.Sprintf(format, args...)) }, fail)
 	defer func() {
 		out.stopping()
 		fam.stop("worker", "validator")
@@ -169,7 +171,7 @@ func (h *house) train(ctx context.Context, out *screen, stderr io.Writer) (*watc
 	}()
 	link, err := h.start(ctx, fam)
 	if err != nil {
-		return nil, err
+		return nil, failedOr(ctx, err)
 	}
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -179,7 +181,16 @@ func (h *house) train(ctx context.Context, out *screen, stderr io.Writer) (*watc
 		Version: protocol.Version, Run: link.Run, Role: protocol.Observer, Software: software(),
 	}, transport.Options{})
 	defer session.Close()
-	return h.follow(ctx, session, out)
+	w, err := h.follow(ctx, session, out)
+	return w, failedOr(ctx, err)
+}
+
+// failedOr returns the failure that ended ctx, if it was one, or else err.
+func failedOr(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
 }
 
 // errDone ends a watch as planned.

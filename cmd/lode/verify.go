@@ -55,6 +55,10 @@ a coordinator that is stopped. Default: lode-run.`,
 				return err
 			}
 			printAudit(c.OutOrStdout(), rep)
+			if !rep.Whole() {
+				return fmt.Errorf("%d of %d rounds could not be recomputed, since payloads are missing; what could be checked is as it must be",
+					len(rep.Rounds)-rep.Recomputed, len(rep.Rounds))
+			}
 			return nil
 		},
 	}

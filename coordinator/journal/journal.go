@@ -27,7 +27,7 @@ const lockWait = 2 * time.Second
 
 // Open opens or makes the file at path and the run's record in it.
 func Open(path string, run protocol.RunID) (*Journal, error) {
-	if err := checkLength(path); err != nil {
+	if err := CheckLength(path); err != nil {
 		return nil, fmt.Errorf("record %s: %w", path, err)
 	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})

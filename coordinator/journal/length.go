@@ -22,9 +22,10 @@ const (
 	metaMagic  = 0xED0CDAED
 )
 
-// checkLength fails if the file ends before the last page in use. What is not a
-// bbolt file at all is bbolt's to refuse.
-func checkLength(path string) error {
+// CheckLength fails if the file at path ends before the last page in use; it must
+// be called before bbolt maps the file. What is not a bbolt file at all is bbolt's
+// to refuse.
+func CheckLength(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

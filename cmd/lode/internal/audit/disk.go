@@ -16,6 +16,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"lode/checkpoints"
+	"lode/coordinator/journal"
 	"lode/protocol"
 )
 
@@ -45,6 +46,9 @@ func OpenDisk(man protocol.Manifest, p Paths) (*Disk, error) {
 		if _, err := os.Stat(path); err != nil {
 			return nil, fmt.Errorf("verify: %w", err)
 		}
+	}
+	if err := journal.CheckLength(p.Record); err != nil {
+		return nil, fmt.Errorf("record %s: %w", p.Record, err)
 	}
 	db, err := bbolt.Open(p.Record, 0o400, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
 	if errors.Is(err, bolterrors.ErrTimeout) {
