@@ -122,6 +122,11 @@ func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []roun
 		return nil
 	}
 	v.judge.finish(v.held)
+	if n := len(v.held); n > 0 {
+		last := v.held[n-1]
+		v.cfg.Log.Info().Uint64("round", uint64(last.Round)).Int("updates", len(last.Outcomes)).
+			Float64("held_out", last.HeldOut.Nats()).Msg("round final")
+	}
 	v.held = nil
 	if err := v.anchor(ctx, g); err != nil {
 		return err

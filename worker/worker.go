@@ -120,6 +120,9 @@ func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.S
 	if w.replica.Chain.Next < w.cfg.Head {
 		return nil
 	}
+	for i := range final {
+		w.report(&final[i])
+	}
 	if x, member := m.Member(w.me); member && x.Role != protocol.Worker {
 		return fmt.Errorf("this key joined the run as a %v; a worker needs a key of its own (another --dir)", x.Role)
 	}
@@ -129,6 +132,16 @@ func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.S
 		w.answer(ctx, g, d)
 	}
 	return nil
+}
+
+// report logs what became of this worker's update in a finished round.
+func (w *Worker) report(s *round.Summary) {
+	what := "not on the list"
+	if o, ok := s.Outcome(w.me); ok {
+		what = o.Verdict.Reason.String()
+	}
+	w.cfg.Log.Info().Uint64("round", uint64(s.Round)).Str("update", what).
+		Float64("held_out", s.HeldOut.Nats()).Msg("round final")
 }
 
 // answer does what is owed, without making the record wait.

@@ -84,7 +84,7 @@ names their key (lode keys shows it), or the link holds an invitation
 
 func (n *node) joined(role string) {
 	n.log.Info().Str("run", n.rules.Manifest.Name).Str("id", n.link.Run.Short()).Str("coordinator", n.link.Addr).
-		Str("key", nodeIDOf(n.key).Short()).Msgf("joined as %s", role)
+		Str("key", nodeIDOf(n.key).Short()).Msgf("connected to the run as %s", role)
 }
 
 // untilStopped runs until it fails or ctx ends, which is no failure.

@@ -26,7 +26,7 @@ type front struct {
 // Hello implements transport.Door.
 func (f *front) Hello(ctx context.Context, peer protocol.NodeID, h transport.Hello) (transport.Welcome, error) {
 	if h.Run != f.run {
-		return transport.Welcome{}, protocol.Refuse(protocol.WrongRun, "run %s is not here, run %s is", h.Run.Short(), f.run.Short())
+		return transport.Welcome{}, protocol.Refuse(protocol.WrongRun, "run %s is not here, run %s is", h.Run, f.run)
 	}
 	next, err := f.Arrive(ctx, peer)
 	return transport.Welcome{Version: protocol.Version, Run: f.run, Manifest: f.manifest, Next: next, Software: software()}, err
