@@ -84,6 +84,10 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
+	p, err := readPlan(path) // before anything is made
+	if err != nil {
+		return err
+	}
 	dir, err := nodeDir(f.dir, "coordinator")
 	if err != nil {
 		return err
@@ -101,7 +105,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	man, source, index, err := f.describe(ctx, path, key, invite)
+	man, source, index, err := f.describe(ctx, p, path, key, invite)
 	if err != nil {
 		return err
 	}
@@ -129,28 +133,33 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	return l.serve(ctx, c, man)
 }
 
+// readPlan reads a run.yaml; none is the default plan.
+func readPlan(path string) (plan.Plan, error) {
+	if path == "" {
+		return plan.Defaults(), nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("run description: %w (lode coordinator init > run.yaml makes one)", err)
+	}
+	p, err := plan.Parse(b)
+	if err != nil {
+		return p, fmt.Errorf("%s:\n%w", path, err)
+	}
+	return p, nil
+}
+
 // describe makes the manifest: from a file made earlier, or from a run.yaml and
 // its corpus.
-func (f *launchFlags) describe(ctx context.Context, path string, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
-	piece, from := 0, f.data
-	var p plan.Plan
+func (f *launchFlags) describe(ctx context.Context, p plan.Plan, path string, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
+	piece, from := int(p.Run.Data.Piece), f.data
 	if f.manifest != "" {
 		if man, err = readManifest(f.manifest); err != nil {
 			return man, nil, nil, err
 		}
 		piece = int(man.Data.Piece)
-	} else {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return man, nil, nil, fmt.Errorf("run description: %w", err)
-		}
-		if p, err = plan.Parse(b); err != nil {
-			return man, nil, nil, fmt.Errorf("%s:\n%w", path, err)
-		}
-		piece = int(p.Run.Data.Piece)
-		if from == "" {
-			from = p.DataPath
-		}
+	} else if from == "" {
+		from = p.DataPath
 	}
 	corpus, err := openCorpus(ctx, from)
 	if err != nil {

@@ -52,6 +52,9 @@ compared with the receipt that the validators signed.`,
 				}
 				opt.Trusted = append(opt.Trusted, id)
 			}
+			if err := ownFolder(dir); err != nil {
+				return err
+			}
 			progress, done := pullProgress(c.ErrOrStderr(), asJSON)
 			opt.Progress = progress
 			res, err := models.Pull(c.Context(), storeOf(args[0]), opt)
@@ -69,6 +72,20 @@ compared with the receipt that the validators signed.`,
 	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	store.addS3(c)
 	return c
+}
+
+// ownFolder refuses a folder with files that no pull put there.
+func ownFolder(dir string) error {
+	found, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	for _, mark := range []string{"manifest.json", "*.part", ".tmp"} {
+		if ours, _ := filepath.Glob(filepath.Join(dir, mark)); len(ours) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not empty and holds no pulled model: name another folder with -o", dir)
 }
 
 // storeOf returns the store inside the folder of a run, if that is what was named.
