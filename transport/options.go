@@ -13,10 +13,13 @@ type Options struct {
 	// Handshake bounds the time from the first datagram to the Welcome, in two
 	// halves: TLS and Hello. Default 5 s each, time for three lost datagrams.
 	Handshake time.Duration
-	// KeepAlive is how often a silent client says that it lives. Default 2 s.
+	// KeepAlive is how often a silent client says that it lives. Default 1 s.
 	KeepAlive time.Duration
 	// Idle is the silence after which the other side is taken for dead. The
-	// smaller value of both sides counts. Default 8 s, four lost keep-alives.
+	// smaller value of both sides counts. Default 4 s, four lost keep-alives: a
+	// server that was killed and is back cannot answer keep-alives with a stateless
+	// reset, which has to be shorter than what it answers (RFC 9000, 10.3.3), so a
+	// client that only listens finds out by this.
 	Idle time.Duration
 	// MinRate is the slowest transfer that is kept, in bytes per second over
 	// StallWindow. Default 1,024; negative is no limit.
@@ -49,8 +52,8 @@ type Options struct {
 // orDefault returns the options with every zero replaced.
 func (o Options) orDefault() Options {
 	set(&o.Handshake, 5*time.Second)
-	set(&o.KeepAlive, 2*time.Second)
-	set(&o.Idle, 8*time.Second)
+	set(&o.KeepAlive, time.Second)
+	set(&o.Idle, 4*time.Second)
 	set(&o.MinRate, 1024)
 	set(&o.StallWindow, 10*time.Second)
 	set(&o.MaxTransfer, time.Hour)

@@ -195,16 +195,13 @@ func awaitLink(ctx context.Context, path string) (protocol.Link, error) {
 	}
 }
 
-// lastLine returns what an ended process said last, or how it ended.
+// lastLine returns the error that an ended process printed last, or how it ended.
 func lastLine(log string, err error) string {
-	text := tail(log)
-	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
-		text = text[i+1:]
+	lines := strings.Split(tail(log), "\n")
+	if last := lines[len(lines)-1]; err != nil && strings.HasPrefix(last, "lode: ") && err.Error() != "signal: killed" {
+		return strings.TrimPrefix(last, "lode: ")
 	}
-	switch {
-	case text != "":
-		return text
-	case err != nil:
+	if err != nil {
 		return err.Error()
 	}
 	return "it ended by itself"
