@@ -37,6 +37,7 @@ func NewModel(r *Rules) (*Model, error) {
 // Merged is the outcome of one round's merge, not yet adopted.
 type Merged struct {
 	Step  *aggregation.Step
+	Plain protocol.Digest // of the step's canonical plain form
 	Outer aggregation.Planes
 	Model protocol.Digest // Merkle root of the parameters after the step
 	State protocol.Digest // of Outer; zero if there is none
@@ -82,6 +83,7 @@ func (m *Model) step(out *Merged) error {
 	if err != nil {
 		return fmt.Errorf("step of round %d: %w", m.Next, err)
 	}
+	out.Plain = protocol.Sum(out.Step.Plain())
 	out.Model, out.State = root, OuterDigest(out.Outer)
 	return nil
 }
@@ -92,7 +94,7 @@ func (m *Model) Adopt(out *Merged, rc protocol.Receipt) error {
 	switch {
 	case rc.Round != m.Next:
 		return fmt.Errorf("receipt of round %d, the model is before round %d", rc.Round, m.Next)
-	case protocol.Sum(out.Step.Plain()) != rc.Step:
+	case out.Plain != rc.Step:
 		return fmt.Errorf("round %d: the merged step is not the receipt's", rc.Round)
 	case out.Model != rc.Model || out.State != rc.Outer:
 		return fmt.Errorf("round %d: the step does not lead to the receipt's state", rc.Round)

@@ -206,7 +206,7 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 		return err
 	}
 	merged := j.merged
-	if j.sealing != s.Round || merged == nil || protocol.Sum(merged.Step.Plain()) != s.Receipt.Step {
+	if j.sealing != s.Round || merged == nil || merged.Plain != s.Receipt.Step {
 		if merged, err = j.model.Merge(updates, replica.Accepted(s)); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ func (j *judge) receipt(r *round.Round, m *replica.Merged) (protocol.Receipt, []
 	return protocol.Receipt{
 		Version: protocol.Version, Run: j.cfg.Rules.Run,
 		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
-		Step: protocol.Sum(m.Step.Plain()), Payload: protocol.Sum(wire), Size: uint32(len(wire)),
+		Step: m.Plain, Payload: protocol.Sum(wire), Size: uint32(len(wire)),
 		Model: m.Model, Outer: m.State,
 	}, wire
 }

@@ -165,7 +165,7 @@ func agree(s *round.Summary, m *replica.Merged) error {
 		what      string
 		want, got protocol.Digest
 	}{
-		{"merged step", rc.Step, protocol.Sum(m.Step.Plain())},
+		{"merged step", rc.Step, m.Plain},
 		{"model root", rc.Model, m.Model},
 		{"outer optimizer's root", rc.Outer, m.State},
 		{"state root", s.Root, stateRoot(m, rc.Decision)},

@@ -196,7 +196,7 @@ func (d *driver) receipt(r *round.Round) protocol.Receipt {
 	rc := protocol.Receipt{
 		Version: protocol.Version, Run: d.Rules.Run,
 		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
-		Step: protocol.Sum(d.merged.Step.Plain()), Payload: protocol.Sum(wire), Size: uint32(len(wire)),
+		Step: d.merged.Plain, Payload: protocol.Sum(wire), Size: uint32(len(wire)),
 		Model: d.merged.Model, Outer: d.merged.State,
 	}
 	if d.cfg.Forge != nil {
