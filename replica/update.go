@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"io"
 
 	"lode/aggregation"
 	"lode/coordinator/round"
@@ -58,6 +59,19 @@ func (r *Rules) Open(n protocol.Round, worker protocol.NodeID, c protocol.Commit
 // Fetcher gets payloads by digest, verified, of at most so many bytes.
 type Fetcher interface {
 	Fetch(ctx context.Context, digest protocol.Digest, most int64) ([]byte, error)
+}
+
+// ReadPayload reads a payload of the given size that is at hand, at most so many
+// bytes, and checks that it is the one of that digest.
+func ReadPayload(r io.Reader, size int64, digest protocol.Digest, most int64) ([]byte, error) {
+	if size > most {
+		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", size, most)
+	}
+	b, err := io.ReadAll(io.LimitReader(r, size))
+	if err == nil && protocol.Sum(b) != digest {
+		err = fmt.Errorf("payload %s is damaged", digest.Short())
+	}
+	return b, err
 }
 
 // Updates fetches and opens the accepted updates of a finished round, in the

@@ -4,11 +4,11 @@ package sim
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"lode/coordinator"
 	"lode/protocol"
+	"lode/replica"
 )
 
 // link is one node's way to the coordinator.
@@ -44,12 +44,5 @@ func (l link) Fetch(ctx context.Context, digest protocol.Digest, most int64) ([]
 		return nil, err
 	}
 	defer r.Close()
-	if size > most {
-		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", size, most)
-	}
-	b, err := io.ReadAll(r)
-	if err == nil && protocol.Sum(b) != digest {
-		err = fmt.Errorf("payload %s is damaged", digest.Short())
-	}
-	return b, err
+	return replica.ReadPayload(r, size, digest, most)
 }

@@ -147,32 +147,41 @@ func (s stage) arrived(ctx context.Context, key ed25519.PrivateKey, run func() e
 	return run()
 }
 
-func (s stage) plan() (data.Plan, error) {
-	return data.NewPlan(s.o.Index, s.rules.Manifest.Data, s.rules.Manifest.Train)
+// member is what a worker and a validator have in common.
+type member struct {
+	key    ed25519.PrivateKey
+	name   string
+	text   replica.Assigned
+	engine *cpu.Engine
+	files  *checkpoints.Dir
+}
+
+// member makes a role's i-th member; its engine is to be closed.
+func (s stage) member(role string, i int) (m member, err error) {
+	m.key, m.name, m.text.Source = Key(role, i), fmt.Sprintf("%s-%d", role, i+1), s.o.Source
+	if m.text.Plan, err = data.NewPlan(s.o.Index, s.rules.Manifest.Data, s.rules.Manifest.Train); err != nil {
+		return m, err
+	}
+	if m.files, err = checkpoints.OpenDir(filepath.Join(s.o.Dir, m.name)); err != nil {
+		return m, err
+	}
+	m.engine, err = cpu.New(s.rules.Model, cpu.Options{})
+	return m, err
 }
 
 func (s stage) worker(ctx context.Context, i int, conduct string) error {
-	key, name := Key("worker", i), fmt.Sprintf("worker-%d", i+1)
-	plan, err := s.plan()
-	if err != nil {
-		return err
-	}
-	e, err := cpu.New(s.rules.Model, cpu.Options{})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	files, err := checkpoints.OpenDir(filepath.Join(s.o.Dir, name))
-	if err != nil {
-		return err
-	}
 	how, err := worker.NewConduct(conduct)
 	if err != nil {
 		return err
 	}
+	m, err := s.member("worker", i)
+	if err != nil {
+		return err
+	}
+	defer m.engine.Close()
 	w, err := worker.New(worker.Config{
-		Key: key, Name: name, Rules: s.rules, Duties: replica.Assigned{Plan: plan, Source: s.o.Source}, Engine: e,
-		Link: link{to: s.to, node: id(key)}, Files: files, Log: s.o.Log, Conduct: how,
+		Key: m.key, Name: m.name, Rules: s.rules, Duties: m.text, Engine: m.engine,
+		Link: link{to: s.to, node: id(m.key)}, Files: m.files, Log: s.o.Log, Conduct: how,
 	})
 	if err != nil {
 		return err
@@ -181,23 +190,14 @@ func (s stage) worker(ctx context.Context, i int, conduct string) error {
 }
 
 func (s stage) validator(ctx context.Context, i int) error {
-	key, name := Key("validator", i), fmt.Sprintf("validator-%d", i+1)
-	plan, err := s.plan()
+	m, err := s.member("validator", i)
 	if err != nil {
 		return err
 	}
-	e, err := cpu.New(s.rules.Model, cpu.Options{})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	files, err := checkpoints.OpenDir(filepath.Join(s.o.Dir, name))
-	if err != nil {
-		return err
-	}
+	defer m.engine.Close()
 	v, err := validator.New(validator.Config{
-		Key: key, Name: name, Rules: s.rules, Text: replica.Assigned{Plan: plan, Source: s.o.Source}, Engine: e,
-		Link: link{to: s.to, node: id(key)}, Files: files, Log: s.o.Log,
+		Key: m.key, Name: m.name, Rules: s.rules, Text: m.text, Engine: m.engine,
+		Link: link{to: s.to, node: id(m.key)}, Files: m.files, Log: s.o.Log,
 	})
 	if err != nil {
 		return err

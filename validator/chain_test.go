@@ -61,7 +61,7 @@ func TestPreimages(t *testing.T) {
 
 // posted is a link that keeps what is submitted.
 type posted struct {
-	Link
+	replica.Link
 	messages chan protocol.Message
 }
 

@@ -50,7 +50,7 @@ func (j *judge) load(ctx context.Context) error {
 }
 
 // read returns a file, nil if there is none or it is larger than it may be.
-func read(ctx context.Context, files Files, name string, most int64) ([]byte, error) {
+func read(ctx context.Context, files replica.Files, name string, most int64) ([]byte, error) {
 	in, size, err := files.Get(ctx, name, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -23,7 +23,7 @@ import (
 
 // shelf is payloads and files in memory.
 type shelf struct {
-	Link
+	replica.Link
 	held  map[protocol.Digest][]byte
 	files map[string][]byte
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -17,21 +16,6 @@ import (
 	"lode/protocol"
 	"lode/replica"
 )
-
-// Link is how a validator reaches its run.
-type Link interface {
-	replica.Record
-	replica.Fetcher
-	replica.Submitter
-	replica.Uploader
-}
-
-// Files is where a validator keeps what must survive it. Put replaces a file as
-// a whole or not at all.
-type Files interface {
-	Put(ctx context.Context, name string, r io.Reader, size int64) error
-	Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error)
-}
 
 // Text is what a validator measures on. Seeds decide what is drawn, so that all
 // validators draw the same.
@@ -50,8 +34,8 @@ type Config struct {
 	Rules  *replica.Rules
 	Text   Text
 	Engine engine.Engine // of the rules' model
-	Link   Link
-	Files  Files
+	Link   replica.Link
+	Files  replica.Files
 	Log    zerolog.Logger
 	// Head is the length the record had when the link came up: nothing is done
 	// before the record has been replayed that far.

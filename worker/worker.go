@@ -7,7 +7,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/rs/zerolog"
@@ -18,21 +17,6 @@ import (
 	"lode/protocol"
 	"lode/replica"
 )
-
-// Link is how a worker reaches its run.
-type Link interface {
-	replica.Record
-	replica.Fetcher
-	replica.Submitter
-	replica.Uploader
-}
-
-// Files is where a worker keeps what must survive it. Put replaces a file as a
-// whole or not at all.
-type Files interface {
-	Put(ctx context.Context, name string, r io.Reader, size int64) error
-	Get(ctx context.Context, name string, offset int64) (io.ReadCloser, int64, error)
-}
 
 // Duties gives the batches that a worker must train on in a round: the shard that
 // seed and place on the roster assign, or the worker's own data.
@@ -48,8 +32,8 @@ type Config struct {
 	Rules  *replica.Rules
 	Duties Duties
 	Engine engine.Engine // of the rules' model
-	Link   Link
-	Files  Files
+	Link   replica.Link
+	Files  replica.Files
 	Log    zerolog.Logger
 	// Conduct changes what is sent; nil is honest.
 	Conduct Conduct

@@ -300,8 +300,5 @@ func (l localPayloads) Fetch(_ context.Context, d protocol.Digest, most int64) (
 		return nil, err
 	}
 	defer r.Close()
-	if size > most {
-		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", size, most)
-	}
-	return io.ReadAll(r)
+	return replica.ReadPayload(r, size, d, most)
 }
