@@ -39,8 +39,8 @@
 // what the machines below decide. They import neither each other nor transport;
 // each declares the interfaces it needs.
 //
-// Floor 6. sim runs many nodes in one process, with virtual time and seeded
-// faults.
+// Floor 6. sim runs a whole run in one process: the real shells, with function
+// calls for a network.
 //
 // Floor 7. cmd holds the programs, benchmarks the whole-system measurements.
 //
