@@ -4,7 +4,8 @@
 // keeps no state of its own and does no I/O.
 //
 // Read it in this order: [Config] holds the settings that all participants
-// share; [Contribution] is an accepted update with its clip factor; [Merge]
+// share; [Contribution] is an accepted update, in memory or not, with its clip
+// factor; [Merge]
 // combines W of them by a [Rule] and hands the result to an [Optimizer], whose
 // memory is a [State]; [Step] is the outcome. [Step.Plain] is the one form that
 // is digested, [Step.Wire] one that travels; [Apply] moves a model by it. A Step
@@ -43,8 +44,8 @@
 //	       One liar moves it by 1/W of its clipped norm: it relies on gating and
 //	       clipping. NaN cannot be said in an update.
 //
-// Memory of a merge: the updates themselves, 8·cores chunks in flight, and the
-// step; never W models.
+// Memory of a merge: a window of 16·cores chunks of each contribution that is not
+// in memory already, as many chunks in flight, and the step; never W models.
 //
 // # Plain form of a step
 //

@@ -12,7 +12,7 @@ import (
 // applies with the same result.
 func Example() {
 	l, _ := tensor.NewLayout(tensor.Spec{Name: "w", Shape: []int{2, 4}})
-	p := gradient.Params{K: 512, EMin: -40, EMax: -4} // an eighth: 1 of 8 values
+	p := gradient.Params{Codec: gradient.TopK, K: 512, Bits: 2, EMin: -40, EMax: -4} // an eighth: 1 of 8 values
 	cfg := aggregation.DefaultConfig(p)
 	first, _ := gradient.Encode(l, p, tensor.Flat{0.5, 0, 0, 0, 0, 0, 0, 0})
 	second, _ := gradient.Encode(l, p, tensor.Flat{0, 0, 0, 0, 0, -0.5, 0, 0})

@@ -24,16 +24,31 @@ func roundShift(x uint64, shift uint) uint64 {
 	return q
 }
 
-// fixed returns mantissa·2^exp·clip in units of 2^−unit, rounded. Config keeps
-// its magnitude within 2^44.
-func fixed(mantissa int32, exp int, clip gradient.Clip, unit int) int64 {
-	x := magnitude(int64(mantissa)) * uint64(clip) // at most 2^8 · 2^32
-	if shift := exp + unit - 32; shift >= 0 {
-		x <<= shift
+// fixed returns value·2^exp·clip in units of 2^−unit, rounded. Config keeps its
+// magnitude within 2^44.
+func fixed(value int64, exp int, clip gradient.Clip, unit int) int64 {
+	hi, lo := bits.Mul64(magnitude(value), uint64(clip)) // at most 2^44 · 2^32
+	if shift := 32 - exp - unit; shift <= 0 {
+		lo <<= -shift
 	} else {
-		x = roundShift(x, uint(-shift))
+		lo = roundShift128(hi, lo, uint(shift))
 	}
-	return signed(x, mantissa < 0)
+	return signed(lo, value < 0)
+}
+
+// roundShift128 returns (hi·2^64 + lo)·2^−shift, rounded, for hi below 2^63, shift
+// from 1 and a result below 2^64.
+func roundShift128(hi, lo uint64, shift uint) uint64 {
+	if shift > 64 {
+		sticky := (lo | -lo) >> 63 // 1 unless lo is 0: no tie then
+		return roundShift(hi<<1|sticky, shift-63)
+	}
+	q := hi<<(64-shift) | lo>>shift // shifts of 64 give 0
+	rest := lo << (64 - shift)
+	if half := uint64(1) << 63; rest > half || (rest == half && q&1 == 1) {
+		q++
+	}
+	return q
 }
 
 // divide returns x/n, rounded, for n above 0.

@@ -39,7 +39,7 @@ func TestStepPrecision(t *testing.T) {
 		for _, percent := range []gradient.Clip{100, 91, 77, 62} { // no two levels alike
 			cs = append(cs, Contribution{encode(t, l, p, student(r, l.Len(), freedom)), gradient.Unclipped * percent / 100})
 		}
-		upload := float64(len(cs[0].Update.Wire()))
+		upload := float64(len(cs[0].Update.(*gradient.Update).Wire()))
 		cfg := DefaultConfig(p)
 		cfg.StepBits = 24
 		exact := mustMerge(t, l, cfg, cs, nil)

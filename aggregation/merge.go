@@ -11,9 +11,20 @@ import (
 	"lode/tensor"
 )
 
+// Source gives out an update part by part: a *gradient.Update, which is in
+// memory, or a *gradient.Stored, which is not.
+type Source interface {
+	Layout() tensor.Layout
+	Params() gradient.Params
+	NumKept() int
+	// Load returns a part that holds at least the chunks from first to last. It
+	// may reuse old, which it returned before and which is not used any more.
+	Load(first, last tensor.Chunk, old *gradient.Part) (*gradient.Part, error)
+}
+
 // Contribution is one accepted update and the factor it is clipped by.
 type Contribution struct {
-	Update *gradient.Update
+	Update Source
 	Clip   gradient.Clip // at most gradient.Unclipped
 }
 
@@ -36,7 +47,7 @@ func Merge(l tensor.Layout, cfg Config, contributions []Contribution, state Stat
 	if opt.NumPlanes() > 0 && state == nil {
 		return nil, fmt.Errorf("aggregation: optimizer %q needs a state: %w", cfg.Optimizer, gradient.ErrParams)
 	}
-	m := &merger{cfg: cfg, rule: rule, opt: opt, from: contributions, state: state}
+	m := &merger{cfg: cfg, rule: rule, opt: opt, from: contributions, parts: make([]*gradient.Part, len(contributions)), state: state}
 	b := newStepBuilder(l, cfg)
 	b.reserve(m.maxMoved(l))
 	if err := m.run(l, b); err != nil {
@@ -63,8 +74,8 @@ func checkContributions(l tensor.Layout, cfg Config, contributions []Contributio
 }
 
 // batchPerLane is the number of chunks a core works on between two visits to
-// the state. It bounds memory and changes no result.
-const batchPerLane = 8
+// state and contributions. It bounds memory and changes no result.
+const batchPerLane = 16
 
 // merger is one call to Merge.
 type merger struct {
@@ -72,6 +83,7 @@ type merger struct {
 	rule  Rule
 	opt   Optimizer
 	from  []Contribution
+	parts []*gradient.Part // of each contribution, those of the batch at work
 	state State
 }
 
@@ -120,7 +132,13 @@ func (m *merger) run(l tensor.Layout, b *stepBuilder) error {
 }
 
 func (m *merger) batch(slots []slot, lanes []lane, b *stepBuilder) error {
+	if len(slots) == 0 {
+		return nil
+	}
 	if len(m.from) > 0 {
+		if err := m.fetch(slots[0].chunk, slots[len(slots)-1].chunk); err != nil {
+			return err
+		}
 		for i := range slots {
 			if err := m.load(&slots[i]); err != nil {
 				return err
@@ -146,6 +164,17 @@ func (m *merger) batch(slots []slot, lanes []lane, b *stepBuilder) error {
 			}
 		}
 		b.add(&s.out)
+	}
+	return nil
+}
+
+// fetch loads what the contributions hold of a batch.
+func (m *merger) fetch(first, last tensor.Chunk) error {
+	for w, from := range m.from {
+		var err error
+		if m.parts[w], err = from.Update.Load(first, last, m.parts[w]); err != nil {
+			return fmt.Errorf("aggregation: contribution %d: %w", w, err)
+		}
 	}
 	return nil
 }
@@ -191,10 +220,10 @@ func (m *merger) gather(ln *lane, c tensor.Chunk) []Row {
 	}
 	for w, from := range m.from {
 		var exp int
-		ln.entries, exp = from.Update.Entries(ln.entries[:0], c)
+		ln.entries, exp = m.parts[w].Entries(ln.entries[:0], c)
 		row := ln.rows[w][:0]
 		for _, e := range ln.entries {
-			row = append(row, Term{e.Pos, fixed(e.Mantissa, exp, from.Clip, m.cfg.Unit)})
+			row = append(row, Term{e.Pos, fixed(e.Value, exp, from.Clip, m.cfg.Unit)})
 		}
 		ln.rows[w] = row
 	}

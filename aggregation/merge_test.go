@@ -94,7 +94,7 @@ func TestMergeIsTheDefinition(t *testing.T) {
 		trials = 4
 	}
 	for trial := range trials {
-		p := gradient.Params{K: 1 + r.IntN(600), EMin: -40, EMax: -4}
+		p := gradient.Params{Codec: gradient.TopK, K: 1 + r.IntN(600), Bits: 2, EMin: -40, EMax: -4}
 		cfg := DefaultConfig(p)
 		if trial%2 == 1 {
 			cfg = nesterovConfig(p)
@@ -128,7 +128,7 @@ func compare(t *testing.T, l tensor.Layout, tw *twin, s *Step, cs []Contribution
 	decoded := make([]tensor.Flat, len(cs))
 	for w, c := range cs {
 		decoded[w] = make(tensor.Flat, l.Len())
-		if err := tensor.Copy(l, decoded[w], c.Update); err != nil {
+		if err := tensor.Copy(l, decoded[w], c.Update.(*gradient.Update)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -141,7 +141,7 @@ func compare(t *testing.T, l tensor.Layout, tw *twin, s *Step, cs []Contribution
 		entries, exp := s.Entries(nil, c)
 		got := make([]int64, c.Len)
 		for _, e := range entries {
-			got[e.Pos] = int64(e.Mantissa)
+			got[e.Pos] = e.Value
 		}
 		if exp != wantExp || !slices.Equal(got, want) {
 			t.Fatalf("%+v: chunk %v: exponent %d, want %d; integers\n%v, want\n%v", tw.cfg, c, exp, wantExp, got, want)
@@ -196,7 +196,7 @@ func TestMergeOfNone(t *testing.T) {
 // the momentum they build up, stay within their bounds.
 func TestMergeOfExtremes(t *testing.T) {
 	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{2, 8}})
-	p := gradient.Params{K: tensor.ChunkLen, EMin: -40, EMax: -4}
+	p := gradient.Params{Codec: gradient.TopK, K: tensor.ChunkLen, Bits: 2, EMin: -40, EMax: -4}
 	cfg := nesterovConfig(p)
 	cfg.Rate, cfg.Momentum, cfg.StepEMax = 4*One, One-1, 64
 	a := make(tensor.Flat, l.Len())
@@ -217,10 +217,10 @@ func TestMergeOfExtremes(t *testing.T) {
 			t.Fatalf("momentum %d is %d, bound %d", i, v, stateBound)
 		}
 	}
-	if e, exp := s.Entries(nil, tensor.Chunk{Len: 16}); len(e) != 16 || e[0].Mantissa <= 0 || exp < 0 {
+	if e, exp := s.Entries(nil, tensor.Chunk{Len: 16}); len(e) != 16 || e[0].Value <= 0 || exp < 0 {
 		t.Errorf("step %v·2^%d", e, exp)
 	}
-	if got := fixed(255, int(p.EMax), gradient.Unclipped, cfg.Unit); got > 1<<valueBits || got < 1<<(valueBits-1) {
+	if got := fixed(255<<(p.EMax-p.EMin), int(p.EMin), gradient.Unclipped, cfg.Unit); got > 1<<valueBits || got < 1<<(valueBits-1) {
 		t.Errorf("largest value %d, bound 2^%d", got, valueBits)
 	}
 }

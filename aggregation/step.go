@@ -59,7 +59,7 @@ func (s *Step) Entries(dst []gradient.Entry, c tensor.Chunk) ([]gradient.Entry, 
 	for i, set := range b[1 : 1+m] {
 		for ; set != 0; set &= set - 1 {
 			pos := 8*i + bits.TrailingZeros8(set)
-			dst = append(dst, gradient.Entry{Pos: uint16(pos), Mantissa: integerAt(values, width)})
+			dst = append(dst, gradient.Entry{Pos: uint16(pos), Value: int64(integerAt(values, width))})
 			values = values[width:]
 		}
 	}

@@ -58,7 +58,7 @@ func TestApplyIsExactlyRounded(t *testing.T) {
 		entries, exp := s.Entries(nil, c)
 		for _, e := range entries {
 			x := new(big.Rat).SetFloat64(float64(theta[c.Offset+int(e.Pos)]))
-			x.Sub(x, mul(big.NewInt(int64(e.Mantissa)), pow2(exp)))
+			x.Sub(x, mul(big.NewInt(e.Value), pow2(exp)))
 			want[c.Offset+int(e.Pos)], _ = x.Float32()
 		}
 	}
@@ -75,7 +75,7 @@ func TestApplyIsExactlyRounded(t *testing.T) {
 // No normal parameter becomes subnormal, at the lowest exponent there is.
 func TestApplyMakesNoSubnormals(t *testing.T) {
 	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{1, 8}})
-	cfg := DefaultConfig(gradient.Params{K: 64, EMin: -60, EMax: -24})
+	cfg := DefaultConfig(gradient.Params{Codec: gradient.TopK, K: 64, Bits: 2, EMin: -60, EMax: -24})
 	cfg.Unit = maxUnit
 	plain := []byte(stepHeader + "\xc4\xff") // exponent −60, all eight move
 	for q := range int16(8) {
@@ -195,7 +195,7 @@ func checkParsed(t *testing.T, l tensor.Layout, cfg Config, wire []byte) {
 
 func FuzzParseStepWire(f *testing.F) {
 	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 2000}}, tensor.Spec{Name: "b", Shape: []int{30}})
-	p := gradient.Params{K: 16, EMin: -40, EMax: -4}
+	p := gradient.Params{Codec: gradient.TopK, K: 16, Bits: 2, EMin: -40, EMax: -4}
 	cfg := DefaultConfig(p)
 	cfg.StepBits = 10
 	for w := range 3 {
@@ -207,7 +207,7 @@ func FuzzParseStepWire(f *testing.F) {
 
 func FuzzParseStepPlain(f *testing.F) {
 	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 7}}, tensor.Spec{Name: "b", Shape: []int{3}})
-	p := gradient.Params{K: tensor.ChunkLen, EMin: -40, EMax: -4}
+	p := gradient.Params{Codec: gradient.TopK, K: tensor.ChunkLen, Bits: 2, EMin: -40, EMax: -4}
 	cfg := DefaultConfig(p)
 	for w := range 3 {
 		f.Add(mustMerge(f, l, cfg, contributions(f, l, p, uint64(w), w), nil).Plain())

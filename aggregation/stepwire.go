@@ -56,9 +56,9 @@ func (s *Step) Wire() []byte {
 		last = b[0]
 		entries, _ = s.Entries(entries[:0], c)
 		for _, e := range entries {
-			cols[colSigns] = appendBit(cols[colSigns], n, e.Mantissa < 0)
+			cols[colSigns] = appendBit(cols[colSigns], n, e.Value < 0)
 			n++
-			m := magnitude(int64(e.Mantissa)) - 1
+			m := magnitude(e.Value) - 1
 			for p := range cols[colPlanes:] {
 				cols[colPlanes+p] = append(cols[colPlanes+p], byte(m>>(8*p)))
 			}

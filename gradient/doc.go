@@ -3,64 +3,92 @@
 // It does not train, choose, clip, merge or send, and holds no error feedback:
 // the residual is the caller's.
 //
-// Read it in this order: [Params] say how much is kept and which exponents are
-// allowed; [Encode] compresses D values that a [tensor.Reader] gives out chunk
-// by chunk, a = β·e + Δ for a worker; [Update] is the result. [Update.Plain] is
-// the one form that is digested, [Update.Wire] one that travels; [ParsePlain]
-// and [ParseWire] read them, trusting nothing. [Update.SubtractFrom] gives the
+// Read it in this order: [Params] say which codec and how much is kept; [Encode]
+// compresses D values that a [tensor.Reader] gives out chunk by chunk,
+// a = β·e + Δ for a worker; [Update] is the result. [Update.Plain] is the one
+// form that is digested, [Update.Wire] one that travels; [ParsePlain] and
+// [ParseWire] read them, trusting nothing. [Update.SubtractFrom] gives the
 // residual. [Norm] and [Clip] serve clipping, [Vector] with [Dot], [DotVectors]
-// and [Overlap] scoring.
+// and [Overlap] scoring. A [Stored] update stays where it is and is read by
+// [Part].
 //
 // # What is kept
 //
-// Each chunk of n values of a tensor keeps the k = ⌈K·n/4096⌉ values of largest
-// magnitude, the lower index first among equals, as a sign and one of two
-// levels. The levels are means of two groups of magnitudes, fitted by Lloyd's
-// iteration (Lloyd 1982) and rounded: integers hi > lo times 2^e. Tensors of one
-// dimension and at most 65,536 values (norms, biases) go dense: an integer of
-// -127 … 127 for every value, times 2^e. So every decoded value is ±m·2^e with m
-// below 256 and e from EMin to EMax, an exact float32; NaN, infinities and
-// subnormals cannot be said. What does not fit into EMax saturates, and error
-// feedback sends the rest later.
+// Every tensor has one of the codecs below for all its chunks: tensors of one
+// dimension and at most 65,536 values (norms, biases) go dense in 8 bits,
+// embeddings may keep another k than the rest, tensors that are frozen are left
+// out. K, Bits, EMin and EMax are those of [Params].
+//
+//	topk    of each chunk of n values the k = ⌈K·n/4096⌉ of largest magnitude,
+//	        the lower index first among equals, as a sign and one of 2^(Bits−1)
+//	        levels between two mantissas that are fitted to the chunk
+//	dct     the same of the chunk's cosine transform
+//	sign    the sign of every value, and the mean magnitude of the chunk
+//	dense   every value: in 8 bits as an integer of −127 … 127 with an exponent a
+//	        chunk, in 16 as bfloat16, in 32 as float32
+//
+// Every decoded value is a multiple of 2^EMin below 2^(EMax+8) with at most 24
+// digits, an exact float32; NaN, infinities and subnormals cannot be said. What
+// is larger saturates, and error feedback sends the rest later.
 //
 // # Plain form
 //
-// Four bytes "LGU" 0x01, then all chunks of all tensors in layout order, each of
-// a size that layout and parameters determine. Integers are little-endian.
+// Four bytes "LGU" 0x01, then all chunks of all tensors that are not frozen, in
+// layout order, each of a size that layout and parameters determine. Integers are
+// little-endian.
 //
-//	sparse chunk   int8       e, exponent
-//	               uint8      hi
-//	               uint8      lo
-//	               k × uint16 positions, strictly ascending
-//	               k × 2 bit  codes, lowest bits first: 1 high level, 2 negative
-//	dense chunk    int8       e, exponent
-//	               n × int8   mantissas, not -128
+//	topk, dct   int8          e, exponent
+//	            uint8         hi
+//	            uint8         lo
+//	            k × uint16    positions, strictly ascending
+//	            k × Bits bit  codes, lowest bits first: level, then sign
+//	sign        int8          e, exponent
+//	            uint8         m, magnitude
+//	            n × 1 bit     1 below zero, lowest bits first
+//	dense 8     int8          e, exponent
+//	            n × int8      mantissas, not -128
+//	dense 16    n × uint16    upper halves of float32 bits
+//	dense 32    n × uint32    float32 bits
+//
+// Level i of L = 2^(Bits−1) is lo + round((hi − lo)·c_i/256) times 2^e with c =
+// (256), (0, 256), (0, 62, 144, 256) or (0, 13, 31, 54, 86, 127, 183, 256).
 //
 // One value has one encoding:
-//   - EMin <= e <= EMax; hi is at least 128 or e is EMin; lo is below hi;
-//   - some entry takes hi, and if none takes lo then lo is 0;
+//   - EMin <= e <= EMax (for dct, EMax − 4); hi is at least 128 or e is EMin;
+//   - some entry takes hi; some entry takes lo, or all take hi and lo is 0; lo is
+//     0 where there is one level; otherwise the levels between differ;
 //   - entries that decode to zero have code 0 and the lowest positions that the
 //     other entries leave free; a chunk of zeros has e = hi = lo = 0;
-//   - unused bits of codes are 0;
+//   - unused bits of codes and signs are 0;
+//   - m is at least 128 or e is EMin; a chunk of zeros has e = m = 0 and no sign;
 //   - the largest dense mantissa is at least 64 or e is EMin; a dense chunk of
-//     zeros has e = 0.
+//     zeros has e = 0; floats are multiples of 2^EMin, below the bound, not −0.
+//
+// For dct this is said of the coefficients.
 //
 // # Wire form
 //
-// The same four bytes, then seven columns packed as package column says:
-// positions of all sparse chunks as gap bytes, their codes, exponents, high and
-// low mantissas, then mantissas and exponents of dense chunks. Codes and
-// mantissas are those of the plain form; an exponent is less the one before it,
-// modulo 256. On 1,024 chunks of independent values at k = 64 this takes 9.49
-// bits per kept value for normal, 9.43 for Laplace, 9.33 and 9.23 for
+// The same four bytes, then columns packed as package column says, for weights,
+// embeddings and vectors in turn, those of their codec:
+//
+//	topk, dct   exponents, high mantissas, low mantissas, gap bytes, codes
+//	sign        exponents, magnitudes, signs
+//	dense 8     exponents, mantissas
+//	dense 16    low bytes, high bytes
+//	dense 32    bytes of the lowest order, and so on up
+//
+// An exponent is less the one before it, modulo 256; all else is as in the plain
+// form. On 1,024 chunks of independent values at k = 64 and 2 bits this takes
+// 9.49 bits per kept value for normal, 9.43 for Laplace, 9.33 and 9.23 for
 // Student's t with 5 and 3 degrees of freedom, of which 7.45 go to the position
 // (log2(C(4096,64))/64 = 7.36); at k = 128, 8.41, 8.35, 8.20 and 8.09.
 //
 // # Bounds
 //
 // Parsers compute every length from layout and parameters and compare before
-// they allocate. Squared norms are exact in 128 bits because EMax − EMin is at
-// most 36. All results are the same on every processor, at any GOMAXPROCS.
+// they allocate. Squared norms are exact in 128 bits because values have at most
+// 44 in units of 2^EMin. All results are the same on every processor, at any
+// GOMAXPROCS.
 //
 // # Ownership
 //

@@ -50,15 +50,15 @@ func TestRoundTrip(t *testing.T) {
 	l := model(t)
 	r := rand.New(rand.NewPCG(1, 1))
 	for i, k := range []int{1, 7, 64, 128, 1000, 4095, 4096, 64, 64, 64} {
-		p := Params{K: k, EMin: -40, EMax: -4}
+		p := Params{Codec: TopK, K: k, Bits: 2, EMin: -40, EMax: -4}
 		a := hostile(r, l.Len())
 		if i%2 == 0 {
 			a = heavyTail(uint64(i), l.Len())
 		}
 		u := mustEncode(t, l, p, a)
 		wire := u.Wire()
-		if len(u.Plain()) != MaxPlainLen(l, p) || len(wire) > MaxWireLen(l, p) {
-			t.Fatalf("k %d: plain %d of %d, wire %d of %d bytes", k, len(u.Plain()), MaxPlainLen(l, p), len(wire), MaxWireLen(l, p))
+		if len(u.Plain()) != PlainLen(l, p) || len(wire) > MaxWireLen(l, p) {
+			t.Fatalf("k %d: plain %d of %d, wire %d of %d bytes", k, len(u.Plain()), PlainLen(l, p), len(wire), MaxWireLen(l, p))
 		}
 		v, err := ParseWire(l, p, wire)
 		if err != nil {
@@ -81,11 +81,11 @@ func TestEncodeKeepsTheLargest(t *testing.T) {
 	u := mustEncode(t, l, DefaultParams(), a)
 	got := decode(t, u)
 	for c := range l.Chunks() {
-		if u.f.isDense(c.Tensor) {
+		if u.f.of[c.Tensor] == forVectors {
 			continue
 		}
 		kept := map[int]bool{}
-		for _, at := range slowTop(a[c.Offset:c.Offset+c.Len], u.Params().kept(c.Len)) {
+		for _, at := range slowTop(a[c.Offset:c.Offset+c.Len], topk{k: 64}.kept(c.Len)) {
 			kept[c.Offset+int(at)] = true
 		}
 		for i := c.Offset; i < c.Offset+c.Len; i++ {
@@ -208,7 +208,22 @@ func TestEncodeRefuses(t *testing.T) {
 		}
 		t.Log(err)
 	}
-	for _, p := range []Params{{}, {K: 0, EMin: -4, EMax: 4}, {K: 4097}, {K: 1, EMin: 4, EMax: 3}, {K: 1, EMin: -101}, {K: 1, EMin: -20, EMax: 17}, {K: 1, EMax: 65}} {
+	for _, p := range []Params{
+		{},
+		{Codec: "gzip", K: 1, Bits: 2},
+		{Codec: TopK, K: 0, Bits: 2, EMin: -4, EMax: 4},
+		{Codec: TopK, K: 4097, Bits: 2},
+		{Codec: TopK, K: 1, KEmbed: -1, Bits: 2},
+		{Codec: TopK, K: 1, Bits: 5},
+		{Codec: TopK, K: 1, Bits: 2, EMin: 4, EMax: 3},
+		{Codec: TopK, K: 1, Bits: 2, EMin: -101},
+		{Codec: TopK, K: 1, Bits: 2, EMin: -20, EMax: 17},
+		{Codec: TopK, K: 1, Bits: 2, EMax: 65},
+		{Codec: DCT, K: 1, Bits: 2, EMin: 0, EMax: 3},
+		{Codec: Sign, Bits: 2},
+		{Codec: Dense, Bits: 12},
+		{Codec: Dense, K: 64, Bits: 8},
+	} {
 		if _, err := Encode(l, p, make(tensor.Flat, l.Len())); !errors.Is(err, ErrParams) {
 			t.Errorf("%+v: got error %v", p, err)
 		}
@@ -227,7 +242,7 @@ func (failing) ReadChunk(tensor.Chunk, []float32) error { return errRead }
 // Values beyond both ends of the exponents end at the ends.
 func TestExponentsSaturate(t *testing.T) {
 	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{2, 64}}, tensor.Spec{Name: "b", Shape: []int{3}})
-	p := Params{K: 128, EMin: -20, EMax: -10}
+	p := Params{Codec: TopK, K: 128, Bits: 2, EMin: -20, EMax: -10}
 	for _, c := range []struct {
 		v, w, b float32 // put in, decoded of a matrix, decoded of a bias
 	}{

@@ -11,7 +11,7 @@ import (
 // round, and the receiver finds the same update.
 func Example() {
 	l, _ := tensor.NewLayout(tensor.Spec{Name: "w", Shape: []int{2, 4}})
-	p := gradient.Params{K: 1024, EMin: -40, EMax: -4} // a quarter: 2 of 8 values
+	p := gradient.Params{Codec: gradient.TopK, K: 1024, Bits: 2, EMin: -40, EMax: -4} // a quarter: 2 of 8 values
 	a := tensor.Flat{0.5, 0.01, -0.25, 0.02, 0, 0, 0.03, 0}
 
 	u, err := gradient.Encode(l, p, a)

@@ -30,26 +30,18 @@ func (u *Update) NormSquared() Norm {
 	var total Norm
 	var entries []Entry
 	for c := range u.f.layout.Chunks() {
-		var exp int
-		entries, exp = u.Entries(entries[:0], c)
-		sum := uint64(0) // at most 2^12 · 2^16
+		entries, _ = u.Entries(entries[:0], c)
 		for _, e := range entries {
-			sum += uint64(int64(e.Mantissa) * int64(e.Mantissa))
+			total = total.plusSquare(e.Value)
 		}
-		total = total.plus(sum, 2*uint(max(exp-int(u.f.params.EMin), 0)))
 	}
 	return total
 }
 
-// plus returns n + x·2^shift.
-func (n Norm) plus(x uint64, shift uint) Norm {
-	hi, lo := uint64(0), x<<shift // shifts of 64 and more give 0
-	if shift > 0 {
-		hi = x >> (64 - min(shift, 64))
-	}
-	if shift > 64 {
-		hi = x << (shift - 64)
-	}
+// plusSquare returns n + x².
+func (n Norm) plusSquare(x int64) Norm {
+	m := uint64(max(x, -x))
+	hi, lo := bits.Mul64(m, m)
 	var carry uint64
 	n.Lo, carry = bits.Add64(n.Lo, lo, 0)
 	n.Hi, carry = bits.Add64(n.Hi, hi, carry)

@@ -2,6 +2,7 @@ package gradient
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -24,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the golden vectors")
 // tiny has one sparse chunk of 20 values, 5 of them kept, and one dense chunk.
 func tiny(tb testing.TB) (tensor.Layout, Params) {
 	l := layoutOf(tb, tensor.Spec{Name: "w", Shape: []int{4, 5}}, tensor.Spec{Name: "b", Shape: []int{3}})
-	return l, Params{K: 1024, EMin: -10, EMax: 10}
+	return l, Params{Codec: TopK, K: 1024, Bits: 2, EMin: -10, EMax: 10}
 }
 
 // Each rule of the canonical form, broken alone. Plain form of tiny: header 0–3,
@@ -79,7 +80,7 @@ func set(at int, v byte) func([]byte) []byte {
 // Zeros among the kept have one place to stand.
 func TestZerosHaveOnePlace(t *testing.T) {
 	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{4, 5}})
-	p := Params{K: 1024, EMin: -10, EMax: 10}
+	p := Params{Codec: TopK, K: 1024, Bits: 2, EMin: -10, EMax: 10}
 	plain := func(positions string, codes string) []byte {
 		return []byte("LGU\x01\x02\xc8\x00" + positions + codes)
 	}
@@ -146,7 +147,7 @@ func checkParsed(t *testing.T, l tensor.Layout, p Params, wire []byte) {
 	if err != nil || string(v.Plain()) != string(u.Plain()) {
 		t.Fatalf("second trip: %v", err)
 	}
-	if want := canonicalOf(u); string(want) != string(u.Plain()) {
+	if want := canonicalOf(u); p.Codec != DCT && string(want) != string(u.Plain()) {
 		t.Fatalf("two encodings of one value: %x and %x", u.Plain(), want)
 	}
 }
@@ -164,10 +165,15 @@ func canonicalOf(u *Update) []byte {
 		}
 		delete(levels, 0)
 		sorted := slices.Sorted(maps.Keys(levels))
-		if u.f.isDense(c.Tensor) {
+		switch codec, _ := u.chunk(c); codec := codec.(type) {
+		case dense8:
 			plain = append(plain, denseOf(vals, sorted, p)...)
-		} else {
-			plain = append(plain, sparseOf(vals, sorted, p)...)
+		case topk:
+			plain = append(plain, sparseOf(vals, sorted, codec)...)
+		case sign:
+			plain = append(plain, signsOf(vals, sorted, p)...)
+		case float:
+			plain = append(plain, floatsOf(vals, p)...)
 		}
 	}
 	return plain
@@ -194,52 +200,81 @@ func denseOf(vals []float32, sorted []float64, p Params) []byte {
 	return b
 }
 
-func sparseOf(vals []float32, sorted []float64, p Params) []byte {
-	exp, k := expOf(sorted, 255, p), p.kept(len(vals))
-	var hi, lo float64
-	if len(sorted) > 0 {
-		hi = sorted[len(sorted)-1]
-	}
-	if len(sorted) > 1 {
-		lo = sorted[0]
-	}
-	b := []byte{byte(exp), byte(math.Ldexp(hi, -exp)), byte(math.Ldexp(lo, -exp))}
+func sparseOf(vals []float32, sorted []float64, c topk) []byte {
+	exp, k := expOf(sorted, 255, c.p), c.kept(len(vals))
 	free := k
 	for _, v := range vals {
 		if v != 0 {
 			free--
 		}
 	}
-	codes := make([]byte, codesLen(k))
+	var hi, lo float64
+	if len(sorted) > 0 {
+		hi = sorted[len(sorted)-1]
+	}
+	if len(sorted) > 1 && free == 0 {
+		lo = sorted[0]
+	}
+	b := []byte{byte(exp), byte(math.Ldexp(hi, -exp)), byte(math.Ldexp(lo, -exp))}
+	levels := mantissasOf(curves[c.p.Bits-1], uint32(b[2]), uint32(b[1]))
+	codes := make([]byte, c.codesLen(k))
 	for i, n := 0, 0; i < len(vals) && n < k; i++ {
-		code := byte(0)
 		if vals[i] == 0 {
 			if free == 0 {
 				continue
 			}
 			free--
 		}
+		level := slices.Index(levels[:c.top()+1], uint32(math.Ldexp(math.Abs(float64(vals[i])), -exp)))
+		code := level
 		if vals[i] < 0 {
-			code |= codeNegative
-		}
-		if math.Abs(float64(vals[i])) == hi && hi != 0 {
-			code |= codeHigh
+			code |= int(c.top()) + 1
 		}
 		b = append(b, byte(i), byte(i>>8))
-		codes[n/4] |= code << (n % 4 * 2)
+		for bit := range c.p.Bits {
+			at := n*c.p.Bits + bit
+			codes[at/8] |= byte(code>>bit&1) << (at % 8)
+		}
 		n++
 	}
 	return append(b, codes...)
+}
+
+func signsOf(vals []float32, sorted []float64, p Params) []byte {
+	b := make([]byte, 2+(len(vals)+7)/8)
+	if len(sorted) == 0 {
+		return b
+	}
+	exp := expOf(sorted, 255, p)
+	b[0], b[1] = byte(exp), byte(math.Ldexp(sorted[0], -exp))
+	for i, v := range vals {
+		if v < 0 {
+			b[2+i/8] |= 1 << (i % 8)
+		}
+	}
+	return b
+}
+
+func floatsOf(vals []float32, p Params) []byte {
+	var b []byte
+	for _, v := range vals {
+		bits := math.Float32bits(v)
+		if p.Bits == 16 {
+			b = binary.LittleEndian.AppendUint16(b, uint16(bits>>16))
+			continue
+		}
+		b = binary.LittleEndian.AppendUint32(b, bits)
+	}
+	return b
 }
 
 // Columns of the right lengths with the wrong content.
 func TestParseWireChecksColumns(t *testing.T) {
 	l, p := tiny(t)
 	u := mustEncode(t, l, p, heavyTail(2, l.Len()))
-	f := u.f
-	ranges := f.columns()
+	ranges := u.f.ranges()
 	open := func() [][]byte {
-		cols, err := column.Unpack(u.Wire()[len(header):], ranges[:]...)
+		cols, err := column.Unpack(u.Wire()[len(header):], ranges...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +284,7 @@ func TestParseWireChecksColumns(t *testing.T) {
 	if _, err := ParseWire(l, p, pack(open())); err != nil {
 		t.Fatal(err)
 	}
-	for col := range numColumns {
+	for col := range ranges {
 		cols := open()
 		cols[col] = append(cols[col], 1)
 		if _, err := ParseWire(l, p, pack(cols)); !errors.Is(err, ErrMalformed) {
@@ -268,26 +303,28 @@ func TestParseWireChecksColumns(t *testing.T) {
 	}
 }
 
+// The number of a codec comes first, so that one target serves all.
 func FuzzParseWire(f *testing.F) {
 	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 2000}}, tensor.Spec{Name: "b", Shape: []int{30}})
-	p := Params{K: 16, EMin: -40, EMax: -4}
-	for i := range uint64(4) {
-		f.Add(mustEncode(f, l, p, heavyTail(i, l.Len())).Wire())
+	for i, p := range codecsUnderTest {
+		f.Add(uint8(i), mustEncode(f, l, p, heavyTail(1, l.Len())).Wire())
+		f.Add(uint8(i), mustEncode(f, l, p, make(tensor.Flat, l.Len())).Wire())
 	}
-	f.Add(mustEncode(f, l, p, make(tensor.Flat, l.Len())).Wire())
-	f.Add([]byte(header))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, wire []byte) { checkParsed(t, l, p, wire) })
+	f.Add(uint8(0), []byte(header))
+	f.Add(uint8(0), []byte{})
+	f.Fuzz(func(t *testing.T, i uint8, wire []byte) {
+		checkParsed(t, l, codecsUnderTest[int(i)%len(codecsUnderTest)], wire)
+	})
 }
 
 func FuzzParsePlain(f *testing.F) {
 	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{5, 8}}, tensor.Spec{Name: "b", Shape: []int{3}})
-	p := Params{K: tensor.ChunkLen, EMin: -40, EMax: -4} // everything is kept
-	for i := range uint64(4) {
-		f.Add(mustEncode(f, l, p, heavyTail(i, l.Len())).Plain())
+	for i, p := range codecsUnderTest {
+		f.Add(uint8(i), mustEncode(f, l, p, heavyTail(1, l.Len())).Plain())
+		f.Add(uint8(i), mustEncode(f, l, p, make(tensor.Flat, l.Len())).Plain())
 	}
-	f.Add(mustEncode(f, l, p, make(tensor.Flat, l.Len())).Plain())
-	f.Fuzz(func(t *testing.T, plain []byte) {
+	f.Fuzz(func(t *testing.T, i uint8, plain []byte) {
+		p := codecsUnderTest[int(i)%len(codecsUnderTest)]
 		u, err := ParsePlain(l, p, plain)
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrNotCanonical) {

@@ -14,8 +14,9 @@ import (
 // one.
 type Vector interface {
 	Layout() tensor.Layout
-	// Entries appends the nonzero values of chunk c, each Mantissa·2^exp with a
-	// magnitude of Mantissa below 2^24, in ascending position.
+	// Entries appends the nonzero values of chunk c in ascending position and
+	// returns the exponent of their unit: each is Value·2^exp, and Value has at
+	// most 24 significant bits.
 	Entries(dst []Entry, c tensor.Chunk) (entries []Entry, exp int)
 }
 
@@ -35,7 +36,7 @@ func Dot(v Vector, g tensor.Reader) (float64, error) {
 		entries, exp = v.Entries(entries[:0], c)
 		sum := 0.0
 		for _, e := range entries {
-			sum += float64(float64(e.Mantissa) * float64(vals[e.Pos]))
+			sum += float64(float64(e.Value) * float64(vals[e.Pos]))
 		}
 		total += math.Ldexp(sum, exp)
 		if math.IsNaN(total) || math.IsInf(total, 0) {
@@ -51,7 +52,7 @@ func DotVectors(a, b Vector) (float64, error) {
 	err := meet(a, b, func(both []pair, exp int) {
 		sum := 0.0
 		for _, p := range both {
-			sum += float64(p.a * p.b)
+			sum += float64(float64(p.a) * float64(p.b))
 		}
 		total += math.Ldexp(sum, exp)
 	})
@@ -83,7 +84,7 @@ func Overlap(a, b Vector) (uint16, error) {
 	return uint16(same * math.MaxUint16 / all), nil
 }
 
-// pair is two mantissas at one position.
+// pair is two values at one position.
 type pair struct{ a, b int64 }
 
 // meet calls visit for each chunk with the positions that a and b share and the
@@ -107,7 +108,7 @@ func meet(a, b Vector, visit func(both []pair, exp int)) error {
 			case x.Pos > y.Pos:
 				j++
 			default:
-				both = append(both, pair{int64(x.Mantissa), int64(y.Mantissa)})
+				both = append(both, pair{x.Value, y.Value})
 				i, j = i+1, j+1
 			}
 		}
@@ -116,14 +117,14 @@ func meet(a, b Vector, visit func(both []pair, exp int)) error {
 	return nil
 }
 
-// SameLayout tells whether a and b list tensors of the same names and shapes.
+// SameLayout tells whether a and b list tensors of the same names, shapes and kinds.
 func SameLayout(a, b tensor.Layout) bool {
 	if a.NumTensors() != b.NumTensors() || a.Len() != b.Len() {
 		return false
 	}
 	for t := range a.NumTensors() {
 		x, y := a.Spec(t), b.Spec(t)
-		if x.Name != y.Name || len(x.Shape) != len(y.Shape) {
+		if x.Name != y.Name || x.Kind != y.Kind || len(x.Shape) != len(y.Shape) {
 			return false
 		}
 		for i := range x.Shape {

@@ -4,142 +4,111 @@ package gradient
 // each of which has bytes of one kind and so compresses well.
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"lode/gradient/column"
 	"lode/tensor"
 )
 
-// Columns of the wire form, in order. Values of consecutive chunks follow one
-// another; exponents are differences (modulo 256) to the one before.
-const (
-	colGaps    = iota // positions of sparse chunks as gap bytes
-	colCodes          // codes of sparse chunks, as in the plain form
-	colExps           // exponents of sparse chunks
-	colHis            // their high mantissas
-	colLos            // their low mantissas
-	colDense          // mantissas of dense chunks
-	colDensExp        // exponents of dense chunks
-	numColumns
-)
+// Wire returns the form that travels, newly made: the format's header, then the
+// packed columns (package column) of all codecs in turn. Its bytes depend on the
+// compressor's version; what they decode to does not.
+func (u *Update) Wire() []byte {
+	cols := make([][][]byte, len(u.f.codecs))
+	for i, specs := range u.f.columns {
+		cols[i] = make([][]byte, len(specs))
+		for j, s := range specs {
+			cols[i][j] = make([]byte, 0, s.Max)
+		}
+	}
+	for c := range u.f.layout.Chunks() {
+		if codec, b := u.chunk(c); codec != nil {
+			codec.spread(cols[u.f.of[c.Tensor]], b, c.Len)
+		}
+	}
+	var all [][]byte
+	for i, specs := range u.f.columns {
+		for j, s := range specs {
+			if s.delta {
+				differ(cols[i][j])
+			}
+			all = append(all, cols[i][j])
+		}
+	}
+	return column.Pack([]byte(header), all...)
+}
 
-// columns returns the lengths the columns may have.
-func (f *format) columns() [numColumns]column.Range {
-	return [numColumns]column.Range{
-		colGaps:    {Min: f.numSel, Max: f.numSel + f.numEsc},
-		colCodes:   column.Exactly(f.codes),
-		colExps:    column.Exactly(f.scales),
-		colHis:     column.Exactly(f.scales),
-		colLos:     column.Exactly(f.scales),
-		colDense:   column.Exactly(f.dense),
-		colDensExp: column.Exactly(f.exps),
+// differ turns bytes into differences to the one before, modulo 256; add undoes
+// it.
+func differ(b []byte) {
+	last := byte(0)
+	for i, v := range b {
+		b[i], last = v-last, v
 	}
 }
 
-// Wire returns the form that travels, newly made: the format's header, then the
-// packed columns (package column). Its bytes depend on the compressor's version;
-// what they decode to does not.
-func (u *Update) Wire() []byte {
-	var cols [numColumns][]byte
-	for i, r := range u.f.columns() {
-		cols[i] = make([]byte, 0, r.Max)
+func add(b []byte) {
+	last := byte(0)
+	for i, v := range b {
+		last += v
+		b[i] = last
 	}
-	var positions [tensor.ChunkLen]uint16
-	var last, lastDense byte
-	for c := range u.f.layout.Chunks() {
-		b := u.f.chunk(u.plain, c)
-		if u.f.isDense(c.Tensor) {
-			cols[colDensExp] = append(cols[colDensExp], b[0]-lastDense)
-			cols[colDense] = append(cols[colDense], b[1:]...)
-			lastDense = b[0]
-			continue
-		}
-		k := u.f.params.kept(c.Len)
-		s := cutSparse(b, k)
-		for i := range k {
-			positions[i] = binary.LittleEndian.Uint16(s.positions[2*i:])
-		}
-		cols[colGaps] = column.AppendGaps(cols[colGaps], positions[:k])
-		cols[colCodes] = append(cols[colCodes], s.codes...)
-		cols[colExps] = append(cols[colExps], s.scale[0]-last)
-		cols[colHis] = append(cols[colHis], s.scale[1])
-		cols[colLos] = append(cols[colLos], s.scale[2])
-		last = s.scale[0]
-	}
-	return column.Pack([]byte(header), cols[:]...)
 }
 
 // ParseWire returns the update that wire encodes under l and p. It keeps nothing
 // of wire. Input that is too long is refused unread, and nothing is allocated
 // before every length in it is known to be within bounds.
 func ParseWire(l tensor.Layout, p Params, wire []byte) (*Update, error) {
-	f, err := newFormat(l, p)
+	f, err := newPlan(l, p)
 	if err != nil {
 		return nil, err
 	}
 	if len(wire) < len(header) || string(wire[:len(header)]) != header {
 		return nil, fmt.Errorf("gradient: wire form starts with %q: %w", wire[:min(len(wire), len(header))], ErrMalformed)
 	}
-	ranges := f.columns()
-	cols, err := column.Unpack(wire[len(header):], ranges[:]...)
+	all, err := column.Unpack(wire[len(header):], f.ranges()...)
 	if err != nil {
 		return nil, fmt.Errorf("gradient: wire form: %w", err)
 	}
+	cols := make([][][]byte, len(f.codecs))
+	for i, specs := range f.columns {
+		cols[i], all = all[:len(specs)], all[len(specs):]
+		for j, s := range specs {
+			if s.delta {
+				add(cols[i][j])
+			}
+		}
+	}
+	plain, err := f.join(cols)
+	if err != nil {
+		return nil, err
+	}
+	return newUpdate(f, plain), nil
+}
+
+// join builds a plain form from columns of permitted lengths, checked chunk by
+// chunk.
+func (f *plan) join(cols [][][]byte) ([]byte, error) {
 	plain := make([]byte, f.size)
 	copy(plain, header)
-	r := wireReader{f: f, cols: cols}
-	for c := range l.Chunks() {
-		b := f.chunk(plain, c)
-		if err := r.chunk(b, c); err != nil {
-			return nil, fmt.Errorf("gradient: tensor %q chunk %d: %w", l.Spec(c.Tensor).Name, c.Index, err)
+	for c := range f.layout.Chunks() {
+		codec, b := f.chunk(plain, 0, c)
+		if codec == nil {
+			continue
 		}
-		if err := f.checkChunk(b, c); err != nil {
+		if err := codec.gather(b, cols[f.of[c.Tensor]], c.Len); err != nil {
+			return nil, fmt.Errorf("gradient: tensor %q chunk %d: %w", f.layout.Spec(c.Tensor).Name, c.Index, err)
+		}
+		if err := f.check(plain, 0, c); err != nil {
 			return nil, err
 		}
 	}
-	if n := len(cols[colGaps]); n != 0 {
-		return nil, fmt.Errorf("gradient: %d gap bytes too many: %w", n, ErrMalformed)
+	for _, codec := range cols {
+		for _, col := range codec {
+			if len(col) != 0 {
+				return nil, fmt.Errorf("gradient: %d bytes too many in a column: %w", len(col), ErrMalformed)
+			}
+		}
 	}
-	return &Update{f: f, plain: plain}, nil
-}
-
-// wireReader deals the columns out to chunks. All columns but the gaps have
-// exactly the bytes that the chunks ask for.
-type wireReader struct {
-	f               *format
-	cols            [][]byte
-	positions       [tensor.ChunkLen]uint16
-	last, lastDense byte
-}
-
-// take returns the next n bytes of a column.
-func (r *wireReader) take(col, n int) []byte {
-	b := r.cols[col][:n]
-	r.cols[col] = r.cols[col][n:]
-	return b
-}
-
-// chunk writes the plain bytes of c to b.
-func (r *wireReader) chunk(b []byte, c tensor.Chunk) error {
-	if r.f.isDense(c.Tensor) {
-		r.lastDense += r.take(colDensExp, 1)[0]
-		b[0] = r.lastDense
-		copy(b[1:], r.take(colDense, c.Len))
-		return nil
-	}
-	k := r.f.params.kept(c.Len)
-	s := cutSparse(b, k)
-	rest, err := column.ReadGaps(r.cols[colGaps], r.positions[:k], c.Len)
-	if err != nil {
-		return err
-	}
-	r.cols[colGaps] = rest
-	for i, at := range r.positions[:k] {
-		binary.LittleEndian.PutUint16(s.positions[2*i:], at)
-	}
-	copy(s.codes, r.take(colCodes, len(s.codes)))
-	r.last += r.take(colExps, 1)[0]
-	s.scale[0], s.scale[1], s.scale[2] = r.last, r.take(colHis, 1)[0], r.take(colLos, 1)[0]
-	return nil
+	return plain, nil
 }

@@ -73,8 +73,10 @@ type Train struct {
 // Update says how pseudo-gradients are compressed.
 type Update struct {
 	_          struct{} `cbor:",toarray"`
-	Codec      string   // "topk"
-	Keep       uint32   // values kept of a chunk of 4,096
+	Codec      string   // "topk", "dct", "sign" or "dense"
+	Keep       uint32   // topk, dct: values kept of a chunk of 4,096; else 0
+	KeepEmbed  uint32   // the same of embeddings; 0 means Keep
+	Bits       uint32   // of a value: topk, dct 1 to 4, sign 1, dense 8, 16 or 32
 	Decay      uint32   // error-feedback decay β, Q16
 	MinExp     int32    // bounds on the exponents of scales
 	MaxExp     int32
@@ -244,14 +246,32 @@ func (t Train) validate(check checkFunc, within withinFunc) {
 }
 
 func (u Update) validate(check checkFunc, within withinFunc) {
-	check(u.Codec == "topk", "update.codec", "is %q, only %q is known", u.Codec, "topk")
-	within("update.keep", float64(u.Keep), 1, 4096)
+	u.validateCodec(check, within)
 	within("update.decay", float64(u.Decay)/65536, 0, 1)
 	within("update.min_exp", float64(u.MinExp), -100, 0)
 	within("update.max_exp", float64(u.MaxExp), float64(u.MinExp), min(-4, float64(u.MinExp)+36))
 	within("update.dense_start", float64(u.DenseStart), 0, 1e6)
 	within("update.boost", float64(u.Boost), 1, 64)
-	check(uint64(u.Keep)*uint64(u.Boost) <= 4096, "update.boost", "times keep is above 4096")
+	check(uint64(max(u.Keep, u.KeepEmbed))*uint64(u.Boost) <= 4096, "update.boost", "times keep is above 4096")
+}
+
+func (u Update) validateCodec(check checkFunc, within withinFunc) {
+	switch u.Codec {
+	case "topk", "dct":
+		within("update.keep", float64(u.Keep), 1, 4096)
+		within("update.keep_embed", float64(u.KeepEmbed), 0, 4096)
+		within("update.bits", float64(u.Bits), 1, 4)
+		return
+	case "sign":
+		check(u.Bits == 1, "update.bits", "is %d, signs have 1", u.Bits)
+	case "dense":
+		check(u.Bits == 8 || u.Bits == 16 || u.Bits == 32, "update.bits", "is %d, must be 8, 16 or 32", u.Bits)
+	default:
+		check(false, "update.codec", "is %q; there are topk, dct, sign and dense", u.Codec)
+		return
+	}
+	check(u.Keep == 0 && u.KeepEmbed == 0, "update.keep", "is %d, but codec %q keeps every value: leave it at 0", max(u.Keep, u.KeepEmbed), u.Codec)
+	check(u.Boost == 1, "update.boost", "is %d, but codec %q keeps every value: leave it at 1", u.Boost, u.Codec)
 }
 
 func (g Merge) validate(check checkFunc, within withinFunc) {

@@ -22,7 +22,7 @@ func testManifest() Manifest {
 		Train: Train{
 			InnerSteps: 30, Rows: 8, Steps: 64, Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
 		},
-		Update: Update{Codec: "topk", Keep: 64, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
+		Update: Update{Codec: "topk", Keep: 64, Bits: 2, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
 		Merge:  Merge{Rule: "mean", Rate: Q16(0.7), Momentum: Q16(0.9), StepBits: 20, Refuse: 4},
 		Score: Score{
 			Rows: 16, HeldOut: 8, Threshold: Q16(0.1), Window: 8, Project: 3, Overlap: Q16(0.5), Audit: 2, Examine: 2,

@@ -45,11 +45,14 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 // Codec returns the parameters of round n's updates.
 func (r *Rules) Codec(n protocol.Round) gradient.Params {
 	u := r.Manifest.Update
-	keep := int(u.Keep)
+	boost := 1
 	if n < protocol.Round(u.DenseStart) {
-		keep *= int(u.Boost)
+		boost = int(u.Boost)
 	}
-	return gradient.Params{K: keep, EMin: int8(u.MinExp), EMax: int8(u.MaxExp)}
+	return gradient.Params{
+		Codec: u.Codec, K: boost * int(u.Keep), KEmbed: boost * int(u.KeepEmbed), Bits: int(u.Bits),
+		EMin: int8(u.MinExp), EMax: int8(u.MaxExp),
+	}
 }
 
 // Merge returns the settings of round n's merge.

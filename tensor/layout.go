@@ -21,11 +21,22 @@ const (
 	MaxValues  = 1 << 40 // D of one layout
 )
 
-// Spec describes one tensor: its name, as checkpoints use it, and its shape,
-// row-major, outermost dimension first.
+// Kind says what a tensor is to those who compress its changes.
+type Kind uint8
+
+// Kinds of tensors.
+const (
+	Weight    Kind = iota // a matrix, or a vector such as a norm or a bias
+	Embedding             // one row for each word: only rows in use change
+	Frozen                // not trained: no update names it and no step moves it
+)
+
+// Spec describes one tensor: its name, as checkpoints use it, its shape,
+// row-major, outermost dimension first, and its kind.
 type Spec struct {
 	Name  string
 	Shape []int
+	Kind  Kind
 }
 
 // Len returns the number of values of the tensor.
@@ -66,7 +77,7 @@ func NewLayout(specs ...Spec) (Layout, error) {
 		if total += n; total > MaxValues {
 			return Layout{}, fmt.Errorf("layout: more than %d values", int64(MaxValues))
 		}
-		l.specs[i] = Spec{Name: s.Name, Shape: append([]int(nil), s.Shape...)}
+		l.specs[i] = Spec{Name: s.Name, Shape: append([]int(nil), s.Shape...), Kind: s.Kind}
 		l.offsets = append(l.offsets, total)
 	}
 	return l, nil
@@ -78,6 +89,9 @@ func checkSpec(s Spec) (int, error) {
 	}
 	if len(s.Shape) == 0 || len(s.Shape) > MaxDims {
 		return 0, fmt.Errorf("layout: tensor %q has %d dimensions, want 1 to %d", s.Name, len(s.Shape), MaxDims)
+	}
+	if s.Kind > Frozen {
+		return 0, fmt.Errorf("layout: tensor %q is of kind %d, there is none", s.Name, s.Kind)
 	}
 	n := 1
 	for _, d := range s.Shape {
@@ -130,27 +144,34 @@ func (l Layout) NumChunks() int {
 
 // ChunksOf yields the chunks of tensor t in order.
 func (l Layout) ChunksOf(t int) iter.Seq[Chunk] {
-	return func(yield func(Chunk) bool) {
-		lo, hi := l.offsets[t], l.offsets[t+1]
-		for i := 0; lo < hi; i++ {
-			n := min(ChunkLen, hi-lo)
-			if !yield(Chunk{Tensor: t, Index: i, Offset: lo, Len: n}) {
-				return
-			}
-			lo += n
-		}
-	}
+	first := l.chunkAt(t, 0)
+	return l.Span(first, l.chunkAt(t, l.NumChunksOf(t)-1))
 }
 
 // Chunks yields every chunk of every tensor, in order.
 func (l Layout) Chunks() iter.Seq[Chunk] {
+	if len(l.specs) == 0 {
+		return func(func(Chunk) bool) {}
+	}
+	t := len(l.specs) - 1
+	return l.Span(l.chunkAt(0, 0), l.chunkAt(t, l.NumChunksOf(t)-1))
+}
+
+// Span yields the chunks from first to last, in order, across tensors.
+func (l Layout) Span(first, last Chunk) iter.Seq[Chunk] {
 	return func(yield func(Chunk) bool) {
-		for t := range l.specs {
-			for c := range l.ChunksOf(t) {
-				if !yield(c) {
-					return
-				}
+		for c := first; yield(c) && c.Offset < last.Offset; {
+			if end := c.Offset + c.Len; end < l.offsets[c.Tensor+1] {
+				c = l.chunkAt(c.Tensor, c.Index+1)
+			} else {
+				c = l.chunkAt(c.Tensor+1, 0)
 			}
 		}
 	}
+}
+
+// chunkAt returns the chunk at index i of tensor t.
+func (l Layout) chunkAt(t, i int) Chunk {
+	at := l.offsets[t] + i*ChunkLen
+	return Chunk{Tensor: t, Index: i, Offset: at, Len: min(ChunkLen, l.offsets[t+1]-at)}
 }

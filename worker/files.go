@@ -100,7 +100,7 @@ func (t *trainer) load(ctx context.Context) error {
 	}
 	defer in.Close()
 	d := len(t.model.Params)
-	most := 4 + 4096 + 8*int64(d) + int64(gradient.MaxPlainLen(t.cfg.Rules.Layout, gradient.Params{K: tensor.ChunkLen})) + int64(maxOptimizer(d)) + sha256.Size
+	most := 4 + 4096 + 8*int64(d) + int64(gradient.PlainLen(t.cfg.Rules.Layout, t.cfg.Rules.Codec(0))) + int64(maxOptimizer(d)) + sha256.Size
 	b, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return fmt.Errorf("earlier state: %w", err)

@@ -87,7 +87,7 @@ func (m Llama) Layout() (tensor.Layout, error) {
 	if err := m.Validate(); err != nil {
 		return tensor.Layout{}, err
 	}
-	specs := []tensor.Spec{{Name: "model.embed_tokens.weight", Shape: []int{m.Vocab, m.Dim}}}
+	specs := []tensor.Spec{{Name: "model.embed_tokens.weight", Shape: []int{m.Vocab, m.Dim}, Kind: tensor.Embedding}}
 	for l := range m.Layers {
 		specs = append(specs, m.layer(fmt.Sprintf("model.layers.%d.", l))...)
 	}

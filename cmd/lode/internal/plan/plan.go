@@ -46,7 +46,7 @@ func Defaults() Plan {
 			InnerSteps: 10, Rows: 8, Steps: 64, Rate: 5e-3, Warmup: 10,
 			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,
 		},
-		Update: protocol.Update{Codec: "topk", Keep: 128, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
+		Update: protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
 		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6),

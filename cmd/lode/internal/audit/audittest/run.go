@@ -65,7 +65,7 @@ func manifest(momentum bool) protocol.Manifest {
 		},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: "bytes", Index: protocol.Digest{4}, Bytes: 1 << 16, Piece: 1 << 10, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 4, Rows: 2, Steps: 16, Rate: 1e-3, Beta1: 0.9, Beta2: 0.95},
-		Update: protocol.Update{Codec: "topk", Keep: 64, Decay: protocol.Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 1, Boost: 2},
+		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 1, Boost: 2},
 		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(0.7), StepBits: 20, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 4, HeldOut: 4, Threshold: protocol.Q16(0.1), Window: 4, Project: 1, Overlap: protocol.Q16(0.5),

@@ -1,0 +1,95 @@
+package gradient
+
+// This file holds parts of updates: what a merge has in memory of each, whether
+// the whole update is there or only a window on it.
+
+import (
+	"fmt"
+	"io"
+
+	"lode/tensor"
+)
+
+// Part is a run of consecutive chunks of one update. It is immutable while it is
+// in use and may be shared by goroutines.
+type Part struct {
+	f     *plan
+	from  int    // where plain begins in the whole plain form
+	plain []byte // canonical: passed check throughout
+}
+
+// Layout returns the layout the update was made for.
+func (p *Part) Layout() tensor.Layout { return p.f.layout }
+
+// Params returns the parameters the update was made with.
+func (p *Part) Params() Params { return p.f.params }
+
+func (p *Part) chunk(c tensor.Chunk) (codec, []byte) { return p.f.chunk(p.plain, p.from, c) }
+
+// Entry is one nonzero value of a chunk, in units of 2^exp of its vector.
+type Entry struct {
+	Pos   uint16 // index within the chunk
+	Value int64  // not 0; below 2^44 in magnitude
+}
+
+// Entries appends the nonzero values of chunk c to dst in ascending position
+// and returns the extended slice and the exponent of their unit, EMin.
+func (p *Part) Entries(dst []Entry, c tensor.Chunk) (entries []Entry, exp int) {
+	if codec, b := p.chunk(c); codec != nil {
+		dst = codec.entries(dst, b, c.Len)
+	}
+	return dst, int(p.f.params.EMin)
+}
+
+// Load returns the update itself: all of it is there.
+func (u *Update) Load(_, _ tensor.Chunk, _ *Part) (*Part, error) { return &u.Part, nil }
+
+// Stored is an update whose plain form is kept elsewhere and read window by
+// window, so that a merge of many large updates needs little memory. It may be
+// shared by goroutines if its reader may.
+type Stored struct {
+	f     *plan
+	plain io.ReaderAt
+}
+
+// NewStored returns the update whose plain form is behind r. That it is the right
+// one, by digest, is the caller's care; what is read of it is checked as
+// [ParsePlain] checks it.
+func NewStored(l tensor.Layout, p Params, r io.ReaderAt) (*Stored, error) {
+	f, err := newPlan(l, p)
+	if err != nil {
+		return nil, err
+	}
+	return &Stored{f, r}, nil
+}
+
+// Layout returns the layout the update was made for.
+func (s *Stored) Layout() tensor.Layout { return s.f.layout }
+
+// Params returns the parameters the update was made with.
+func (s *Stored) Params() Params { return s.f.params }
+
+// NumKept returns how many values the update names.
+func (s *Stored) NumKept() int { return s.f.numKept }
+
+// Load reads the chunks from first to last, in the memory of old if that is
+// enough.
+func (s *Stored) Load(first, last tensor.Chunk, old *Part) (*Part, error) {
+	from, _ := s.f.within(first)
+	_, to := s.f.within(last)
+	p := &Part{f: s.f, from: from}
+	if old != nil && cap(old.plain) >= to-from {
+		p.plain = old.plain[:to-from]
+	} else {
+		p.plain = make([]byte, to-from)
+	}
+	if n, err := s.plain.ReadAt(p.plain, int64(from)); n < len(p.plain) {
+		return nil, fmt.Errorf("gradient: stored update, bytes %d to %d: %w", from, to, err)
+	}
+	for c := range s.f.layout.Span(first, last) {
+		if err := s.f.check(p.plain, from, c); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
