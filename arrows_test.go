@@ -22,7 +22,7 @@ const module = "lode"
 var floors = map[int][]string{
 	10: {"protocol", "tensor"},
 	20: {
-		"gradient", "gradient/column", "privacy", "yuma",
+		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma",
 		"engine/...", "checkpoints/...", "transport", "data", "coordinator/journal",
 	},
 	25: {"aggregation"},
@@ -37,7 +37,7 @@ var floors = map[int][]string{
 var (
 	shells = []string{"coordinator", "worker", "validator"}
 	// kernels may spread work over cores.
-	kernels = []string{"tensor", "gradient", "gradient/column", "aggregation"}
+	kernels = []string{"tensor", "gradient", "gradient/column", "gradient/kernel", "aggregation"}
 	pure    = append([]string{"protocol", "privacy", "yuma", "yuma/ledger", "validator/score", "coordinator/round"}, kernels...)
 )
 
@@ -157,6 +157,9 @@ var (
 	}
 	// pureLeaves are paths in those trees that only compute.
 	pureLeaves = []string{"math/rand/v2", "net/url"}
+	// kernelLeaves are what kernels may ask the processor: with any answer they
+	// give the same bits.
+	kernelLeaves = []string{"golang.org/x/sys/cpu"}
 	// kernelTrees are those that spreading work over cores needs.
 	kernelTrees = []string{"sync", "runtime", "golang.org/x/sync"}
 	// randNames are the names of math/rand/v2 that have no state of their own.
@@ -179,7 +182,7 @@ func (s source) impurities(kernel bool) (faults []string) {
 		switch {
 		case spec.Name != nil && spec.Name.Name == ".":
 			fault(spec, "import nothing under a dot")
-		case slices.Contains(pureLeaves, p):
+		case slices.Contains(pureLeaves, p), kernel && slices.Contains(kernelLeaves, p):
 		case slices.ContainsFunc(impureTrees, inTree(p)), !kernel && slices.ContainsFunc(kernelTrees, inTree(p)):
 			fault(spec, "do not import %s", p)
 		}

@@ -19,7 +19,8 @@
 // encoding. tensor names the parameters of a model and cuts them into chunks.
 //
 // Floor 2. gradient turns a worker's change of the model into an update small
-// enough to send; its gradient/column packs one column of numbers of it.
+// enough to send; its gradient/column packs one column of numbers of it, its
+// gradient/kernel runs over every parameter.
 // aggregation merges accepted updates into one step, in integers. privacy clips,
 // adds noise and masks. yuma turns the weights that validators set into pay.
 // engine trains and measures models, with one folder below it for each part of

@@ -7,13 +7,14 @@ package gradient
 // gathers, in index order, the values at or above a threshold guessed from the
 // chunk before, finds the k-th largest among those few and filters them once. A
 // guess that gathered too few is lowered until it does not, so guesses change
-// the time taken and never the result. Inner loops have no branch that depends
-// on single values: such a branch would be mispredicted at every kept one.
+// the time taken and never the result. Loops over single values have no branch
+// that depends on them: such a branch would be mispredicted at every kept one.
 
 import (
 	"math"
 	"math/bits"
 
+	"lode/gradient/kernel"
 	"lode/tensor"
 )
 
@@ -24,14 +25,14 @@ const (
 	guessFactor   = 0.9        // next threshold against this chunk's k-th magnitude
 	retryFactor   = 0.75       // after a threshold that was too high
 	maxRetries    = 4          // before everything is gathered
-	stride        = 8          // values looked at together
 )
 
 // selector selects within one chunk after another. The zero selector is ready.
 type selector struct {
 	guess   uint32 // threshold for the next chunk, as magnitude bits
-	index   [tensor.ChunkLen + stride]uint16
-	key     [tensor.ChunkLen + stride]uint32
+	mask    [tensor.ChunkLen / kernel.GroupLen]uint64
+	index   [tensor.ChunkLen]uint16
+	key     [tensor.ChunkLen]uint32
 	scratch [tensor.ChunkLen]uint32
 }
 
@@ -63,32 +64,19 @@ func scaleKey(key uint32, factor float32) uint32 {
 	return math.Float32bits(float32(math.Float32frombits(key) * factor))
 }
 
-// reaches returns signBit if the magnitude of v is at least that of t, and
-// something below signBit otherwise.
-func reaches(v float32, t uint32) uint32 {
-	return ((math.Float32bits(v) | signBit) - t) & signBit
-}
-
 // gather collects indices and magnitude bits of the values at or above t.
 func (s *selector) gather(vals []float32, t uint32) int {
-	n, i := 0, 0
-	for ; i+stride <= len(vals); i += stride {
-		v := (*[stride]float32)(vals[i:])
-		if reaches(v[0], t)|reaches(v[1], t)|reaches(v[2], t)|reaches(v[3], t)|
-			reaches(v[4], t)|reaches(v[5], t)|reaches(v[6], t)|reaches(v[7], t) != 0 {
-			n = s.add(v[:], i, n, t)
+	mask := s.mask[:(len(vals)+kernel.GroupLen-1)/kernel.GroupLen]
+	kernel.Mark(mask, vals, t)
+	n := 0
+	for i, word := range mask {
+		group := vals[i*kernel.GroupLen:]
+		for ; word != 0; word &= word - 1 {
+			j := bits.TrailingZeros64(word)
+			s.index[n] = uint16(i*kernel.GroupLen + j)
+			s.key[n] = math.Float32bits(group[j]) & magnitudeMask
+			n++
 		}
-	}
-	return s.add(vals[i:], i, n, t)
-}
-
-// add gathers from vals, which start at index from, behind the n gathered so
-// far, and returns how many there are then.
-func (s *selector) add(vals []float32, from, n int, t uint32) int {
-	for j, v := range vals {
-		s.index[n] = uint16(from + j)
-		s.key[n] = math.Float32bits(v) & magnitudeMask
-		n += int(reaches(v, t) >> 31)
 	}
 	return n
 }

@@ -1,0 +1,74 @@
+package kernel
+
+// This file holds the assembly to the plain loops.
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// values draws float32 bits of every kind: numbers of all sizes, zeros of both
+// signs, subnormals, infinities and NaN.
+func values(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		switch r.IntN(4) {
+		case 0:
+			v[i] = float32(r.NormFloat64())
+		case 1:
+			v[i] = math.Float32frombits(r.Uint32())
+		case 2:
+			v[i] = math.Float32frombits(r.Uint32() & 0x807fffff)
+		}
+	}
+	return v
+}
+
+func levels() []level {
+	var l []level
+	for i := avx2; i <= best; i++ {
+		l = append(l, i)
+	}
+	return l
+}
+
+func TestMarkIsTheDefinition(t *testing.T) {
+	if len(levels()) == 0 {
+		t.Skip("this processor has no AVX2")
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 2000 {
+		vals := values(r, GroupLen*(1+r.IntN(9)))
+		least := []uint32{0, 1, magnitude, 0x7f800000, math.Float32bits(vals[0]) & magnitude, r.Uint32() & magnitude}[r.IntN(6)]
+		want := make([]uint64, len(vals)/GroupLen)
+		plainMark(want, vals, least)
+		for _, l := range levels() {
+			got := make([]uint64, len(want))
+			markAt(l, got, vals, least)
+			if !slices.Equal(got, want) {
+				t.Fatalf("level %d, from %#x: %x, want %x", l, least, got, want)
+			}
+		}
+	}
+}
+
+func TestJoinIsTheDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	for range 2000 {
+		n := GroupLen * (1 + r.IntN(9))
+		a, start, now, beta := values(r, n), values(r, n), values(r, n), float32(r.Float64())
+		want := slices.Clone(a)
+		plainJoin(want, start, now, beta)
+		for _, l := range levels() {
+			got := slices.Clone(a)
+			joinAt(l, got, start, now, beta)
+			for i := range got {
+				if x, y := math.Float32bits(got[i]), math.Float32bits(want[i]); x != y && got[i] == got[i] {
+					t.Fatalf("level %d, value %d: %#x, want %#x", l, i, x, y)
+				}
+			}
+		}
+	}
+}

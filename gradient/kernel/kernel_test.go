@@ -1,0 +1,48 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// Every length, aligned or not, and nothing beyond it.
+func TestLengths(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for n := range 300 {
+		a, start, now := make([]float32, n+1), make([]float32, n), make([]float32, n)
+		for i := range n {
+			a[i], start[i], now[i] = float32(r.NormFloat64()), float32(r.NormFloat64()), float32(r.NormFloat64())
+		}
+		want := append([]float32(nil), a...)
+		plainJoin(want[:n], start, now, 0.5)
+		a[n] = 7
+		Join(a[:n], start, now, 0.5)
+		if want[n] = 7; n > 0 && math.Float32bits(a[n-1]) != math.Float32bits(want[n-1]) || a[n] != 7 {
+			t.Fatalf("length %d: %v, want %v", n, a, want)
+		}
+		mask := make([]uint64, (n+GroupLen-1)/GroupLen)
+		Mark(mask, a[:n], math.Float32bits(0.5))
+		for i := range 64 * len(mask) {
+			if got, want := mask[i/64]>>(i%64)&1 == 1, i < n && math.Abs(float64(a[i])) >= 0.5; got != want {
+				t.Fatalf("length %d: bit %d is %v", n, i, got)
+			}
+		}
+	}
+}
+
+func TestWrongLengthsPanic(t *testing.T) {
+	for name, f := range map[string]func(){
+		"mask": func() { Mark(make([]uint64, 1), make([]float32, 65), 0) },
+		"join": func() { Join(make([]float32, 2), make([]float32, 2), make([]float32, 1), 1) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
