@@ -2,41 +2,118 @@ package engine
 
 // This file holds the batch: what an engine trains on or measures.
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
-// MaxTokens bounds Rows·Steps of one batch.
-const MaxTokens = 1 << 20
+// Bounds on one array of a batch.
+const (
+	MaxIDs   = 1 << 20 // also of Rows
+	MaxReals = 1 << 26
+)
 
-// Batch is Rows independent sequences of Steps token ids. Inputs[r·Steps+t] is
-// what the model sees at position t of row r and Targets the id it should have
-// predicted there. Both have length Rows·Steps.
+// Batch is Rows independent examples: what the model sees of each, and what it
+// should have said.
 type Batch struct {
-	Rows, Steps int
-	Inputs      []int32
-	Targets     []int32
+	Rows            int
+	Inputs, Targets Array
 }
 
-// Validate reports whether the batch has the lengths it claims and only ids
-// below vocab.
-func (b Batch) Validate(vocab int) error {
-	if b.Rows <= 0 || b.Steps <= 0 || b.Rows > MaxTokens || b.Steps > MaxTokens/b.Rows {
-		return fmt.Errorf("batch: %d rows of %d steps, want 1 to %d tokens", b.Rows, b.Steps, MaxTokens)
-	}
-	n := b.Rows * b.Steps
-	if len(b.Inputs) != n || len(b.Targets) != n {
-		return fmt.Errorf("batch: %d inputs and %d targets for %d rows of %d steps", len(b.Inputs), len(b.Targets), b.Rows, b.Steps)
-	}
-	if err := checkIDs("input", b.Inputs, vocab); err != nil {
-		return err
-	}
-	return checkIDs("target", b.Targets, vocab)
+// Array holds an array of the same shape for each row of a batch, row after row
+// and row-major: either ids, such as tokens and classes, or reals, such as pixels
+// and columns of a table. Its length is Rows times the product of Shape.
+type Array struct {
+	Shape []int     // of one row; empty is one value
+	IDs   []int32   // nil if there are reals
+	Reals []float32 // finite; nil if there are ids
 }
 
-func checkIDs(what string, ids []int32, vocab int) error {
-	for i, id := range ids {
-		if id < 0 || int(id) >= vocab {
-			return fmt.Errorf("batch: %s %d is token %d, vocabulary has %d", what, i, id, vocab)
+// Tokens returns a batch of sequences of steps token ids: targets[r·steps+t] is
+// what should have been predicted of row r after inputs[r·steps+t].
+func Tokens(rows, steps int, inputs, targets []int32) Batch {
+	shape := []int{steps}
+	return Batch{Rows: rows, Inputs: Array{Shape: shape, IDs: inputs}, Targets: Array{Shape: shape, IDs: targets}}
+}
+
+// NumTargets returns how many values the loss is the mean over: the tokens of a
+// text, the rows of a classification.
+func (b Batch) NumTargets() int { return len(b.Targets.IDs) + len(b.Targets.Reals) }
+
+// Port is what an engine takes for one array of a batch.
+type Port struct {
+	Shape []int // of one row
+	// Series says that the first dimension is time and may be shorter. If both
+	// ports of an engine are series, inputs and targets have the same length.
+	Series bool
+	Limit  int // ids are below it; zero takes reals
+}
+
+// Validate reports whether the batch is one that those ports take.
+func (b Batch) Validate(inputs, targets Port) error {
+	if b.Rows < 1 || b.Rows > MaxIDs {
+		return fmt.Errorf("batch: %d rows, want 1 to %d", b.Rows, MaxIDs)
+	}
+	if err := b.Inputs.validate(b.Rows, inputs); err != nil {
+		return fmt.Errorf("batch: inputs: %w", err)
+	}
+	if err := b.Targets.validate(b.Rows, targets); err != nil {
+		return fmt.Errorf("batch: targets: %w", err)
+	}
+	if inputs.Series && targets.Series && b.Inputs.Shape[0] != b.Targets.Shape[0] {
+		return fmt.Errorf("batch: targets: %d steps, the inputs have %d", b.Targets.Shape[0], b.Inputs.Shape[0])
+	}
+	return nil
+}
+
+func (a Array) validate(rows int, p Port) error {
+	if !p.fits(a.Shape) {
+		return fmt.Errorf("rows of shape %v, want %v", a.Shape, p)
+	}
+	kind, most, has, others := "ids", MaxIDs, len(a.IDs), len(a.Reals)
+	if p.Limit == 0 {
+		kind, most, has, others = "reals", MaxReals, others, has
+	}
+	n := rows
+	for _, d := range a.Shape {
+		if n > most/d {
+			return fmt.Errorf("%d rows of shape %v, want at most %d %s", rows, a.Shape, most, kind)
+		}
+		n *= d
+	}
+	if has != n || others != 0 {
+		return fmt.Errorf("%d ids and %d reals for %d rows of shape %v, want %d %s", len(a.IDs), len(a.Reals), rows, a.Shape, n, kind)
+	}
+	for i, id := range a.IDs {
+		if id < 0 || int(id) >= p.Limit {
+			return fmt.Errorf("value %d is id %d, want 0 to %d", i, id, p.Limit-1)
+		}
+	}
+	for i, x := range a.Reals {
+		if v := float64(x); math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("value %d is %v", i, v)
 		}
 	}
 	return nil
+}
+
+// fits tells whether a row may have that shape.
+func (p Port) fits(shape []int) bool {
+	if len(shape) != len(p.Shape) {
+		return false
+	}
+	for i, d := range shape {
+		if shorter := i == 0 && p.Series && d < p.Shape[0]; d < 1 || d != p.Shape[i] && !shorter {
+			return false
+		}
+	}
+	return true
+}
+
+// String returns the shape in words.
+func (p Port) String() string {
+	if p.Series {
+		return fmt.Sprintf("at most %v", p.Shape)
+	}
+	return fmt.Sprint(p.Shape)
 }

@@ -1,14 +1,14 @@
 // Package engine holds the words that all training engines share: a batch of
-// tokens, the settings of one optimizer step, and what an engine can do. It
+// examples, the settings of one optimizer step, and what an engine can do. It
 // trains nothing itself; [lode/engine/cpu] does, and package enginetest holds
 // the conformance kit that every engine must pass.
 //
-// Read it in this order: [Batch] is what goes in, [Hyper] how one AdamW step is
-// taken, [Engine] what a trainer offers.
+// Read it in this order: [Batch] is what goes in, [Port] what of that an engine
+// takes, [Hyper] how one AdamW step is taken, [Engine] what a trainer offers.
 //
 // Units and shapes: losses are natural logarithms (nats), averaged over all
-// targets of a batch. A batch has Rows independent sequences of Steps tokens
-// each, row-major. Parameters, gradients and optimizer moments have length D in
+// targets of a batch. A batch has Rows independent rows of one shape, row-major:
+// sequences of tokens, pictures, lines of a table. Parameters, gradients and optimizer moments have length D in
 // the order of [Engine.Layout]; they cross the border chunk by chunk.
 //
 // Ownership: an engine never keeps a slice it was handed. An Engine belongs to

@@ -19,6 +19,9 @@ type Engine interface {
 	// Layout names the parameters.
 	Layout() tensor.Layout
 
+	// Takes says which batches the engine takes; it refuses all others.
+	Takes() (inputs, targets Port)
+
 	// Reader and Writer give and take parameters. Writing leaves the
 	// optimizer's state as it is.
 	tensor.Reader

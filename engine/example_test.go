@@ -7,7 +7,16 @@ import (
 )
 
 func ExampleBatch_Validate() {
-	b := engine.Batch{Rows: 1, Steps: 3, Inputs: []int32{7, 8, 9}, Targets: []int32{8, 9, 256}}
-	fmt.Println(b.Validate(256))
-	// Output: batch: target 2 is token 256, vocabulary has 256
+	bytes := engine.Port{Shape: []int{64}, Series: true, Limit: 256} // up to 64 of them a row
+	fmt.Println(engine.Tokens(1, 3, []int32{7, 8, 9}, []int32{8, 9, 256}).Validate(bytes, bytes))
+
+	pixels, class := engine.Port{Shape: []int{2, 2}}, engine.Port{Limit: 10}
+	fmt.Println(engine.Batch{
+		Rows:    1,
+		Inputs:  engine.Array{Shape: []int{2, 2}, Reals: []float32{0, 0.5, 0.5, 1}},
+		Targets: engine.Array{IDs: []int32{7}},
+	}.Validate(pixels, class))
+	// Output:
+	// batch: targets: value 2 is id 256, want 0 to 255
+	// <nil>
 }

@@ -25,7 +25,7 @@ type Assigned struct {
 func (a Assigned) Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
 	return func(yield func(engine.Batch, error) bool) {
 		for b, err := range a.Plan.Batches(ctx, a.Source, a.Plan.Duty(seed, workers, worker)) {
-			if !yield(engine.Batch(b), err) {
+			if !yield(tokens(b, err)) {
 				return
 			}
 		}
@@ -34,19 +34,21 @@ func (a Assigned) Batches(ctx context.Context, seed protocol.Digest, workers, wo
 
 // Sample draws a batch of so many rows from the training text.
 func (a Assigned) Sample(ctx context.Context, seed protocol.Digest, rows int) (engine.Batch, error) {
-	b, err := a.Plan.Sample(ctx, a.Source, seed, rows, data.Training)
-	return engine.Batch(b), err
+	return tokens(a.Plan.Sample(ctx, a.Source, seed, rows, data.Training))
 }
 
 // HeldOut draws a batch of so many rows from the text that is never trained on.
 func (a Assigned) HeldOut(ctx context.Context, seed protocol.Digest, rows int) (engine.Batch, error) {
-	b, err := a.Plan.Sample(ctx, a.Source, seed, rows, data.HeldOut)
-	return engine.Batch(b), err
+	return tokens(a.Plan.Sample(ctx, a.Source, seed, rows, data.HeldOut))
 }
 
 // Examine draws a batch of so many rows from blocks of a worker's duty, after the
 // fact.
 func (a Assigned) Examine(ctx context.Context, duty protocol.Digest, workers, worker int, seed protocol.Digest, rows int) (engine.Batch, error) {
-	b, err := a.Plan.Examine(ctx, a.Source, a.Plan.Duty(duty, workers, worker), seed, rows)
-	return engine.Batch(b), err
+	return tokens(a.Plan.Examine(ctx, a.Source, a.Plan.Duty(duty, workers, worker), seed, rows))
+}
+
+// tokens passes a batch of text on as engines take it.
+func tokens(b data.Batch, err error) (engine.Batch, error) {
+	return engine.Tokens(b.Rows, b.Steps, b.Inputs, b.Targets), err
 }

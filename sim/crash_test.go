@@ -36,7 +36,7 @@ func (s *steady) update(ctx context.Context, f *round.Summary) (*gradient.Update
 		if err != nil {
 			return nil, nil, err
 		}
-		if _, err := s.engine.Step(engine.Batch(b), r.Hyper(f.Round)); err != nil {
+		if _, err := s.engine.Step(engine.Tokens(b.Rows, b.Steps, b.Inputs, b.Targets), r.Hyper(f.Round)); err != nil {
 			return nil, nil, err
 		}
 	}

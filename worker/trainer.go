@@ -305,7 +305,7 @@ func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, t
 			return 0, 0, err
 		}
 		loss += l
-		tokens += uint32(b.Rows * b.Steps)
+		tokens += uint32(b.NumTargets())
 		done++
 	}
 	return loss / float64(max(done, 1)), tokens, nil

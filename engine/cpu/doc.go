@@ -14,7 +14,7 @@
 // It does not decide what to train on, when to stop or what to send; it knows no
 // files and no network.
 //
-// Shapes: N tokens are Rows·Steps of the batch; activations are [N, width],
+// Shapes: N is Rows·T, the tokens of a batch; activations are [N, width],
 // row-major; weights are [out, in]. The weights of adjacent projections (query,
 // key and value; gate and up) are used as one matrix.
 //

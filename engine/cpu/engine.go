@@ -65,6 +65,12 @@ func (e *Engine) Model() model.Llama { return e.arch }
 // Layout implements engine.Engine.
 func (e *Engine) Layout() tensor.Layout { return e.layout }
 
+// Takes implements engine.Engine: sequences of token ids within the context.
+func (e *Engine) Takes() (inputs, targets engine.Port) {
+	tokens := engine.Port{Shape: []int{e.arch.Context}, Series: true, Limit: e.arch.Vocab}
+	return tokens, tokens
+}
+
 // ReadChunk implements tensor.Reader over the parameters.
 func (e *Engine) ReadChunk(c tensor.Chunk, dst []float32) error {
 	return e.move(c, dst, e.params, false)
@@ -119,13 +125,10 @@ func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
 	if e.closed {
 		return 0, engine.ErrClosed
 	}
-	if err := b.Validate(e.arch.Vocab); err != nil {
+	if err := b.Validate(e.Takes()); err != nil {
 		return 0, err
 	}
-	if b.Steps > e.arch.Context {
-		return 0, fmt.Errorf("cpu: batch of %d steps, model has a context of %d", b.Steps, e.arch.Context)
-	}
-	g, err := e.graph(shape{b.Rows, b.Steps, train})
+	g, err := e.graph(shape{b.Rows, b.Inputs.Shape[0], train})
 	if err != nil {
 		return 0, err
 	}

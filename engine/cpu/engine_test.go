@@ -11,14 +11,14 @@ import (
 )
 
 func testBatch(r *rand.Rand, rows, steps, vocab int) engine.Batch {
-	b := engine.Batch{Rows: rows, Steps: steps, Inputs: make([]int32, rows*steps), Targets: make([]int32, rows*steps)}
+	inputs, targets := make([]int32, rows*steps), make([]int32, rows*steps)
 	x := r.IntN(vocab)
-	for i := range b.Inputs {
-		b.Inputs[i] = int32(x)
+	for i := range inputs {
+		inputs[i] = int32(x)
 		x = (x*5 + 7 + r.IntN(3)) % vocab
-		b.Targets[i] = int32(x)
+		targets[i] = int32(x)
 	}
-	return b
+	return engine.Tokens(rows, steps, inputs, targets)
 }
 
 func newEngine(tb testing.TB, m model.Llama, opt Options) *Engine {

@@ -19,7 +19,7 @@ func Example() {
 	if err := m.Init([32]byte{1}, e); err != nil {
 		log.Fatal(err)
 	}
-	b := engine.Batch{Rows: 1, Steps: 4, Inputs: []int32{1, 2, 3, 4}, Targets: []int32{2, 3, 4, 5}}
+	b := engine.Tokens(1, 4, []int32{1, 2, 3, 4}, []int32{2, 3, 4, 5})
 	var loss float64
 	for range 40 {
 		if loss, err = e.Step(b, engine.Hyper{Rate: 1e-2}); err != nil {

@@ -203,7 +203,7 @@ func (f foreign) apart(t *testing.T, m model.Llama, params tensor.Flat) (logits,
 	// The loss of token n is what it adds to the sum over the prefix before it.
 	before := 0.0
 	for i, want := range f.losses() {
-		mean, err := e.Loss(engine.Batch{Rows: 1, Steps: i + 1, Inputs: f.Tokens[:i+1], Targets: f.Tokens[1 : i+2]})
+		mean, err := e.Loss(engine.Tokens(1, i+1, f.Tokens[:i+1], f.Tokens[1:i+2]))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,10 +31,10 @@ func TestWindowMatchesGraph(t *testing.T) {
 			t.Fatal(err)
 		}
 		w, got := e.newWindow(), 0.0
-		for i, id := range b.Inputs {
+		for i, id := range b.Inputs.IDs {
 			w.feed(id)
 			logits := w.score()
-			target := logits[b.Targets[i]]
+			target := logits[b.Targets.IDs[i]]
 			top, sum := kernel.Softmax(logits, 1)
 			got += float64(top) + math.Log(float64(sum)) - float64(target)
 		}
@@ -83,11 +83,11 @@ func generate(t *testing.T, e *Engine, n int, opt Sampling) (out []int32) {
 func TestGenerateLearntText(t *testing.T) {
 	m := smallModel()
 	e := newEngine(t, m, Options{})
-	b := engine.Batch{Rows: 4, Steps: 16}
+	inputs, targets := make([]int32, 64), make([]int32, 64)
 	for i := range 64 { // count upwards
-		b.Inputs = append(b.Inputs, int32(i%m.Vocab))
-		b.Targets = append(b.Targets, int32((i+1)%m.Vocab))
+		inputs[i], targets[i] = int32(i%m.Vocab), int32((i+1)%m.Vocab)
 	}
+	b := engine.Tokens(4, 16, inputs, targets)
 	for range 150 {
 		if _, err := e.Step(b, engine.Hyper{Rate: 5e-3}); err != nil {
 			t.Fatal(err)

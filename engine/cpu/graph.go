@@ -28,8 +28,8 @@ type shape struct {
 
 // run computes the loss of b, which has the graph's shape.
 func (g *graph) run(b engine.Batch) (float64, error) {
-	copy(g.inputs, b.Inputs)
-	copy(g.targets, b.Targets)
+	copy(g.inputs, b.Inputs.IDs)
+	copy(g.targets, b.Targets.IDs)
 	defer g.vm.Reset()
 	if err := g.vm.RunAll(); err != nil {
 		return 0, fmt.Errorf("graph: run: %w", err)

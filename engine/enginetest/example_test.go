@@ -16,7 +16,7 @@ func ExampleReference() {
 		log.Fatal(err)
 	}
 	// With all parameters zero every token is equally likely.
-	b := engine.Batch{Rows: 1, Steps: 2, Inputs: []int32{0, 1}, Targets: []int32{1, 2}}
+	b := engine.Tokens(1, 2, []int32{0, 1}, []int32{1, 2})
 	fmt.Printf("%.4f\n", r.Loss(b))
 	// Output: 1.3863
 }

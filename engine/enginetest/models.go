@@ -23,12 +23,12 @@ func models() map[string]model.Llama {
 // Batch returns a batch of a language that can be learnt: each id decides the
 // next up to a little noise.
 func Batch(r *rand.Rand, m model.Llama, rows, steps int) engine.Batch {
-	b := engine.Batch{Rows: rows, Steps: steps}
+	var inputs, targets []int32
 	id := r.IntN(m.Vocab)
 	for range rows * steps {
-		b.Inputs = append(b.Inputs, int32(id))
+		inputs = append(inputs, int32(id))
 		id = (3*id + 1 + r.IntN(3)) % m.Vocab
-		b.Targets = append(b.Targets, int32(id))
+		targets = append(targets, int32(id))
 	}
-	return b
+	return engine.Tokens(rows, steps, inputs, targets)
 }

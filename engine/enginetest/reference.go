@@ -52,13 +52,13 @@ func (r *Reference) Gradient(b engine.Batch) float64 {
 }
 
 func (r *Reference) run(b engine.Batch, back bool) float64 {
-	sum := 0.0
+	sum, steps := 0.0, b.Inputs.Shape[0]
 	for row := range b.Rows {
-		lo, hi := row*b.Steps, (row+1)*b.Steps
-		s := sequence{Reference: r, share: 1 / float64(b.Rows*b.Steps)}
-		sum += s.run(b.Inputs[lo:hi], b.Targets[lo:hi], back)
+		lo, hi := row*steps, (row+1)*steps
+		s := sequence{Reference: r, share: 1 / float64(b.NumTargets())}
+		sum += s.run(b.Inputs.IDs[lo:hi], b.Targets.IDs[lo:hi], back)
 	}
-	return sum / float64(b.Rows*b.Steps)
+	return sum / float64(b.NumTargets())
 }
 
 // Step takes one AdamW step and returns the loss before it.

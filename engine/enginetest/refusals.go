@@ -100,14 +100,17 @@ func (k kit) badInput(t *testing.T) {
 	state, params := save(t, e), snapshot(t, e)
 	good := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 2, 4)
 	for name, spoil := range map[string]func(*engine.Batch, *engine.Hyper){
-		"no rows":         func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Batch{Steps: 4} },
-		"negative":        func(b *engine.Batch, _ *engine.Hyper) { b.Rows, b.Steps = -2, -4 },
-		"huge":            func(b *engine.Batch, _ *engine.Hyper) { b.Rows, b.Steps = math.MaxInt, 2 },
-		"short inputs":    func(b *engine.Batch, _ *engine.Hyper) { b.Inputs = b.Inputs[1:] },
-		"long targets":    func(b *engine.Batch, _ *engine.Hyper) { b.Targets = append(b.Targets, 0) },
-		"input too large": func(b *engine.Batch, _ *engine.Hyper) { b.Inputs = ids(b, k.model.Vocab) },
-		"target below 0":  func(b *engine.Batch, _ *engine.Hyper) { b.Targets = ids(b, -1) },
+		"nothing":         func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Batch{} },
+		"negative":        func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Tokens(-2, -4, b.Inputs.IDs, b.Targets.IDs) },
+		"huge":            func(b *engine.Batch, _ *engine.Hyper) { b.Rows = math.MaxInt },
+		"flat":            func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.Shape = nil },
+		"short inputs":    func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = b.Inputs.IDs[1:] },
+		"long targets":    func(b *engine.Batch, _ *engine.Hyper) { b.Targets.IDs = append(b.Targets.IDs, 0) },
+		"reals":           func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs, b.Inputs.Reals = nil, make([]float32, 8) },
+		"input too large": func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = ids(b, k.model.Vocab) },
+		"target below 0":  func(b *engine.Batch, _ *engine.Hyper) { b.Targets.IDs = ids(b, -1) },
 		"beyond context":  func(b *engine.Batch, _ *engine.Hyper) { *b = long(k.model.Context + 1) },
+		"uneven":          func(b *engine.Batch, _ *engine.Hyper) { b.Targets = long(1).Targets; b.Targets.IDs = []int32{0, 0} },
 		"negative rate":   func(_ *engine.Batch, h *engine.Hyper) { h.Rate = -1 },
 		"rate NaN":        func(_ *engine.Batch, h *engine.Hyper) { h.Rate = float32(math.NaN()) },
 		"beta 1":          func(_ *engine.Batch, h *engine.Hyper) { h.Beta2 = 1 },
@@ -135,13 +138,13 @@ func (k kit) badInput(t *testing.T) {
 
 // ids returns the batch's inputs with the last one replaced.
 func ids(b *engine.Batch, last int) []int32 {
-	out := append([]int32(nil), b.Inputs...)
+	out := append([]int32(nil), b.Inputs.IDs...)
 	out[len(out)-1] = int32(last)
 	return out
 }
 
 func long(steps int) engine.Batch {
-	return engine.Batch{Rows: 1, Steps: steps, Inputs: make([]int32, steps), Targets: make([]int32, steps)}
+	return engine.Tokens(1, steps, make([]int32, steps), make([]int32, steps))
 }
 
 // notFinite parameters must give an error and move nothing.

@@ -127,17 +127,17 @@ func (w *windows) piece(ctx context.Context, i int) ([]byte, error) {
 
 // batch returns rows of the measured windows from number at on.
 func (w *windows) batch(ctx context.Context, at, rows int) (engine.Batch, error) {
-	b := engine.Batch{Rows: rows, Steps: w.steps, Inputs: make([]int32, rows*w.steps), Targets: make([]int32, rows*w.steps)}
+	inputs, targets := make([]int32, rows*w.steps), make([]int32, rows*w.steps)
 	for r := range rows {
 		i := int(int64(at+r) * int64(w.all) / int64(w.num)) // window of all
 		text, err := w.piece(ctx, w.text.Plan.Training()+i/w.each)
 		if err != nil {
-			return b, err
+			return engine.Batch{}, err
 		}
 		text = text[i%w.each*w.steps:][:w.steps+1]
 		for t := range w.steps {
-			b.Inputs[r*w.steps+t], b.Targets[r*w.steps+t] = int32(text[t]), int32(text[t+1])
+			inputs[r*w.steps+t], targets[r*w.steps+t] = int32(text[t]), int32(text[t+1])
 		}
 	}
-	return b, nil
+	return engine.Tokens(rows, w.steps, inputs, targets), nil
 }

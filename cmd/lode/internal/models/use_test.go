@@ -124,11 +124,11 @@ func TestEvaluate(t *testing.T) {
 			t.Fatal(err)
 		}
 		for at := 0; at+16+1 <= len(b); at += 16 {
-			w := engine.Batch{Rows: 1, Steps: 16}
+			inputs, targets := make([]int32, 16), make([]int32, 16)
 			for j := range 16 {
-				w.Inputs, w.Targets = append(w.Inputs, int32(b[at+j])), append(w.Targets, int32(b[at+j+1]))
+				inputs[j], targets[j] = int32(b[at+j]), int32(b[at+j+1])
 			}
-			loss, err := l.Engine.Loss(w)
+			loss, err := l.Engine.Loss(engine.Tokens(1, 16, inputs, targets))
 			if err != nil {
 				t.Fatal(err)
 			}
