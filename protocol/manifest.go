@@ -56,6 +56,9 @@ type Data struct {
 	HeldOut   uint32   // last share of the corpus kept from training and scoring, Q16
 }
 
+// MaxBatch bounds the tokens of one batch, in training and in scoring.
+const MaxBatch = 1 << 20
+
 // Train says how workers train between two merges.
 type Train struct {
 	_           struct{} `cbor:",toarray"`
@@ -170,6 +173,13 @@ func (m Manifest) Validate() error {
 	m.Data.validate(check, within)
 	m.Train.validate(check, within)
 	check(m.Train.Steps <= m.Model.Context, "train.steps", "is %d, longer than the model's context of %d", m.Train.Steps, m.Model.Context)
+	for _, b := range []struct {
+		field string
+		rows  uint32
+	}{{"train.rows", m.Train.Rows}, {"score.rows", m.Score.Rows}, {"score.held_out", m.Score.HeldOut}} {
+		tokens := uint64(b.rows) * uint64(m.Train.Steps)
+		check(tokens <= MaxBatch, b.field, "is %d, which makes batches of %d tokens, at most %d", b.rows, tokens, MaxBatch)
+	}
 	need := uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1
 	check(uint64(m.Data.Piece) >= need, "data.piece", "is %d bytes, but a row trains on %d in a round", m.Data.Piece, need)
 	m.Update.validate(check, within)

@@ -94,6 +94,10 @@ func TestManifestFaults(t *testing.T) {
 		{"train.rows", func(m *Manifest) { m.Train.Rows = 0 }},
 		{"train.steps", func(m *Manifest) { m.Train.Steps = 1 }},
 		{"train.steps", func(m *Manifest) { m.Train.Steps = 65 }},
+		{"train.rows", func(m *Manifest) { m.Train.Rows = MaxBatch/64 + 1 }},
+		{"train.rows", func(m *Manifest) { m.Train.Rows, m.Train.Steps = 1e5, 1e6 }},
+		{"score.rows", func(m *Manifest) { m.Score.Rows = MaxBatch/64 + 1 }},
+		{"score.held_out", func(m *Manifest) { m.Score.HeldOut = MaxBatch/64 + 1 }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = 0 }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = nan }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = inf }},
@@ -148,6 +152,14 @@ func TestManifestFaults(t *testing.T) {
 		if got := fields(t, m.Validate()); !slices.Contains(got, c.field) {
 			t.Errorf("a fault of %s is reported as one of %v", c.field, got)
 		}
+	}
+}
+
+func TestLargestBatches(t *testing.T) {
+	m := testManifest()
+	m.Train.Rows, m.Score.Rows, m.Score.HeldOut = MaxBatch/64, MaxBatch/64, MaxBatch/64
+	if err := m.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 	"lode/tensor"
 )
 
+// Engines take every batch that a manifest may ask for.
+const _ = uint(engine.MaxIDs - protocol.MaxBatch)
+
 // Rules are a manifest's rules in the terms of the packages that follow them.
 type Rules struct {
 	Manifest protocol.Manifest

@@ -132,7 +132,7 @@ var training = []field{
 	row("train.inner_steps", whole, func(p *Plan) *uint32 { return &p.Run.Train.InnerSteps },
 		"Optimizer steps between two merges.", "rounds of seconds on a processor; with more, traffic is rarer and merges are older"),
 	row("train.rows", whole, func(p *Plan) *uint32 { return &p.Run.Train.Rows },
-		"Sequences in a batch.", "a batch of 512 tokens"),
+		"Sequences in a batch; a batch has at most 1,048,576 tokens.", "a batch of 512 tokens"),
 	row("train.steps", whole, func(p *Plan) *uint32 { return &p.Run.Train.Steps },
 		"Tokens of a training sequence; at most model.context.", "attention stays cheap on a processor"),
 	row("train.rate", number, func(p *Plan) *float64 { return &p.Run.Train.Rate },
