@@ -17,15 +17,16 @@ import (
 
 const module = "lode"
 
-// A floor's number is ten times the one in the sketch in doc.go; aggregation
-// stands half a floor above gradient, replica half a floor above the machines.
+// A floor's number is ten times the one in the sketch in doc.go; aggregation and
+// engine stand half a floor above gradient, replica half a floor above the
+// machines.
 var floors = map[int][]string{
 	10: {"protocol", "tensor"},
 	20: {
 		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma",
-		"engine/...", "checkpoints/...", "transport", "data", "coordinator/journal",
+		"checkpoints/...", "transport", "data", "coordinator/journal",
 	},
-	25: {"aggregation"},
+	25: {"aggregation", "engine/..."},
 	30: {"validator/score", "yuma/ledger"},
 	40: {"coordinator/round"},
 	45: {"replica"},
@@ -218,6 +219,7 @@ func TestArrowRulesBite(t *testing.T) {
 		{"aggregation", "gradient", true},
 		{"aggregation", "gradient/column", true},
 		{"gradient", "gradient/column", true},
+		{"engine", "gradient", true},
 		{"engine/cpu", "engine/kernel", true},
 		{"coordinator/round", "validator/score", true},
 		{"validator", "validator/score", true},
@@ -231,6 +233,9 @@ func TestArrowRulesBite(t *testing.T) {
 		{"sim", "engine/enginetest", false},
 		{"cmd/lode", "nowhere/kittest", false},
 		{"gradient", "aggregation", false},
+		{"gradient", "engine", false},
+		{"engine", "aggregation", false},
+		{"data", "engine", false},
 		{"protocol", "tensor", false},
 		{"data", "checkpoints", false},
 		{"coordinator", "coordinator/journal", true},

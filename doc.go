@@ -12,7 +12,8 @@
 //	floor 4  coordinator/round                       pure machine
 //	floor 3  validator/score   yuma/ledger           pure machines
 //	floor 2  gradient ← aggregation   privacy   yuma pure arithmetic
-//	         engine/…  checkpoints/…  transport  data  coordinator/journal   edges
+//	         gradient ← engine/…                     edges
+//	         checkpoints/…  transport  data  coordinator/journal
 //	floor 1  protocol   tensor                       words and numbers of everyone
 //
 // Floor 1. protocol holds identities, digests, messages, the record and their one
@@ -24,7 +25,8 @@
 // aggregation merges accepted updates into one step, in integers. privacy clips,
 // adds noise and masks. yuma turns the weights that validators set into pay.
 // engine trains and measures models, with one folder below it for each part of
-// that. checkpoints keeps models in stores and gets them back verified, with the
+// that; it stands half a floor above gradient, as aggregation does, since a device
+// compresses updates where its parameters live. checkpoints keeps models in stores and gets them back verified, with the
 // file format below it. transport carries messages and payloads over QUIC. data
 // cuts corpora into pieces and says who trains on which. coordinator/journal keeps
 // the record on disk.

@@ -4,17 +4,20 @@
 // the conformance kit that every engine must pass.
 //
 // Read it in this order: [Batch] is what goes in, [Port] what of that an engine
-// takes, [Hyper] how one AdamW step is taken, [Engine] what a trainer offers.
+// takes, [Hyper] how one AdamW step is taken, [Engine] what a trainer offers,
+// [Vector] how its numbers are held without moving them.
 //
 // Units and shapes: losses are natural logarithms (nats), averaged over all
 // targets of a batch. A batch has Rows independent rows of one shape, row-major:
-// sequences of tokens, pictures, lines of a table. Parameters, gradients and optimizer moments have length D in
-// the order of [Engine.Layout]; they cross the border chunk by chunk.
+// sequences of tokens, pictures, lines of a table. Parameters, gradients and
+// other vectors have length D in the order of [Engine.Layout]; they cross the
+// border chunk by chunk.
 //
 // Ownership: an engine never keeps a slice it was handed. An Engine belongs to
-// one goroutine at a time.
+// one goroutine at a time, with its vectors.
 //
-// Optional abilities, found by type assertion when an engine has them: none are
-// defined yet. Two are foreseen: compressing an update on the device that holds
-// it, and training only a subset of the parameters.
+// Optional abilities are found by type assertion in the functions that need
+// them, which work for every engine: [Compress] asks for a [Compressor], so that
+// an update leaves a device compressed, and [Dots] for a [Dotter], so that only
+// numbers leave it. An ability changes no bit of a result.
 package engine

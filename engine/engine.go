@@ -9,8 +9,17 @@ import (
 	"lode/tensor"
 )
 
-// ErrClosed is returned by every method of an engine after Close.
+// ErrClosed is returned by every method of an engine and of its vectors after
+// Close.
 var ErrClosed = errors.New("engine is closed")
+
+// Vector is D values in layout order that live where their engine works: in
+// memory, or on a device. It is used with that engine alone and by the same
+// goroutine, and ends with it.
+type Vector interface {
+	tensor.Reader
+	tensor.Writer
+}
 
 // Engine trains one model. A method that returns an error has changed nothing,
 // unless its comment says otherwise. Methods must not be called at the same
@@ -22,25 +31,28 @@ type Engine interface {
 	// Takes says which batches the engine takes; it refuses all others.
 	Takes() (inputs, targets Port)
 
-	// Reader and Writer give and take parameters. Writing leaves the
-	// optimizer's state as it is.
-	tensor.Reader
-	tensor.Writer
+	// Params returns the parameters. Writing them leaves the optimizer's state as
+	// it is.
+	Params() Vector
+
+	// Grad returns the gradient that Step or Gradient computed last.
+	Grad() tensor.Reader
+
+	// NewVector returns a vector of zeros beside the parameters, for whatever
+	// its owner likes. It cannot be given back before Close.
+	NewVector() (Vector, error)
 
 	// Step computes the gradient of the mean loss over b, takes one AdamW step
 	// and returns the loss before it. A loss or gradient that is not finite is
-	// an error and moves nothing.
+	// an error and moves nothing but Grad.
 	Step(b Batch, h Hyper) (loss float64, err error)
 
 	// Loss returns the mean loss over b.
 	Loss(b Batch) (float64, error)
 
-	// Gradient returns the mean loss over b and leaves its gradient in the
-	// engine, for ReadGradient, until the next Step, Gradient or Close.
+	// Gradient returns the mean loss over b and leaves its gradient in Grad. An
+	// error may spoil Grad.
 	Gradient(b Batch) (loss float64, err error)
-
-	// ReadGradient fills dst, of length c.Len, with the gradient last computed.
-	ReadGradient(c tensor.Chunk, dst []float32) error
 
 	// WriteState writes the optimizer's state: moments and step count, not
 	// parameters. ReadState takes it back, checks it and reads no byte more.

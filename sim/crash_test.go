@@ -29,7 +29,7 @@ type steady struct {
 
 func (s *steady) update(ctx context.Context, f *round.Summary) (*gradient.Update, tensor.Flat, error) {
 	l, r := s.y.rules.Layout, s.y.rules
-	if err := tensor.Copy(l, s.engine, s.model.Params); err != nil {
+	if err := tensor.Copy(l, s.engine.Params(), s.model.Params); err != nil {
 		return nil, nil, err
 	}
 	for b, err := range s.y.plan.Batches(ctx, s.y.source, s.y.plan.Duty(f.Seed, 1, 0)) {
@@ -41,7 +41,7 @@ func (s *steady) update(ctx context.Context, f *round.Summary) (*gradient.Update
 		}
 	}
 	a := make(tensor.Flat, l.Len())
-	if err := tensor.Copy(l, a, s.engine); err != nil {
+	if err := tensor.Copy(l, a, s.engine.Params()); err != nil {
 		return nil, nil, err
 	}
 	beta := float32(r.Manifest.Update.Decay) / 65536

@@ -17,7 +17,6 @@ import (
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
-	"lode/tensor"
 )
 
 // task is one duty with the round it belongs to, as it stood then.
@@ -41,7 +40,6 @@ type judge struct {
 	merged  *replica.Merged
 	sealing protocol.Round // round that merged belongs to
 	vows    vows
-	grad    tensor.Flat // of the evaluation batch, length D
 
 	mu    sync.Mutex
 	todo  []task

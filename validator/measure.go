@@ -31,15 +31,11 @@ func (j *judge) score(ctx context.Context, r *round.Round) (*protocol.Sheet, err
 	salt := protocol.Hash("sheet salt", j.cfg.Key.Seed(), j.cfg.Rules.Run[:], r.Eval[:])
 	sheet := &protocol.Sheet{Seed: r.Eval, Salt: [16]byte(salt[:16]), Rows: make([]protocol.Row, len(updates))}
 	sheet.Loss, _ = protocol.ToNanoNats(loss)
-	past, err := j.past()
+	dots, past, err := j.products(updates)
 	if err != nil {
 		return nil, err
 	}
-	dots := make([]float64, len(updates))
 	for i, u := range updates {
-		if dots[i], err = gradient.Dot(u, j.grad); err != nil {
-			return nil, err
-		}
 		first, err := past.novel(u, dots[i])
 		if err != nil {
 			return nil, err
@@ -66,26 +62,40 @@ func (j *judge) evalBatch(ctx context.Context, r *round.Round) (engine.Batch, er
 	return j.cfg.Text.Sample(ctx, r.Eval, int(j.cfg.Rules.Manifest.Score.Rows))
 }
 
-// gradient puts the model into the engine and leaves the batch's gradient in
-// j.grad.
-func (j *judge) gradient(b engine.Batch) (loss float64, err error) {
-	e, l := j.cfg.Engine, j.cfg.Rules.Layout
-	if err := tensor.Copy(l, e, j.model.Params); err != nil {
-		return 0, err
-	}
-	if loss, err = e.Gradient(b); err != nil {
-		return 0, fmt.Errorf("gradient of the evaluation batch: %w", err)
-	}
-	if j.grad == nil {
-		j.grad = make(tensor.Flat, l.Len())
-	}
-	return loss, tensor.Copy(l, j.grad, gradientOf{e})
+// put sets the engine's parameters.
+func (j *judge) put(params tensor.Reader) error {
+	return tensor.Copy(j.cfg.Rules.Layout, j.cfg.Engine.Params(), params)
 }
 
-// gradientOf reads an engine's gradient as parameters are read.
-type gradientOf struct{ e engine.Engine }
+// gradient puts the model into the engine and computes the batch's gradient there.
+func (j *judge) gradient(b engine.Batch) (loss float64, err error) {
+	if err := j.put(j.model.Params); err != nil {
+		return 0, err
+	}
+	if loss, err = j.cfg.Engine.Gradient(b); err != nil {
+		return 0, fmt.Errorf("gradient of the evaluation batch: %w", err)
+	}
+	return loss, nil
+}
 
-func (g gradientOf) ReadChunk(c tensor.Chunk, dst []float32) error { return g.e.ReadGradient(c, dst) }
+// products returns the products of the updates with the gradient in the engine,
+// and the last merged steps with theirs.
+func (j *judge) products(updates []*gradient.Update) (dots []float64, p past, err error) {
+	n := min(len(j.memory), int(j.cfg.Rules.Manifest.Score.Project))
+	var all []gradient.Vector
+	for _, u := range updates {
+		all = append(all, u)
+	}
+	for _, m := range j.memory[len(j.memory)-n:] {
+		all = append(all, m.step)
+	}
+	if dots, err = engine.Dots(j.cfg.Engine, all); err != nil {
+		return nil, p, err
+	}
+	num := len(updates)
+	p, err = newPast(all[num:], dots[num:])
+	return dots[:num], p, err
+}
 
 // past holds the last merged steps and their functionals.
 type past struct {
@@ -94,19 +104,13 @@ type past struct {
 	gram  [][]float64 // with each other
 }
 
-func (j *judge) past() (p past, err error) {
-	n := min(len(j.memory), int(j.cfg.Rules.Manifest.Score.Project))
-	for _, m := range j.memory[len(j.memory)-n:] {
-		p.steps = append(p.steps, m.step)
-	}
-	p.gs, p.gram = make([]float64, n), make([][]float64, n)
-	for i, s := range p.steps {
-		if p.gs[i], err = gradient.Dot(s, j.grad); err != nil {
-			return p, err
-		}
-		p.gram[i] = make([]float64, n)
+func newPast(steps []gradient.Vector, gs []float64) (past, error) {
+	p := past{steps: steps, gs: gs, gram: make([][]float64, len(steps))}
+	for i, s := range steps {
+		p.gram[i] = make([]float64, len(steps))
 		for k := range i + 1 {
-			if p.gram[i][k], err = gradient.DotVectors(s, p.steps[k]); err != nil {
+			var err error
+			if p.gram[i][k], err = gradient.DotVectors(s, steps[k]); err != nil {
 				return p, err
 			}
 			p.gram[k][i] = p.gram[i][k]
@@ -158,11 +162,12 @@ const auditShare = 4
 // after a quarter of the clipped update alone, times four.
 func (j *judge) audit(r *round.Round, updates []*gradient.Update, b engine.Batch, before float64, sheet *protocol.Sheet) error {
 	for _, i := range r.Audit {
+		params := j.cfg.Engine.Params()
 		var vals [tensor.ChunkLen]float32
 		for c := range j.cfg.Rules.Layout.Chunks() {
 			copy(vals[:c.Len], j.model.Params[c.Offset:])
 			updates[i].SubtractFrom(c, r.Clips[i]/auditShare, vals[:c.Len])
-			if err := j.cfg.Engine.WriteChunk(c, vals[:c.Len]); err != nil {
+			if err := params.WriteChunk(c, vals[:c.Len]); err != nil {
 				return err
 			}
 		}
@@ -173,7 +178,7 @@ func (j *judge) audit(r *round.Round, updates []*gradient.Update, b engine.Batch
 			row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
 		}
 	}
-	return tensor.Copy(j.cfg.Rules.Layout, j.cfg.Engine, j.model.Params)
+	return j.put(j.model.Params)
 }
 
 // examine measures how much better a sample of candidates serves the data they
@@ -191,13 +196,13 @@ func (j *judge) examine(ctx context.Context, r *round.Round, updates []*gradient
 		if _, err := j.cfg.Engine.Gradient(b); err != nil {
 			return fmt.Errorf("examination: %w", err)
 		}
-		own, err := gradient.Dot(updates[i], gradientOf{j.cfg.Engine})
+		own, err := engine.Dots(j.cfg.Engine, []gradient.Vector{updates[i]})
 		if err != nil {
 			return err
 		}
 		row := &sheet.Rows[i]
 		row.Examined = true
-		row.Work, _ = protocol.ToNanoNats(float64((own - dots[i]) * clipped(r.Clips[i])))
+		row.Work, _ = protocol.ToNanoNats(float64((own[0] - dots[i]) * clipped(r.Clips[i])))
 	}
 	return nil
 }

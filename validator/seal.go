@@ -122,7 +122,7 @@ func (j *judge) measure(ctx context.Context, r *round.Round, m *replica.Merged, 
 }
 
 func (j *judge) lossOf(params tensor.Reader, b engine.Batch) (protocol.NanoNats, error) {
-	if err := tensor.Copy(j.cfg.Rules.Layout, j.cfg.Engine, params); err != nil {
+	if err := j.put(params); err != nil {
 		return 0, err
 	}
 	loss, err := j.cfg.Engine.Loss(b)

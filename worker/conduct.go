@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 
 	"lode/coordinator/round"
 	"lode/protocol"
@@ -19,8 +18,7 @@ import (
 type Conduct interface {
 	// Steps returns how many of h inner steps are really taken.
 	Steps(h int) int
-	// Forge may change what is about to be compressed, or fill in a commit of
-	// its own.
+	// Forge may fill in something else to compress, or a commit of its own.
 	Forge(ctx context.Context, t *trainer, s *sent) error
 }
 
@@ -46,6 +44,12 @@ func NewConduct(name string) (Conduct, error) {
 	return nil, fmt.Errorf("no conduct %q (there are %v)", name, conducts)
 }
 
+// honest returns what an honest worker would have compressed.
+func (t *trainer) honest() (tensor.Flat, error) {
+	a := make(tensor.Flat, t.cfg.Rules.Layout.Len())
+	return a, tensor.Copy(t.cfg.Rules.Layout, a, t.a)
+}
+
 // all takes every step.
 type all struct{}
 
@@ -57,7 +61,10 @@ type noise struct{ all }
 
 func (noise) Forge(_ context.Context, t *trainer, s *sent) error {
 	rng := rand.New(rand.NewPCG(binary.LittleEndian.Uint64(t.me[:]), uint64(s.task.round)))
-	s.forged = slices.Clone(s.a)
+	var err error
+	if s.forged, err = t.honest(); err != nil {
+		return err
+	}
 	for c := range t.cfg.Rules.Layout.Chunks() {
 		vals := s.forged[c.Offset : c.Offset+c.Len]
 		rng.Shuffle(len(vals), func(i, j int) { vals[i], vals[j] = vals[j], vals[i] })
@@ -79,16 +86,17 @@ func (freerider) Forge(context.Context, *trainer, *sent) error { return nil }
 // inflate sends its honest work times 3 and times 100 in turn.
 type inflate struct{ all }
 
-func (inflate) Forge(_ context.Context, _ *trainer, s *sent) error {
+func (inflate) Forge(_ context.Context, t *trainer, s *sent) error {
 	factor := float32(3)
 	if s.task.round%2 == 1 {
 		factor = 100
 	}
-	s.forged = slices.Clone(s.a)
+	var err error
+	s.forged, err = t.honest()
 	for i := range s.forged {
 		s.forged[i] *= factor
 	}
-	return nil
+	return err
 }
 
 // copycat sends, in turn, the last merged step, the best update of the round
@@ -112,10 +120,6 @@ func (copycat) Forge(ctx context.Context, t *trainer, s *sent) error {
 	if !ok {
 		return fmt.Errorf("nobody to copy from in round %d", s.task.round)
 	}
-	var err error
-	if s.update, err = t.encode(s.task.round, s.a); err != nil {
-		return err
-	}
 	s.commit, s.sealed.Cipher, s.sealed.Plain = c, c.Cipher, c.Plain
 	return nil
 }
@@ -125,7 +129,7 @@ func (t *trainer) copyStep(ctx context.Context, last *round.Summary, s *sent) er
 	if err != nil {
 		return err
 	}
-	s.forged = make(tensor.Flat, len(s.a))
+	s.forged = make(tensor.Flat, t.cfg.Rules.Layout.Len())
 	for c := range t.cfg.Rules.Layout.Chunks() {
 		vals := s.forged[c.Offset : c.Offset+c.Len]
 		step.SubtractFrom(c, vals)
@@ -155,6 +159,6 @@ func (t *trainer) copyBest(ctx context.Context, last *round.Summary, s *sent) er
 	if err != nil {
 		return err
 	}
-	s.forged = make(tensor.Flat, len(s.a))
+	s.forged = make(tensor.Flat, t.cfg.Rules.Layout.Len())
 	return tensor.Copy(t.cfg.Rules.Layout, s.forged, u)
 }

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"math"
 
+	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -59,12 +60,15 @@ func (t *trainer) save(ctx context.Context) error {
 		Workers: uint32(k.workers), Index: uint32(k.index), Commit: s.commit,
 		Plain: uint64(len(plain)), Optimizer: uint64(opt.Len()),
 	})
-	d := len(s.a)
-	b := make([]byte, 0, 4+len(head)+8*d+len(plain)+opt.Len()+sha256.Size)
+	b := make([]byte, 0, 4+len(head)+8*len(t.model.Params)+len(plain)+opt.Len()+sha256.Size)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
 	b = append(b, head...)
-	b = appendFloats(b, t.model.Params)
-	b = appendFloats(b, s.a)
+	for _, v := range []tensor.Reader{t.model.Params, t.a} {
+		var err error
+		if b, err = appendValues(b, t.cfg.Rules.Layout, v); err != nil {
+			return fmt.Errorf("state of round %d: %w", k.round, err)
+		}
+	}
 	b = append(b, plain...)
 	b = append(b, opt.Bytes()...)
 	sum := sha256.Sum256(b)
@@ -75,11 +79,17 @@ func (t *trainer) save(ctx context.Context) error {
 	return nil
 }
 
-func appendFloats(b []byte, vals []float32) []byte {
-	for _, v := range vals {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+func appendValues(b []byte, l tensor.Layout, from tensor.Reader) ([]byte, error) {
+	var vals [tensor.ChunkLen]float32
+	for c := range l.Chunks() {
+		if err := from.ReadChunk(c, vals[:c.Len]); err != nil {
+			return nil, err
+		}
+		for _, v := range vals[:c.Len] {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
 	}
-	return b
+	return b, nil
 }
 
 // load takes up what an earlier process left, or begins anew. A file that is
@@ -90,7 +100,11 @@ func (t *trainer) load(ctx context.Context) error {
 	if t.model, err = replica.NewModel(t.cfg.Rules); err != nil {
 		return err
 	}
-	t.residual = make(tensor.Flat, len(t.model.Params))
+	for _, v := range []*engine.Vector{&t.residual, &t.a} {
+		if *v, err = t.cfg.Engine.NewVector(); err != nil {
+			return fmt.Errorf("residual: %w", err)
+		}
+	}
 	in, size, err := t.cfg.Files.Get(ctx, stateFile, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -146,9 +160,6 @@ func (t *trainer) restore(b []byte, size int64) error {
 // adopt takes over the checked parts: θ_r, a, the plain update, the optimizer.
 func (t *trainer) adopt(h stateHeader, body []byte) error {
 	d := len(t.model.Params)
-	params, a := make(tensor.Flat, d), make(tensor.Flat, d)
-	readFloats(params, body)
-	readFloats(a, body[4*d:])
 	plain, opt := body[8*d:8*d+int(h.Plain)], body[8*d+int(h.Plain):]
 	update, err := gradient.ParsePlain(t.cfg.Rules.Layout, t.cfg.Rules.Codec(h.Round), plain)
 	if err != nil {
@@ -157,10 +168,16 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	if err := t.cfg.Engine.ReadState(bytes.NewReader(opt)); err != nil {
 		return err
 	}
-	t.model.Params, t.model.Next = params, h.Round
+	if err := writeValues(t.a, t.cfg.Rules.Layout, body[4*d:]); err != nil {
+		return err
+	}
+	if err := writeValues(t.model.Params, t.cfg.Rules.Layout, body); err != nil {
+		return err
+	}
+	t.model.Next = h.Round
 	t.sent = &sent{
-		task: task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)},
-		a:    a, update: update, commit: h.Commit,
+		task:   task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)},
+		update: update, commit: h.Commit,
 	}
 	if sealed := t.cfg.Rules.Seal(t.cfg.Key, h.Round, h.Root, update); sealed.Cipher == h.Commit.Cipher {
 		t.sent.sealed = sealed
@@ -168,8 +185,16 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	return nil
 }
 
-func readFloats(dst []float32, b []byte) {
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+// writeValues is the inverse of appendValues.
+func writeValues(to tensor.Writer, l tensor.Layout, b []byte) error {
+	var vals [tensor.ChunkLen]float32
+	for c := range l.Chunks() {
+		for i := range vals[:c.Len] {
+			vals[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*(c.Offset+i):]))
+		}
+		if err := to.WriteChunk(c, vals[:c.Len]); err != nil {
+			return err
+		}
 	}
+	return nil
 }

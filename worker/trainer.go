@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"lode/coordinator/round"
+	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -28,7 +29,6 @@ type task struct {
 // sent is an update on its way: its verdict decides what the residual becomes.
 type sent struct {
 	task   task
-	a      tensor.Flat // what was to be compressed, length D
 	update *gradient.Update
 	forged tensor.Flat // what is sent instead, nil if honest; length D
 	commit protocol.Commit
@@ -42,7 +42,8 @@ type trainer struct {
 
 	// Owned by run.
 	model    *replica.Model
-	residual tensor.Flat // e before round model.Next, length D
+	residual engine.Vector // e before round model.Next
+	a        engine.Vector // θ_r while it is trained from, then what sent was compressed from
 	sent     *sent
 	newest   *round.Summary // last round applied; nil before the first
 
@@ -149,9 +150,12 @@ func (t *trainer) do(ctx context.Context, k task) error {
 // had committed: nothing of it was sent.
 func (t *trainer) withdraw() {
 	if t.sent != nil {
-		t.residual, t.sent = t.sent.a, nil
+		t.keep()
 	}
 }
+
+// keep makes the whole of a the residual and forgets what was sent of it.
+func (t *trainer) keep() { t.residual, t.a, t.sent = t.a, t.residual, nil }
 
 func (t *trainer) send(ctx context.Context, s *sent) error {
 	if len(s.sealed.Payload) > 0 {
@@ -188,7 +192,9 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 			if err := t.model.Apply(s.Receipt, payload); err != nil {
 				return err
 			}
-			t.settle(s)
+			if err := t.settle(s); err != nil {
+				return err
+			}
 			t.newest = s
 		}
 		done++
@@ -203,39 +209,53 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 }
 
 // settle turns what was sent into the residual that its verdict leaves.
-func (t *trainer) settle(s *round.Summary) {
+func (t *trainer) settle(s *round.Summary) error {
 	if t.sent == nil || t.sent.task.round != s.Round {
-		return
+		return nil
 	}
-	t.residual = t.sent.a
-	// A commit other than this one went out before its roster was dropped, and
-	// arrived after: what was listed is not here to be taken out.
-	if o, ok := s.Outcome(t.me); ok && o.Commit == t.sent.commit {
-		switch o.Verdict.Reason {
-		case protocol.OK:
-			if t.sent.forged != nil {
-				t.subtract(gradient.Unclipped)
-				break
-			}
-			t.subtract(o.Verdict.Clip)
-		case protocol.NoImprovement, protocol.NotNovel, protocol.NoWork, protocol.TooStrong:
-			t.subtract(gradient.Unclipped)
+	was := t.sent
+	t.keep()
+	o, ok := s.Outcome(t.me)
+	if !ok || o.Commit != was.commit {
+		// A commit other than this one went out before its roster was dropped, and
+		// arrived after: what was listed is not here to be taken out.
+		return nil
+	}
+	switch o.Verdict.Reason {
+	case protocol.OK:
+		if was.forged != nil {
+			return t.subtract(was.update, gradient.Unclipped)
 		}
+		return t.subtract(was.update, o.Verdict.Clip)
+	case protocol.NoImprovement, protocol.NotNovel, protocol.NoWork, protocol.TooStrong:
+		return t.subtract(was.update, gradient.Unclipped)
 	}
-	t.sent = nil
+	return nil
 }
 
-func (t *trainer) subtract(clip gradient.Clip) {
+// subtract takes what an update said out of the residual.
+func (t *trainer) subtract(u *gradient.Update, clip gradient.Clip) error {
+	var vals [tensor.ChunkLen]float32
 	for c := range t.cfg.Rules.Layout.Chunks() {
-		t.sent.update.SubtractFrom(c, clip, t.residual[c.Offset:c.Offset+c.Len])
+		vals := vals[:c.Len]
+		if err := t.residual.ReadChunk(c, vals); err != nil {
+			return fmt.Errorf("residual: %w", err)
+		}
+		u.SubtractFrom(c, clip, vals)
+		if err := t.residual.WriteChunk(c, vals); err != nil {
+			return fmt.Errorf("residual: %w", err)
+		}
 	}
+	return nil
 }
 
 // make trains one round and compresses what came of it.
 func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
-	e := t.cfg.Engine
-	if err := tensor.Copy(t.cfg.Rules.Layout, e, t.model.Params); err != nil {
-		return nil, err
+	e, l := t.cfg.Engine, t.cfg.Rules.Layout
+	for _, v := range []engine.Vector{e.Params(), t.a} {
+		if err := tensor.Copy(l, v, t.model.Params); err != nil {
+			return nil, err
+		}
 	}
 	steps := int(t.cfg.Rules.Manifest.Train.InnerSteps)
 	if t.cfg.Conduct != nil {
@@ -245,8 +265,12 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &sent{task: k, a: make(tensor.Flat, len(t.model.Params))}
-	if err := t.accumulate(made.a); err != nil {
+	made := &sent{task: k}
+	made.update, err = engine.Compress(e, t.cfg.Rules.Codec(k.round), engine.Feedback{
+		Decay:    float32(t.cfg.Rules.Manifest.Update.Decay) / 65536,
+		Residual: t.residual, Start: t.a, Into: t.a,
+	})
+	if err != nil {
 		return nil, err
 	}
 	if t.cfg.Conduct != nil {
@@ -257,25 +281,18 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	if made.commit.Size > 0 { // forged as a whole
 		return made, nil
 	}
-	if made.update, err = t.encode(k.round, made.a); err != nil {
-		return nil, err
-	}
 	made.commit.Tokens = tokens
 	made.commit.Loss, _ = protocol.ToNanoNats(loss)
 	if made.forged == nil {
 		t.seal(made, made.update)
 		return made, nil
 	}
-	u, err := t.encode(k.round, made.forged)
+	u, err := gradient.Encode(l, t.cfg.Rules.Codec(k.round), made.forged)
 	if err != nil {
 		return nil, err
 	}
 	t.seal(made, u)
 	return made, nil
-}
-
-func (t *trainer) encode(n protocol.Round, a tensor.Flat) (*gradient.Update, error) {
-	return gradient.Encode(t.cfg.Rules.Layout, t.cfg.Rules.Codec(n), a)
 }
 
 // seal completes payload and commit from what is sent.
@@ -309,20 +326,4 @@ func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, t
 		done++
 	}
 	return loss / float64(max(done, 1)), tokens, nil
-}
-
-// accumulate sets a = β·e + (θ_r − θ_w).
-func (t *trainer) accumulate(a tensor.Flat) error {
-	beta := float32(t.cfg.Rules.Manifest.Update.Decay) / 65536
-	var now [tensor.ChunkLen]float32
-	for c := range t.cfg.Rules.Layout.Chunks() {
-		if err := t.cfg.Engine.ReadChunk(c, now[:c.Len]); err != nil {
-			return err
-		}
-		start, e := t.model.Params[c.Offset:], t.residual[c.Offset:]
-		for i, v := range now[:c.Len] {
-			a[c.Offset+i] = float32(beta*e[i]) + (start[i] - v)
-		}
-	}
-	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -22,7 +23,9 @@ import (
 
 	"lode/coordinator/round"
 	"lode/data"
+	"lode/engine"
 	"lode/engine/cpu"
+	"lode/engine/enginetest"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -146,12 +149,9 @@ func config(t testing.TB, out *outside) Config {
 // begin starts a trainer as a new process does.
 func begin(t testing.TB, cfg Config) *trainer {
 	t.Helper()
-	e, err := cpu.New(cfg.Rules.Model, cpu.Options{Threads: 1})
-	if err != nil {
-		t.Fatal(err)
+	if cfg.Engine == nil {
+		cfg.Engine = engineOf(t, cfg.Rules)
 	}
-	t.Cleanup(func() { _ = e.Close() })
-	cfg.Engine = e
 	w, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -160,6 +160,26 @@ func begin(t testing.TB, cfg Config) *trainer {
 		t.Fatal(err)
 	}
 	return w.trainer
+}
+
+func engineOf(t testing.TB, r *replica.Rules) engine.Engine {
+	t.Helper()
+	e, err := cpu.New(r.Model, cpu.Options{Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// valuesOf returns the values of one of the trainer's vectors.
+func valuesOf(t testing.TB, tr *trainer, v tensor.Reader) tensor.Flat {
+	t.Helper()
+	f := make(tensor.Flat, tr.cfg.Rules.Layout.Len())
+	if err := tensor.Copy(tr.cfg.Rules.Layout, f, v); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func taskOf(n protocol.Round, seed byte) task {
@@ -207,12 +227,12 @@ func TestResidual(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tr := begin(t, cfg)
 			s := do(t, tr, taskOf(0, 1))
-			want := slices.Clone(s.a)
+			want := valuesOf(t, tr, tr.a)
 			if c.takeOut != 0 {
 				for ch := range cfg.Rules.Layout.Chunks() {
 					s.update.SubtractFrom(ch, c.takeOut, want[ch.Offset:ch.Offset+ch.Len])
 				}
-				if slices.Equal(want, s.a) {
+				if slices.Equal(want, valuesOf(t, tr, tr.a)) {
 					t.Fatal("the update is empty: nothing is tested")
 				}
 			}
@@ -223,8 +243,10 @@ func TestResidual(t *testing.T) {
 			if c.another {
 				sum.Outcomes[0].Commit.Plain[0] ^= 1
 			}
-			tr.settle(sum)
-			if !slices.Equal(tr.residual, want) || tr.sent != nil {
+			if err := tr.settle(sum); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(valuesOf(t, tr, tr.residual), want) || tr.sent != nil {
 				t.Error("the residual is not what the verdict leaves")
 			}
 		})
@@ -238,24 +260,22 @@ func TestResidualComesAgain(t *testing.T) {
 	cfg := config(t, out)
 	tr := begin(t, cfg)
 	s := do(t, tr, taskOf(0, 1))
-	before := slices.Clone(tr.residual)
-	for _, e := range before {
+	for _, e := range valuesOf(t, tr, tr.residual) {
 		if e != 0 {
 			t.Fatal("a residual before the first round")
 		}
 	}
-	tr.settle(tr.over(s, protocol.OK, gradient.Unclipped))
-	tr.model.Next = 1
-	e := slices.Clone(tr.residual)
-	s = do(t, tr, taskOf(1, 2))
-	beta := float32(cfg.Rules.Manifest.Update.Decay) / 65536
-	now := make(tensor.Flat, len(e))
-	if err := tensor.Copy(cfg.Rules.Layout, now, tr.cfg.Engine); err != nil {
+	if err := tr.settle(tr.over(s, protocol.OK, gradient.Unclipped)); err != nil {
 		t.Fatal(err)
 	}
+	tr.model.Next = 1
+	e := valuesOf(t, tr, tr.residual)
+	do(t, tr, taskOf(1, 2))
+	beta := float32(cfg.Rules.Manifest.Update.Decay) / 65536
+	a, now := valuesOf(t, tr, tr.a), valuesOf(t, tr, tr.cfg.Engine.Params())
 	for i := range e {
-		if want := float32(beta*e[i]) + (tr.model.Params[i] - now[i]); s.a[i] != want {
-			t.Fatalf("a[%d] = %v, want %v", i, s.a[i], want)
+		if want := float32(beta*e[i]) + (tr.model.Params[i] - now[i]); a[i] != want {
+			t.Fatalf("a[%d] = %v, want %v", i, a[i], want)
 		}
 	}
 }
@@ -268,9 +288,10 @@ func TestGatheredAnew(t *testing.T) {
 		cfg := config(t, out)
 		tr := begin(t, cfg)
 		first := do(t, tr, taskOf(0, 1))
+		a := valuesOf(t, tr, tr.a)
 		if restart {
 			tr = begin(t, cfg)
-			if tr.sent == nil || !slices.Equal(tr.sent.a, first.a) {
+			if tr.sent == nil || !slices.Equal(valuesOf(t, tr, tr.a), a) {
 				t.Fatal("the state was not taken up")
 			}
 		}
@@ -281,7 +302,7 @@ func TestGatheredAnew(t *testing.T) {
 		if second.commit.Plain == first.commit.Plain || second.commit.Seed == first.commit.Seed {
 			t.Errorf("restart %v: the old shards were sent for the new seed", restart)
 		}
-		if !slices.Equal(tr.residual, first.a) {
+		if !slices.Equal(valuesOf(t, tr, tr.residual), a) {
 			t.Errorf("restart %v: what was made for the dropped roster is lost", restart)
 		}
 	}
@@ -325,7 +346,7 @@ func TestStateFile(t *testing.T) {
 	if err := again.cfg.Engine.WriteState(&took); err != nil {
 		t.Fatal(err)
 	}
-	if g := again.sent; g == nil || g.task != s.task || !slices.Equal(g.a, s.a) || g.commit != s.commit ||
+	if g := again.sent; g == nil || g.task != s.task || !slices.Equal(valuesOf(t, again, again.a), valuesOf(t, tr, tr.a)) || g.commit != s.commit ||
 		!bytes.Equal(g.sealed.Payload, s.sealed.Payload) || !bytes.Equal(took.Bytes(), opt.Bytes()) {
 		t.Fatal("a restart takes up something else")
 	}
@@ -413,6 +434,41 @@ func TestConducts(t *testing.T) {
 	}
 	if len(plains) < 4 {
 		t.Errorf("only %d different updates", len(plains))
+	}
+}
+
+// An engine that compresses is asked to, and nothing that is sent or kept differs.
+func TestEngineCompresses(t *testing.T) {
+	plain, able := newOutside(), newOutside()
+	cfg := config(t, plain)
+	do(t, begin(t, cfg), taskOf(0, 1))
+	e := &enginetest.Able{Engine: engineOf(t, cfg.Rules)}
+	cfg.Engine, cfg.Link, cfg.Files = e, uploads{able}, able
+	do(t, begin(t, cfg), taskOf(0, 1))
+	if e.Compressed != 1 {
+		t.Errorf("asked %d times", e.Compressed)
+	}
+	if able.commits[0] != plain.commits[0] || !bytes.Equal(able.files[stateFile], plain.files[stateFile]) {
+		t.Error("it made another update or file")
+	}
+}
+
+// An engine that cannot go on ends the worker, whatever it was asked last.
+func TestEngineCloses(t *testing.T) {
+	cfg := config(t, newOutside())
+	tr := begin(t, cfg)
+	s := do(t, tr, taskOf(0, 1))
+	if err := tr.cfg.Engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"settle": tr.settle(tr.over(s, protocol.OK, gradient.Unclipped)),
+		"train":  tr.do(t.Context(), taskOf(0, 2)),
+		"load":   tr.load(t.Context()),
+	} {
+		if !errors.Is(err, engine.ErrClosed) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

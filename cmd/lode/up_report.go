@@ -202,7 +202,7 @@ func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) erro
 	}
 	start := &models.Loaded{Model: h.rules.Model, Engine: e}
 	defer start.Close()
-	if err := h.rules.Model.Init(h.manifest.Seed, e); err != nil {
+	if err := h.rules.Model.Init(h.manifest.Seed, e.Params()); err != nil {
 		return err
 	}
 	before, err := models.Evaluate(ctx, start, text, measuring)

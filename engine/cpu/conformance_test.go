@@ -15,3 +15,20 @@ func TestConformance(t *testing.T) {
 		})
 	}
 }
+
+// An engine with every ability passes too, and its abilities are used.
+func TestAbilitiesConform(t *testing.T) {
+	var opened []*enginetest.Able
+	enginetest.Run(t, func(m model.Llama) (engine.Engine, error) {
+		e, err := New(m, Options{})
+		opened = append(opened, &enginetest.Able{Engine: e})
+		return opened[len(opened)-1], err
+	})
+	compressed, multiplied := 0, 0
+	for _, e := range opened {
+		compressed, multiplied = compressed+e.Compressed, multiplied+e.Multiplied
+	}
+	if compressed == 0 || multiplied == 0 {
+		t.Errorf("asked to compress %d times, for products %d times", compressed, multiplied)
+	}
+}

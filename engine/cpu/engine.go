@@ -71,37 +71,6 @@ func (e *Engine) Takes() (inputs, targets engine.Port) {
 	return tokens, tokens
 }
 
-// ReadChunk implements tensor.Reader over the parameters.
-func (e *Engine) ReadChunk(c tensor.Chunk, dst []float32) error {
-	return e.move(c, dst, e.params, false)
-}
-
-// WriteChunk implements tensor.Writer over the parameters.
-func (e *Engine) WriteChunk(c tensor.Chunk, src []float32) error {
-	return e.move(c, src, e.params, true)
-}
-
-// ReadGradient implements engine.Engine.
-func (e *Engine) ReadGradient(c tensor.Chunk, dst []float32) error {
-	return e.move(c, dst, e.grads, false)
-}
-
-// move copies one chunk between a caller's slice and the engine's.
-func (e *Engine) move(c tensor.Chunk, theirs, ours []float32, in bool) error {
-	if e.closed {
-		return engine.ErrClosed
-	}
-	if c.Len < 0 || c.Offset < 0 || c.Offset > len(ours) || c.Len > len(ours)-c.Offset || len(theirs) != c.Len {
-		return fmt.Errorf("cpu: chunk of %d values at %d with a slice of %d, model has %d", c.Len, c.Offset, len(theirs), len(ours))
-	}
-	if ours = ours[c.Offset : c.Offset+c.Len]; in {
-		copy(ours, theirs)
-	} else {
-		copy(theirs, ours)
-	}
-	return nil
-}
-
 // Loss implements engine.Engine.
 func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.run(b, false) }
 

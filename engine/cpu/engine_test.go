@@ -26,7 +26,7 @@ func newEngine(tb testing.TB, m model.Llama, opt Options) *Engine {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := m.Init([32]byte{1}, e); err != nil {
+	if err := m.Init([32]byte{1}, e.Params()); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = e.Close() })

@@ -190,7 +190,7 @@ func openForeign(t *testing.T, folder string) (model.Llama, tensor.Flat) {
 func (f foreign) apart(t *testing.T, m model.Llama, params tensor.Flat) (logits, losses float64) {
 	t.Helper()
 	e := newEngine(t, m, Options{})
-	if err := tensor.Copy(e.Layout(), e, params); err != nil {
+	if err := tensor.Copy(e.Layout(), e.Params(), params); err != nil {
 		t.Fatal(err)
 	}
 	w := e.newWindow()

@@ -3,7 +3,10 @@
 // [Run] is the conformance kit: give it a function that opens an engine for a
 // model, and it compares parameters, losses, gradients and optimizer steps with
 // [Reference], feeds the engine bad batches, settings and state bytes, and
-// checks that a saved state continues as if never interrupted.
+// checks that a saved state continues as if never interrupted. What an optional
+// ability gives it compares with the definition, bit for bit.
+//
+// [Able] is an engine that has all abilities, to see them used.
 //
 // [Reference] is a trainer in float64 and plain loops, slow and easy to check;
 // its own gradient is held to finite differences by this package's tests. It

@@ -46,7 +46,7 @@ func (k kit) state(t *testing.T) {
 	k.train(t, a, 1, 3)
 	k.train(t, b, 2, 1) // b's own past must leave no trace
 	bytesOfA := save(t, a)
-	if err := tensor.Copy(a.Layout(), b, a); err != nil {
+	if err := tensor.Copy(a.Layout(), b.Params(), a.Params()); err != nil {
 		t.Fatal(err)
 	}
 	in := bytes.NewReader(append(append([]byte(nil), bytesOfA...), "rest"...))
@@ -154,7 +154,7 @@ func (k kit) notFinite(t *testing.T) {
 	for c := range l.ChunksOf(1) {
 		x := make([]float32, c.Len)
 		x[0] = float32(math.NaN())
-		if err := e.WriteChunk(c, x); err != nil {
+		if err := e.Params().WriteChunk(c, x); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,6 +172,7 @@ func (k kit) notFinite(t *testing.T) {
 func (k kit) closed(t *testing.T) {
 	e := k.engine(t)
 	b := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4)
+	old, params := another(t, e), e.Params()
 	for range 2 {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
@@ -181,9 +182,12 @@ func (k kit) closed(t *testing.T) {
 	_, step := e.Step(b, settings)
 	_, loss := e.Loss(b)
 	_, grad := e.Gradient(b)
+	_, vector := e.NewVector()
+	one := make([]float32, 1)
 	for i, err := range []error{
-		step, loss, grad, e.ReadChunk(c, make([]float32, 1)), e.WriteChunk(c, make([]float32, 1)),
-		e.ReadGradient(c, make([]float32, 1)), e.WriteState(io.Discard), e.ReadState(bytes.NewReader(nil)),
+		step, loss, grad, vector, e.Params().ReadChunk(c, one), e.Params().WriteChunk(c, one), params.ReadChunk(c, one),
+		old.ReadChunk(c, one), old.WriteChunk(c, one), e.Grad().ReadChunk(c, one),
+		e.WriteState(io.Discard), e.ReadState(bytes.NewReader(nil)),
 	} {
 		if !errors.Is(err, engine.ErrClosed) {
 			t.Fatalf("call %d on a closed engine: %v", i, err)

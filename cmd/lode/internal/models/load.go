@@ -168,7 +168,7 @@ func (l *Loaded) fill(layout tensor.Layout, params tensor.Reader) (err error) {
 	if l.Engine, err = cpu.New(l.Model, cpu.Options{Threads: min(runtime.GOMAXPROCS(0), cpu.MaxThreads)}); err != nil {
 		return fmt.Errorf("load model in %s: %w", l.Dir, err)
 	}
-	if err := tensor.Copy(layout, l.Engine, params); err != nil {
+	if err := tensor.Copy(layout, l.Engine.Params(), params); err != nil {
 		return errors.Join(fmt.Errorf("load model in %s: %w", l.Dir, err), l.Engine.Close())
 	}
 	return nil

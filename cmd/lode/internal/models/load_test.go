@@ -23,7 +23,7 @@ func load(t *testing.T, dir string, root [32]byte) *models.Loaded {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	got, err := tensor.Root(l.Engine.Layout(), l.Engine)
+	got, err := tensor.Root(l.Engine.Layout(), l.Engine.Params())
 	if err != nil || got != root {
 		t.Errorf("root %x, want %x; %v", got, root, err)
 	}
