@@ -13,6 +13,9 @@
 // other vectors have length D in the order of [Engine.Layout]; they cross the
 // border chunk by chunk.
 //
+// An engine may train a part of the tensors and leave the others frozen; what that
+// part is was said when it was opened, and [Engine.Trains] tells.
+//
 // Ownership: an engine never keeps a slice it was handed. An Engine belongs to
 // one goroutine at a time, with its vectors.
 //

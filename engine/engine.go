@@ -28,6 +28,10 @@ type Engine interface {
 	// Layout names the parameters.
 	Layout() tensor.Layout
 
+	// Trains says whether tensor t of the layout is trained. The others are frozen:
+	// Step leaves their bits alone, their gradient is zero and counts for nothing.
+	Trains(t int) bool
+
 	// Takes says which batches the engine takes; it refuses all others.
 	Takes() (inputs, targets Port)
 
@@ -54,8 +58,8 @@ type Engine interface {
 	// error may spoil Grad.
 	Gradient(b Batch) (loss float64, err error)
 
-	// WriteState writes the optimizer's state: moments and step count, not
-	// parameters. ReadState takes it back, checks it and reads no byte more.
+	// WriteState writes the optimizer's state: step count and the moments of what
+	// is trained, not parameters. ReadState takes it back, checks it and reads no byte more.
 	WriteState(w io.Writer) error
 	ReadState(r io.Reader) error
 

@@ -14,7 +14,7 @@ import (
 // moments is the optimizer's state.
 type moments struct {
 	steps         uint64
-	first, second []float32 // length D each; second ≥ 0
+	first, second []float32 // of the trained tensors, one after the other; second ≥ 0
 }
 
 func newMoments(n int) moments {
@@ -38,22 +38,26 @@ func (e *Engine) update(h engine.Hyper) error {
 	if limit := float64(h.ClipNorm); limit > 0 && norm > limit {
 		s.Scale = float32(limit / norm)
 	}
-	for t := range e.layout.NumTensors() {
+	first, second := e.adam.first, e.adam.second
+	for t, frozen := range e.frozen {
+		if frozen {
+			continue
+		}
 		if s.Decay = 0; len(e.layout.Spec(t).Shape) > 1 {
 			s.Decay = h.Rate * h.WeightDecay
 		}
-		lo := e.layout.Offset(t)
-		step := s
-		e.team.split(e.layout.Spec(t).Len(), tensor.ChunkLen, func(_, a, z int) {
-			a, z = lo+a, lo+z
-			kernel.AdamW(e.params[a:z], e.grads[a:z], e.adam.first[a:z], e.adam.second[a:z], &step)
+		lo, n := e.layout.Offset(t), e.layout.Spec(t).Len()
+		m1, m2, step := first[:n], second[:n], s
+		e.team.split(n, tensor.ChunkLen, func(_, a, z int) {
+			kernel.AdamW(e.params[lo+a:lo+z], e.grads[lo+a:lo+z], m1[a:z], m2[a:z], &step)
 		})
+		first, second = first[n:], second[n:]
 	}
 	return nil
 }
 
 // gradientNorm returns the Euclidean norm of the whole gradient, summed chunk by
-// chunk in order.
+// chunk in order; what is frozen adds zeros.
 func (e *Engine) gradientNorm() float64 {
 	sum := 0.0
 	for lo := 0; lo < len(e.grads); lo += tensor.ChunkLen {

@@ -68,7 +68,8 @@ func (b *builder) block(prefix string, x *gorgonia.Node, xs []float32) (*gorgoni
 }
 
 // weight returns the node of the named tensor and the count-1 that follow it,
-// taken as one matrix. Its value is the engine's own memory.
+// taken as one matrix. Its value is the engine's own memory. It is differentiated
+// for if any of them is trained.
 func (b *builder) weight(name string, count int) *gorgonia.Node {
 	t := b.index[name]
 	wide := b.layout.Spec(t).Shape
@@ -79,13 +80,39 @@ func (b *builder) weight(name string, count int) *gorgonia.Node {
 	}
 	n := gorgonia.NewTensor(b.expr, tensor.Float32, value.Dims(), gorgonia.WithShape(value.Shape()...),
 		gorgonia.WithName(name), gorgonia.WithValue(value))
-	b.weights = append(b.weights, n)
-	b.grad[n] = b.grads[lo:hi:hi]
+	if trained := b.trained(t, count); len(trained) > 0 {
+		b.weights = append(b.weights, n)
+		b.grad[n] = weightGrad{b.grads[lo:hi:hi], trained}
+	}
 	return n
 }
 
-// gradient returns where the gradient of a weight node lies.
-func (b *builder) gradient(w *gorgonia.Node) []float32 { return b.grad[w] }
+// weightGrad is where the gradient of a weight node lies.
+type weightGrad struct {
+	values  []float32 // nil if all of it is frozen
+	trained []span    // rows that are not frozen; the others stay zero
+}
+
+// span is a range of rows.
+type span struct{ lo, hi int }
+
+// trained returns the rows of count tensors from t on that are trained, as few
+// ranges as can be.
+func (b *builder) trained(t, count int) (rows []span) {
+	lo := 0
+	for i := t; i < t+count; i++ {
+		hi := lo + b.layout.Spec(i).Shape[0]
+		switch last := len(rows) - 1; {
+		case b.frozen[i]:
+		case last >= 0 && rows[last].hi == lo:
+			rows[last].hi = hi
+		default:
+			rows = append(rows, span{lo, hi})
+		}
+		lo = hi
+	}
+	return rows
+}
 
 // keep returns memory for n values that the backward pass will read. Without a
 // backward pass all layers use the same memory.

@@ -18,6 +18,9 @@
 // row-major; weights are [out, in]. The weights of adjacent projections (query,
 // key and value; gate and up) are used as one matrix.
 //
+// Tensors may be frozen (Options.Frozen): the backward pass ends at the lowest
+// tensor that is trained, and no gradient of a frozen one is computed.
+//
 // Results depend on the instruction set in use (kernel.Name), not on
 // Options.Threads: threads share work by rows and no sum is cut by their number.
 //

@@ -21,8 +21,10 @@ func (b *builder) embed(tokens, w *gorgonia.Node, ids []int32) (*gorgonia.Node, 
 		return s.out, nil
 	}
 	if b.train {
-		dw := b.gradient(w)
-		s.grads = append(s.grads, nil, dense(dw, w.Shape()[0], dim))
+		s.grads = append(s.grads, nil, nil)
+	}
+	if dw := b.grad[w].values; b.train && dw != nil {
+		s.grads[1] = dense(dw, w.Shape()[0], dim)
 		s.backward = func(_ [][]float32, dy []float32) {
 			if !b.arch.Tied {
 				clear(dw)

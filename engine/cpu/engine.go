@@ -3,8 +3,10 @@ package cpu
 // This file holds the engine: parameters, gradient and the graphs over them.
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"lode/engine"
 	"lode/engine/model"
@@ -20,6 +22,9 @@ type Options struct {
 	// means one: several engines often share a machine, and one thread wastes
 	// nothing.
 	Threads int
+	// Frozen says of each tensor of the model's layout whether it stays as it is.
+	// Nil freezes none.
+	Frozen []bool
 }
 
 // Engine trains one model on the processor. Make one with [New].
@@ -27,10 +32,11 @@ type Engine struct {
 	arch   model.Llama
 	layout tensor.Layout
 	index  map[string]int // tensor by name
+	frozen []bool         // by tensor
 	team   team
 
 	params []float32 // length D; graphs hold slices of these two, so they never move
-	grads  []float32 // length D
+	grads  []float32 // length D; where frozen nothing ever writes, so it stays zero
 	adam   moments
 	graphs []*graph // most recently used first, at most maxGraphs
 	closed bool
@@ -51,12 +57,31 @@ func New(m model.Llama, opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
 	e := &Engine{arch: m, layout: l, index: map[string]int{}, team: team(max(1, opt.Threads))}
+	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
+		e.frozen = make([]bool, l.NumTensors())
+	}
+	if len(e.frozen) != l.NumTensors() {
+		return nil, fmt.Errorf("cpu: told of %d tensors whether they are frozen, the model has %d", len(e.frozen), l.NumTensors())
+	}
+	if !slices.Contains(e.frozen, false) {
+		return nil, errors.New("cpu: every tensor is frozen")
+	}
 	for t := range l.NumTensors() {
 		e.index[l.Spec(t).Name] = t
 	}
 	e.params, e.grads = make([]float32, l.Len()), make([]float32, l.Len())
-	e.adam = newMoments(l.Len())
+	e.adam = newMoments(e.numTrained())
 	return e, nil
+}
+
+// numTrained returns how many of the D values are trained.
+func (e *Engine) numTrained() (n int) {
+	for t, frozen := range e.frozen {
+		if !frozen {
+			n += e.layout.Spec(t).Len()
+		}
+	}
+	return n
 }
 
 // Model returns the architecture.
@@ -64,6 +89,9 @@ func (e *Engine) Model() model.Llama { return e.arch }
 
 // Layout implements engine.Engine.
 func (e *Engine) Layout() tensor.Layout { return e.layout }
+
+// Trains implements engine.Engine.
+func (e *Engine) Trains(t int) bool { return !e.frozen[t] }
 
 // Takes implements engine.Engine: sequences of token ids within the context.
 func (e *Engine) Takes() (inputs, targets engine.Port) {

@@ -3,6 +3,7 @@ package cpu
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"lode/engine"
@@ -54,8 +55,8 @@ func TestLossFalls(t *testing.T) {
 	}
 }
 
-func benchStep(b *testing.B, m model.Llama, rows, steps int) {
-	e := newEngine(b, m, Options{})
+func benchStep(b *testing.B, m model.Llama, rows, steps int, frozen ...bool) {
+	e := newEngine(b, m, Options{Frozen: frozen})
 	r := rand.New(rand.NewPCG(1, 2))
 	batch := testBatch(r, rows, steps, m.Vocab)
 	h := engine.Hyper{Rate: 1e-3}
@@ -77,6 +78,21 @@ func BenchmarkStepMedium(b *testing.B) {
 	m := model.Default()
 	m.Dim, m.Layers, m.FFN = 128, 4, 512
 	benchStep(b, m, 8, 128)
+}
+
+// BenchmarkStepFrozen trains the last of four layers alone.
+func BenchmarkStepFrozen(b *testing.B) {
+	m := model.Default()
+	m.Dim, m.Layers, m.FFN = 128, 4, 512
+	l, err := m.Layout()
+	if err != nil {
+		b.Fatal(err)
+	}
+	frozen := make([]bool, l.NumTensors())
+	for t := range frozen {
+		frozen[t] = !strings.HasPrefix(l.Spec(t).Name, "model.layers.3.")
+	}
+	benchStep(b, m, 8, 128, frozen...)
 }
 
 // TestThreadsChangeNothing: any number of threads gives the same bits.
@@ -122,9 +138,10 @@ func TestLargeVocabulary(t *testing.T) {
 	}
 }
 
-func compareReference(t *testing.T, m model.Llama, rows, steps int) {
+func compareReference(t *testing.T, m model.Llama, rows, steps int, frozen ...bool) {
 	t.Helper()
-	e, ref := newEngine(t, m, Options{Threads: 2}), newReference(t, m)
+	e, ref := newEngine(t, m, Options{Threads: 2, Frozen: frozen}), newReference(t, m)
+	ref.Frozen = frozen
 	b := testBatch(rand.New(rand.NewPCG(2, 2)), rows, steps, m.Vocab)
 	want := ref.Gradient(b)
 	got, err := e.Gradient(b)
@@ -137,6 +154,34 @@ func compareReference(t *testing.T, m model.Llama, rows, steps int) {
 	for i, g := range e.grads {
 		if d := float64(g) - ref.Grads[i]; d > 1e-5 || d < -1e-5 {
 			t.Fatalf("gradient %d is %v, want %v", i, g, ref.Grads[i])
+		}
+	}
+}
+
+// TestFrozen: whatever is frozen, the rest has the gradient of the reference, and
+// there are moments of nothing else.
+func TestFrozen(t *testing.T) {
+	for _, tied := range []bool{true, false} {
+		m := model.Llama{Dim: 12, Layers: 2, Heads: 2, KVHeads: 1, FFN: 7, Vocab: 11, Context: 8, RopeTheta: 1e4, NormEps: 1e-5, Tied: tied}
+		l, err := m.Layout()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(3, 3))
+		for i := range 2 * l.NumTensors() {
+			frozen, left := make([]bool, l.NumTensors()), 0
+			for k := range frozen {
+				if frozen[k] = k != i && (i < l.NumTensors() || r.IntN(2) == 0); !frozen[k] { // each alone, then some
+					left += l.Spec(k).Len()
+				}
+			}
+			if left == 0 {
+				continue
+			}
+			compareReference(t, m, 2, 6, frozen...)
+			if e := newEngine(t, m, Options{Frozen: frozen}); len(e.adam.first) != left || len(e.adam.second) != left {
+				t.Fatalf("moments of %d and %d values, %d are trained", len(e.adam.first), len(e.adam.second), left)
+			}
 		}
 	}
 }
@@ -180,6 +225,19 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(model.Default(), Options{Threads: MaxThreads + 1}); err == nil {
 		t.Fatal("too many threads accepted")
+	}
+	l, err := model.Default().Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]bool, l.NumTensors())
+	for i := range all {
+		all[i] = true
+	}
+	for what, frozen := range map[string][]bool{"empty": {}, "one short": make([]bool, len(all)-1), "one more": make([]bool, len(all)+1), "all": all} {
+		if _, err := New(model.Default(), Options{Frozen: frozen}); err == nil {
+			t.Fatalf("frozen tensors, %s: accepted", what)
+		}
 	}
 	if _, err := New(model.Llama{}, Options{}); err == nil {
 		t.Fatal("empty model accepted")

@@ -47,7 +47,7 @@ type builder struct {
 	shape
 	expr    *gorgonia.ExprGraph
 	weights gorgonia.Nodes
-	grad    map[*gorgonia.Node][]float32 // where the gradient of each weight lies
+	grad    map[*gorgonia.Node]weightGrad
 	buffers map[string][]float32
 
 	dres    []float32 // of the residual stream, [N, dim]
@@ -61,7 +61,7 @@ type builder struct {
 
 func (e *Engine) build(s shape) (*graph, error) {
 	n := s.rows * s.steps
-	b := &builder{Engine: e, shape: s, expr: gorgonia.NewGraph(), grad: map[*gorgonia.Node][]float32{}, buffers: map[string][]float32{}}
+	b := &builder{Engine: e, shape: s, expr: gorgonia.NewGraph(), grad: map[*gorgonia.Node]weightGrad{}, buffers: map[string][]float32{}}
 	b.cos, b.sin = rotary(e.arch, 0, s.steps)
 	if s.train {
 		b.backwardBuffers(n)

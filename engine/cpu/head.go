@@ -23,7 +23,7 @@ type head struct {
 	block         int // rows whose logits are computed at a time
 	logits        []float32
 	loss          []float64 // of each row
-	dh, dw        []float32
+	dh, dw        []float32 // dw is nil if w is frozen
 	mean          *float64
 }
 
@@ -37,10 +37,10 @@ func (b *builder) head(h, w, targets *gorgonia.Node, ids []int32, mean *float64)
 		return gorgonia.NewF32(float32(*mean)), nil
 	}
 	if b.train {
-		k.dh, k.dw = b.dhidden, b.gradient(w)
-		s.grads = append(s.grads, dense(k.dh, k.n, k.dim), dense(k.dw, k.vocab, k.dim), nil)
-		if b.arch.Tied {
-			s.grads[1] = nil // its share waits in the buffer for embed
+		k.dh, k.dw = b.dhidden, b.grad[w].values
+		s.grads = append(s.grads, dense(k.dh, k.n, k.dim), nil, nil)
+		if k.dw != nil && !b.arch.Tied { // a tied one's share waits in the buffer for embed
+			s.grads[1] = dense(k.dw, k.vocab, k.dim)
 		}
 		s.backward = func([][]float32, []float32) {}
 	}
@@ -51,7 +51,7 @@ func (k *head) run(h, w []float32, ids []int32) {
 	for lo := 0; lo < k.n; lo += k.block {
 		hi := min(k.n, lo+k.block)
 		k.team.split(hi-lo, tileRows, func(_, a, z int) { k.rows(h, w, ids, lo, lo+a, lo+z) })
-		if k.train {
+		if k.train && k.dw != nil {
 			k.weights(h, lo, hi)
 		}
 	}

@@ -31,21 +31,27 @@ func (b *builder) linear(name string, x, w *gorgonia.Node, skip []float32, dx []
 		return s.out, nil
 	}
 	if b.train {
-		dw := b.gradient(w)
-		s.grads = append(s.grads, dense(dx, n, in), dense(dw, out, in))
+		dw := b.grad[w]
+		s.grads = append(s.grads, dense(dx, n, in), nil)
+		if dw.values != nil {
+			s.grads[1] = dense(dw.values, out, in)
+		}
 		s.backward = func(v [][]float32, dy []float32) { linearBack(b.team, dx, dw, v[0], v[1], dy, n) }
 	}
 	node, err := s.apply(x, w)
 	return node, y, err
 }
 
-// linearBack sets dx = dy·w and dw = dyᵀ·x.
-func linearBack(t team, dx, dw, x, w, dy []float32, n int) {
+// linearBack sets dx = dy·w and, where it is trained, dw = dyᵀ·x.
+func linearBack(t team, dx []float32, dw weightGrad, x, w, dy []float32, n int) {
 	in, out := len(dx)/n, len(dy)/n
 	t.split(n, tileRows, func(_, lo, hi int) {
 		kernel.Mul(kernel.Dense(dx, n, in).Sub(lo, hi), kernel.Dense(dy, n, out).Sub(lo, hi), kernel.Dense(w, out, in))
 	})
-	t.split(out, tileRows, func(_, lo, hi int) {
-		kernel.Mul(kernel.Dense(dw, out, in).Sub(lo, hi), kernel.Dense(dy, n, out).T().Sub(lo, hi), kernel.Dense(x, n, in))
-	})
+	for _, s := range dw.trained {
+		t.split(s.hi-s.lo, tileRows, func(_, lo, hi int) {
+			lo, hi = s.lo+lo, s.lo+hi
+			kernel.Mul(kernel.Dense(dw.values, out, in).Sub(lo, hi), kernel.Dense(dy, n, out).T().Sub(lo, hi), kernel.Dense(x, n, in))
+		})
+	}
 }

@@ -43,12 +43,12 @@ func (s stage) apply(in ...*gorgonia.Node) (*gorgonia.Node, error) {
 
 func (s stage) operation(in gorgonia.Nodes) *operation {
 	return newOperation(s.name, in, s.out, func(v []gorgonia.Value) (gorgonia.Value, error) {
-		return s.forward(slices(v))
+		return s.forward(floats(v))
 	})
 }
 
-// slices returns the float32 data of the values.
-func slices(values []gorgonia.Value) [][]float32 {
+// floats returns the float32 data of the values.
+func floats(values []gorgonia.Value) [][]float32 {
 	out := make([][]float32, len(values))
 	for i, v := range values {
 		out[i], _ = v.Data().([]float32)
@@ -84,7 +84,7 @@ func (d differentiable) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorg
 		var err error
 		if first == nil {
 			out[i], err = gorgonia.ApplyOp(newOperation(s.name+" back", inputs, g, func(v []gorgonia.Value) (gorgonia.Value, error) {
-				f := slices(v)
+				f := floats(v)
 				s.backward(f[:len(in)], f[len(in)])
 				return g, nil
 			}), inputs...)

@@ -28,9 +28,12 @@ func (b *builder) norm(name string, x, w *gorgonia.Node, last bool) (*gorgonia.N
 		return s.out, nil
 	}
 	if b.train {
-		dw := b.gradient(w)
+		dw := b.grad[w].values
 		partial := make([]float32, (n+normRows-1)/normRows*dim)
-		s.grads = append(s.grads, dense(b.dres, n, dim), vector(dw))
+		s.grads = append(s.grads, dense(b.dres, n, dim), nil)
+		if dw != nil {
+			s.grads[1] = vector(dw)
+		}
 		s.backward = func(v [][]float32, dy []float32) {
 			if last {
 				clear(b.dres)
@@ -41,6 +44,9 @@ func (b *builder) norm(name string, x, w *gorgonia.Node, last bool) (*gorgonia.N
 					kernel.NormBack(row(b.dres, i, dim), row(partial, i/normRows, dim), row(dy, i, dim), row(v[0], i, dim), v[1], r[i])
 				}
 			})
+			if dw == nil {
+				return
+			}
 			clear(dw)
 			for p := 0; p < len(partial); p += dim {
 				kernel.Axpy(dw, 1, partial[p:p+dim])

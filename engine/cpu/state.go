@@ -2,9 +2,9 @@ package cpu
 
 // This file holds the optimizer's state as bytes.
 //
-// Format 1, little-endian: the magic, the digest of the layout's names and
-// shapes, the step count (uint64), both moments (D float32 each), and SHA-256
-// over all of that. One state has one encoding.
+// Format 1, little-endian: the magic, the digest of the layout's names and shapes
+// and of what is frozen, the step count (uint64), both moments (a float32 for each
+// value that is trained), and SHA-256 over all of that. One state has one encoding.
 
 import (
 	"bytes"
@@ -71,9 +71,9 @@ func (e *Engine) readState(r io.Reader) (moments, error) {
 		return moments{}, errors.New("not an optimizer state of format 1")
 	}
 	if !bytes.Equal(header[:len(want)], want) {
-		return moments{}, errors.New("state of another model")
+		return moments{}, errors.New("state of another model, or of other tensors of it")
 	}
-	m := newMoments(e.layout.Len())
+	m := newMoments(e.numTrained())
 	m.steps = binary.LittleEndian.Uint64(header[len(want):])
 	if err := readFloats(in, m.first, math.Inf(-1)); err != nil {
 		return moments{}, fmt.Errorf("first moment: %w", err)
@@ -91,12 +91,16 @@ func (e *Engine) readState(r io.Reader) (moments, error) {
 	return m, nil
 }
 
-// stateHeader is the magic and the digest of the layout.
+// stateHeader is the magic and the digest of the layout and what of it is frozen.
 func (e *Engine) stateHeader() []byte {
 	h := sha256.New()
 	for t := range e.layout.NumTensors() {
 		s := e.layout.Spec(t)
-		fmt.Fprintf(h, "%d %s %v\n", len(s.Name), s.Name, s.Shape)
+		fmt.Fprintf(h, "%d %s %v", len(s.Name), s.Name, s.Shape)
+		if e.frozen[t] {
+			h.Write([]byte(" frozen"))
+		}
+		h.Write([]byte("\n"))
 	}
 	return h.Sum(append([]byte(nil), stateMagic[:]...))
 }

@@ -5,6 +5,7 @@ package enginetest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lode/engine"
@@ -12,14 +13,28 @@ import (
 	"lode/tensor"
 )
 
-// Open returns a fresh engine for a model. Its parameters may be anything.
-type Open func(m model.Llama) (engine.Engine, error)
+// Open returns a fresh engine for a model of which those tensors are frozen, none
+// if nil. Its parameters may be anything.
+type Open func(m model.Llama, frozen []bool) (engine.Engine, error)
 
 // Run holds the engines that open returns to everything package engine promises.
 func Run(t *testing.T, open Open) {
 	for name, m := range models() {
-		k := kit{open, m}
+		half := kit{open, m, nil}
+		for i := range half.layout(t).NumTensors() {
+			half.frozen = append(half.frozen, i%2 == 1)
+		}
+		t.Run(name+", half of it frozen", func(t *testing.T) {
+			t.Run("frozen", half.stays)
+			t.Run("gradient", half.gradient)
+			t.Run("steps", half.steps)
+			t.Run("clipping", half.clipping)
+			t.Run("state", half.state)
+			t.Run("bad state", half.badState)
+		})
+		k := kit{open, m, nil}
 		t.Run(name, func(t *testing.T) {
+			t.Run("frozen", k.stays)
 			t.Run("parameters", k.parameters)
 			t.Run("vectors", k.vectors)
 			t.Run("compress", k.compress)
@@ -37,14 +52,24 @@ func Run(t *testing.T, open Open) {
 }
 
 type kit struct {
-	open  Open
-	model model.Llama
+	open   Open
+	model  model.Llama
+	frozen []bool // of each tensor; nil freezes none
+}
+
+func (k kit) layout(t *testing.T) tensor.Layout {
+	t.Helper()
+	l, err := k.model.Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }
 
 // engine opens an engine with drawn parameters.
 func (k kit) engine(t *testing.T) engine.Engine {
 	t.Helper()
-	e, err := k.open(k.model)
+	e, err := k.open(k.model, k.frozen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +86,7 @@ func (k kit) reference(t *testing.T) *Reference {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.Frozen = k.frozen
 	if err := k.model.Init([32]byte{1, 2, 3}, r); err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +111,7 @@ func sameBits(t *testing.T, what string, got, want tensor.Flat) {
 // parameters must come back as written, under the model's names.
 func (k kit) parameters(t *testing.T) {
 	e := k.engine(t)
-	want, err := k.model.Layout()
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := e.Layout()
+	l, want := e.Layout(), k.layout(t)
 	if l.Len() != want.Len() || l.NumTensors() != want.NumTensors() {
 		t.Fatalf("layout has %d values in %d tensors, want %d in %d", l.Len(), l.NumTensors(), want.Len(), want.NumTensors())
 	}
@@ -103,6 +125,26 @@ func (k kit) parameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameBits(t, "parameters", snapshot(t, e), drawn)
+}
+
+// stays says that what is frozen, and only that, keeps its bits, decay or not, and
+// has a gradient of zeros.
+func (k kit) stays(t *testing.T) {
+	e := k.engine(t)
+	l, before := e.Layout(), snapshot(t, e)
+	k.train(t, e, 4, 3)
+	after, grad := snapshot(t, e), read(t, l, e.Grad())
+	for i := range l.NumTensors() {
+		lo, hi := l.Offset(i), l.Offset(i)+l.Spec(i).Len()
+		frozen := k.frozen != nil && k.frozen[i]
+		if e.Trains(i) == frozen || slices.Equal(after[lo:hi], before[lo:hi]) != frozen {
+			t.Fatalf("%s: frozen %v, but the engine says %v, or it moved or not", l.Spec(i).Name, frozen, !e.Trains(i))
+		}
+		if frozen {
+			sameBits(t, "gradient of "+l.Spec(i).Name, grad[lo:hi], make(tensor.Flat, hi-lo))
+			sameBits(t, l.Spec(i).Name, after[lo:hi], before[lo:hi])
+		}
+	}
 }
 
 // gradient must agree element by element, for shapes in turn. The tolerance is a

@@ -15,6 +15,7 @@ import (
 // length D in layout order and may be read and written between calls.
 type Reference struct {
 	Params, Grads, First, Second []float64
+	Frozen                       []bool // of each tensor; nil freezes none
 
 	arch   model.Llama
 	layout tensor.Layout
@@ -48,7 +49,13 @@ func (r *Reference) Loss(b engine.Batch) float64 { return r.run(b, false) }
 // Gradient returns the mean loss over b and sets Grads.
 func (r *Reference) Gradient(b engine.Batch) float64 {
 	clear(r.Grads)
-	return r.run(b, true)
+	loss := r.run(b, true)
+	for t := range r.Frozen {
+		if r.Frozen[t] {
+			clear(r.Grads[r.layout.Offset(t):][:r.layout.Spec(t).Len()])
+		}
+	}
+	return loss
 }
 
 func (r *Reference) run(b engine.Batch, back bool) float64 {
@@ -76,6 +83,9 @@ func (r *Reference) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 	b1, b2, rate := float64(h.Beta1), float64(h.Beta2), float64(h.Rate)
 	c1, c2 := 1-math.Pow(b1, float64(r.steps)), 1-math.Pow(b2, float64(r.steps))
 	for t := range r.layout.NumTensors() {
+		if r.Frozen != nil && r.Frozen[t] {
+			continue
+		}
 		decay := 0.0
 		if len(r.layout.Spec(t).Shape) > 1 {
 			decay = float64(h.WeightDecay)

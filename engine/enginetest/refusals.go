@@ -91,6 +91,12 @@ func (k kit) badState(t *testing.T) {
 	wider := k
 	wider.model.FFN++
 	try("another model", save(t, wider.engine(t)))
+	other := k
+	other.frozen = make([]bool, e.Layout().NumTensors())
+	for i := range other.frozen {
+		other.frozen[i] = i%3 == 1
+	}
+	try("other tensors", save(t, other.engine(t)))
 }
 
 // badInput must be refused and change nothing.
