@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
+	"unicode/utf8"
 )
 
 // Manifest says what a run is. Its canonical encoding is hashed into the run's
@@ -71,7 +73,16 @@ type Train struct {
 	Beta2       float64
 	WeightDecay float64
 	ClipNorm    float64 // of the gradient; 0 is off
+	// Only are patterns, as of [path.Match], of the names of the tensors that are
+	// trained and exchanged; the others keep their first values. None is all.
+	Only []string
 }
+
+// Bounds on Train.Only.
+const (
+	MaxPatterns   = 64
+	maxPatternLen = 256 // bytes
+)
 
 // Update says how pseudo-gradients are compressed.
 type Update struct {
@@ -253,6 +264,13 @@ func (t Train) validate(check checkFunc, within withinFunc) {
 	within("train.beta2", t.Beta2, 0, 0.999999)
 	within("train.weight_decay", t.WeightDecay, 0, 1)
 	within("train.clip_norm", t.ClipNorm, 0, 1e6)
+	check(len(t.Only) <= MaxPatterns, "train.only", "has %d patterns, at most %d", len(t.Only), MaxPatterns)
+	for i, p := range t.Only[:min(len(t.Only), MaxPatterns)] {
+		field := fmt.Sprintf("train.only[%d]", i)
+		check(p != "" && len(p) <= maxPatternLen && utf8.ValidString(p), field, "must have 1 to %d bytes of UTF-8", maxPatternLen)
+		_, err := path.Match(p, "")
+		check(err == nil, field, "is no pattern: %.40q", p)
+	}
 }
 
 func (u Update) validate(check checkFunc, within withinFunc) {

@@ -21,6 +21,7 @@ func testManifest() Manifest {
 		},
 		Train: Train{
 			InnerSteps: 30, Rows: 8, Steps: 64, Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
+			Only: []string{"model.layers.*.mlp.*", "*norm.weight"},
 		},
 		Update: Update{Codec: "topk", Keep: 64, Bits: 2, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
 		Merge:  Merge{Rule: "mean", Rate: Q16(0.7), Momentum: Q16(0.9), StepBits: 20, Refuse: 4},
@@ -106,6 +107,12 @@ func TestManifestFaults(t *testing.T) {
 		{"train.beta2", func(m *Manifest) { m.Train.Beta2 = -0.1 }},
 		{"train.weight_decay", func(m *Manifest) { m.Train.WeightDecay = nan }},
 		{"train.clip_norm", func(m *Manifest) { m.Train.ClipNorm = -1 }},
+		{"train.only", func(m *Manifest) { m.Train.Only = slices.Repeat([]string{"*"}, MaxPatterns+1) }},
+		{"train.only[0]", func(m *Manifest) { m.Train.Only[0] = "" }},
+		{"train.only[1]", func(m *Manifest) { m.Train.Only[1] = "model.[a-" }},
+		{"train.only[1]", func(m *Manifest) { m.Train.Only[1] = `model.norm.weight\` }},
+		{"train.only[1]", func(m *Manifest) { m.Train.Only[1] = "\xff" }},
+		{"train.only[0]", func(m *Manifest) { m.Train.Only[0] = strings.Repeat("*", maxPatternLen+1) }},
 		{"update.codec", func(m *Manifest) { m.Update.Codec = "none" }},
 		{"update.keep", func(m *Manifest) { m.Update.Keep = 0 }},
 		{"update.decay", func(m *Manifest) { m.Update.Decay = 1<<16 + 1 }},
@@ -199,5 +206,9 @@ func TestManifestID(t *testing.T) {
 	n.Members.Genesis = []Stake{}
 	if m.ID() != n.ID() {
 		t.Error("no list and an empty one must be the same")
+	}
+	n.Train.Only = nil
+	if m.ID() == n.ID() {
+		t.Error("manifests that train other tensors have the same id")
 	}
 }

@@ -3,7 +3,10 @@ package replica
 // This file derives from a manifest what each round is done with.
 
 import (
+	"errors"
 	"fmt"
+	"path"
+	"slices"
 
 	"lode/aggregation"
 	"lode/engine"
@@ -22,6 +25,7 @@ type Rules struct {
 	Run      protocol.RunID
 	Model    model.Llama
 	Layout   tensor.Layout
+	Frozen   []bool // of each tensor of Layout, whether it is never trained; nil: all are trained
 }
 
 // NewRules checks the manifest and derives its rules.
@@ -39,10 +43,51 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 	if r.Layout, err = r.Model.Layout(); err != nil {
 		return nil, fmt.Errorf("manifest: model: %w", err)
 	}
+	if r.Frozen, err = frozen(r.Layout, man.Train.Only); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
 	if err := r.Merge(0).Validate(); err != nil {
 		return nil, fmt.Errorf("manifest: merge: %w", err)
 	}
 	return r, nil
+}
+
+// frozen says of each tensor whether none of the patterns is one of its name; nil
+// if there are no patterns.
+func frozen(l tensor.Layout, only []string) ([]bool, error) {
+	if len(only) == 0 {
+		return nil, nil
+	}
+	out := slices.Repeat([]bool{true}, l.NumTensors())
+	var errs []error
+	for i, p := range only {
+		found := false
+		for t := range out {
+			if ok, err := path.Match(p, l.Spec(t).Name); ok && err == nil {
+				out[t], found = false, true
+			}
+		}
+		if !found {
+			errs = append(errs, &protocol.FieldError{Field: fmt.Sprintf("train.only[%d]", i), Fault: fmt.Sprintf("%.40q is no tensor's name", p)})
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// Fit reports whether the engine is one of these rules: of their parameters, and
+// training those that they do.
+func (r *Rules) Fit(e engine.Engine) error {
+	l := e.Layout()
+	if !gradient.SameLayout(l, r.Layout) {
+		return fmt.Errorf("the engine has %d parameters in %d tensors, the run's model %d in %d, or others",
+			l.Len(), l.NumTensors(), r.Layout.Len(), r.Layout.NumTensors())
+	}
+	for t := range l.NumTensors() {
+		if want := r.Frozen == nil || !r.Frozen[t]; e.Trains(t) != want {
+			return fmt.Errorf("the engine trains %s: %v, the run: %v", l.Spec(t).Name, !want, want)
+		}
+	}
+	return nil
 }
 
 // Codec returns the parameters of round n's updates.

@@ -3,8 +3,10 @@ package replica_test
 import (
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
+	"lode/engine/cpu"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -37,5 +39,49 @@ func TestRulesRefuse(t *testing.T) {
 	var field *protocol.FieldError
 	if _, err := replica.NewRules(man); !errors.As(err, &field) || field.Field != "name" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The patterns of train.only say what is frozen; one that is of no tensor is a
+// fault of its own.
+func TestFrozen(t *testing.T) {
+	if rulesOf(t).Frozen != nil {
+		t.Error("something is frozen without a pattern")
+	}
+	r := rulesOf(t, func(m *protocol.Manifest) { m.Train.Only = []string{"*norm.weight", "*.mlp.*", "model.norm.*"} })
+	if len(r.Frozen) != r.Layout.NumTensors() {
+		t.Fatalf("%d of %d tensors", len(r.Frozen), r.Layout.NumTensors())
+	}
+	for i, frozen := range r.Frozen {
+		name := r.Layout.Spec(i).Name
+		if want := !strings.Contains(name, "norm") && !strings.Contains(name, ".mlp."); frozen != want {
+			t.Errorf("%s is frozen: %v", name, frozen)
+		}
+	}
+	man := manifest()
+	man.Train.Only = []string{"*.mlp.*", "mlp", "lm_head", "*"}
+	_, err := replica.NewRules(man)
+	var field *protocol.FieldError
+	if !errors.As(err, &field) || field.Field != "train.only[1]" || !strings.Contains(err.Error(), "train.only[2]") || strings.Contains(err.Error(), "[0]") || strings.Contains(err.Error(), "[3]") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// An engine of another model, or one that trains other tensors, is not used.
+func TestFit(t *testing.T) {
+	all := rulesOf(t)
+	part := rulesOf(t, func(m *protocol.Manifest) { m.Train.Only = []string{"*norm.weight"} })
+	larger := rulesOf(t, func(m *protocol.Manifest) { m.Model.FFN++ })
+	for i, of := range []*replica.Rules{all, part, larger} {
+		e, err := cpu.New(of.Model, cpu.Options{Frozen: of.Frozen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		for k, r := range []*replica.Rules{all, part, larger} {
+			if err := r.Fit(e); (err == nil) != (i == k) {
+				t.Errorf("rules %d, engine %d: %v", k, i, err)
+			}
+		}
 	}
 }

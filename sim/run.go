@@ -165,7 +165,7 @@ func (s stage) member(role string, i int) (m member, err error) {
 	if m.files, err = checkpoints.OpenDir(filepath.Join(s.o.Dir, m.name)); err != nil {
 		return m, err
 	}
-	m.engine, err = cpu.New(s.rules.Model, cpu.Options{})
+	m.engine, err = cpu.New(s.rules.Model, cpu.Options{Frozen: s.rules.Frozen})
 	return m, err
 }
 

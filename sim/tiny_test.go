@@ -45,7 +45,7 @@ type tiny struct {
 	log     zerolog.Logger
 }
 
-func newTiny(t testing.TB) *tiny {
+func newTiny(t testing.TB, change ...func(*protocol.Manifest)) *tiny {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "corpus.txt")
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -79,6 +79,9 @@ func newTiny(t testing.TB) *tiny {
 			Genesis: []protocol.Stake{{Node: NodeID("validator", 0), Stake: stake}},
 		},
 		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 2},
+	}
+	for _, c := range change {
+		c(&man)
 	}
 	y := &tiny{log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.DebugLevel), journal: new(forgetful), at: newPlace()}
 	if y.rules, err = replica.NewRules(man); err != nil {
@@ -311,7 +314,7 @@ type node func(ctx context.Context, m mortal) error
 
 func (y *tiny) worker(key ed25519.PrivateKey) node {
 	return func(ctx context.Context, m mortal) error {
-		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1})
+		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen})
 		if err != nil {
 			return err
 		}
@@ -329,7 +332,7 @@ func (y *tiny) worker(key ed25519.PrivateKey) node {
 
 func (y *tiny) validator(key ed25519.PrivateKey) node {
 	return func(ctx context.Context, m mortal) error {
-		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1})
+		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen})
 		if err != nil {
 			return err
 		}

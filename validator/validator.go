@@ -33,7 +33,7 @@ type Config struct {
 	Invite *protocol.InviteSeed // nil for validators staked at genesis
 	Rules  *replica.Rules
 	Text   Text
-	Engine engine.Engine // of the rules' model
+	Engine engine.Engine // must fit the rules
 	Link   replica.Link
 	Files  replica.Files
 	Log    zerolog.Logger
@@ -63,8 +63,8 @@ type duty struct {
 
 // New returns a validator; it fails where the engine does not fit the rules.
 func New(cfg Config) (*Validator, error) {
-	if n := cfg.Engine.Layout().Len(); n != cfg.Rules.Layout.Len() {
-		return nil, fmt.Errorf("validator: the engine has %d parameters, the run's model %d", n, cfg.Rules.Layout.Len())
+	if err := cfg.Rules.Fit(cfg.Engine); err != nil {
+		return nil, fmt.Errorf("validator: %w", err)
 	}
 	v := &Validator{
 		cfg:     cfg,

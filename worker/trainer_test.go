@@ -164,7 +164,7 @@ func begin(t testing.TB, cfg Config) *trainer {
 
 func engineOf(t testing.TB, r *replica.Rules) engine.Engine {
 	t.Helper()
-	e, err := cpu.New(r.Model, cpu.Options{Threads: 1})
+	e, err := cpu.New(r.Model, cpu.Options{Threads: 1, Frozen: r.Frozen})
 	if err != nil {
 		t.Fatal(err)
 	}

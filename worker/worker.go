@@ -31,7 +31,7 @@ type Config struct {
 	Invite *protocol.InviteSeed // nil where the run is open
 	Rules  *replica.Rules
 	Duties Duties
-	Engine engine.Engine // of the rules' model
+	Engine engine.Engine // must fit the rules
 	Link   replica.Link
 	Files  replica.Files
 	Log    zerolog.Logger
@@ -62,8 +62,8 @@ type duty struct {
 
 // New returns a worker; it fails where the engine does not fit the rules.
 func New(cfg Config) (*Worker, error) {
-	if n := cfg.Engine.Layout().Len(); n != cfg.Rules.Layout.Len() {
-		return nil, fmt.Errorf("worker: the engine has %d parameters, the run's model %d", n, cfg.Rules.Layout.Len())
+	if err := cfg.Rules.Fit(cfg.Engine); err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
 	}
 	w := &Worker{
 		cfg:     cfg,

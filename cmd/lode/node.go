@@ -102,7 +102,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.openData(ctx, f.data, filepath.Join(dir, "pieces")); err != nil {
 		return n, err
 	}
-	if n.engine, err = cpu.New(n.rules.Model, cpu.Options{Threads: threadsOr(f.threads)}); err != nil {
+	if n.engine, err = cpu.New(n.rules.Model, cpu.Options{Threads: threadsOr(f.threads), Frozen: n.rules.Frozen}); err != nil {
 		return n, err
 	}
 	return n, nil

@@ -12,7 +12,7 @@
 //
 // # The table
 //
-// Every field of a run.yaml is one line of a table (fields.go, fields_rules.go):
+// Every field of a run.yaml is one line of a table (fields.go, fields_rules.go; lists.go for those that are lists):
 // its path, how text becomes its value and back, where it stands in a Plan, what
 // it means and why its default is what it is. Template, parser and the places of
 // faults all come from that table, so a field that is not in it cannot be
@@ -26,8 +26,8 @@
 //
 // # Ownership and concurrency
 //
-// A Plan is a value; its list of genesis validators belongs to the caller and is
-// copied into the manifest. All functions may be called at the same time, also by
+// A Plan is a value; its lists belong to the caller and are copied into the
+// manifest. All functions may be called at the same time, also by
 // several processes: of two that create one key file, one wins and both get its
 // key.
 package plan

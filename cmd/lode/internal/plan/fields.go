@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"lode/protocol"
 )
 
@@ -18,8 +20,15 @@ type field struct {
 	counts string // what the manifest counts it in, if not what people write
 	get    func(*Plan) string
 	set    func(*Plan, scalar) error
-	// list is set instead of get and set for the one field that is a list.
-	list bool
+	// list is set instead of get and set for a field that is a list.
+	list *list
+}
+
+// list is how a field with any number of entries is read and written.
+type list struct {
+	entry string // an entry in words
+	read  func(r *reader, path string, entry ast.Node)
+	lines func(Plan) []string // each entry as the file has it
 }
 
 // section returns the path's section, "" at the top, and its last word.
@@ -70,9 +79,6 @@ var sections = []struct{ name, about string }{
 
 // table is every field of a run.yaml, in its order.
 var table = slices.Concat(heading, model, corpus, training, update, merge, score, timing, members, economy)
-
-// genesisPath is the field that is a list of validators.
-const genesisPath = "members.genesis"
 
 var heading = []field{
 	row("name", text, func(p *Plan) *string { return &p.Run.Name },
@@ -147,4 +153,10 @@ var training = []field{
 		"AdamW's pull towards zero, from 0 to 1.", "light: a model this small hardly overfits"),
 	row("train.clip_norm", number, func(p *Plan) *float64 { return &p.Run.Train.ClipNorm },
 		"Gradients longer than this are shortened to it; 0 is off.", "usual for language models"),
+	{
+		path: "train.only", list: &patterns,
+		what: "Tensors that are trained and exchanged, as patterns of their names, such as \"model.layers.*.mlp.*\"; " +
+			"the others keep their first values. With no pattern all are trained.",
+		why: "a model that begins untrained needs all of it",
+	},
 }

@@ -83,7 +83,7 @@ var members = []field{
 	row("members.invited_stake", coins, func(p *Plan) *uint64 { return &p.Run.Members.InvitedStake },
 		"Stake of a validator that joins by invitation; 0: none can", "all invited ones weigh the same"),
 	{
-		path: genesisPath, list: true,
+		path: "members.genesis", list: &validators,
 		what: "Validators with stake from the start, each `- {key: NODE-ID, stake: COINS}`; `lode keys` shows a machine's node id.",
 		why:  "validators join by invitation",
 	},

@@ -83,7 +83,7 @@ func (p Plan) Manifest(coordinator, invitation protocol.NodeID, index *data.Inde
 func (p Plan) draft(coordinator, invitation protocol.NodeID) protocol.Manifest {
 	man := p.Run
 	man.Version, man.Coordinator, man.Members.Invitation = protocol.Version, coordinator, invitation
-	man.Members.Genesis = slices.Clone(p.Run.Members.Genesis)
+	man.Members.Genesis, man.Train.Only = slices.Clone(p.Run.Members.Genesis), slices.Clone(p.Run.Train.Only)
 	if man.Owner == (protocol.NodeID{}) {
 		man.Owner = coordinator
 	}

@@ -124,6 +124,9 @@ func random(rng *rand.Rand) Plan {
 	r.Data.HeldOut = 66 + rng.Uint32N(32700)
 	r.Update.Decay, r.Merge.Rate, r.Merge.Momentum = rng.Uint32N(65537), 1+rng.Uint32N(4*65536), rng.Uint32N(65470)
 	r.Score.WorkGate = rng.Int32N(2*65536) - 65536
+	for range rng.IntN(3) {
+		r.Train.Only = append(r.Train.Only, []string{"*", "model.layers.[01].*", `model\.norm.weight`, "model.norm.w?ight"}[rng.IntN(4)])
+	}
 	r.Timing.Train = protocol.Span(1e8 + rng.Int64N(86400e9-1e8))
 	r.Timing.Grace = protocol.Span(1+rng.Int64N(3600)) * protocol.Second
 	r.Economy.Emission, r.Members.InvitedStake = rng.Uint64N(1e9), rng.Uint64N(1e13)
@@ -165,6 +168,7 @@ func TestManifestIsComplete(t *testing.T) {
 	me, invites, friend := protocol.NodeID{1}, protocol.NodeID{2}, protocol.NodeID{3}
 	p := Defaults()
 	p.Run.Members.Genesis = []protocol.Stake{{Node: friend, Stake: 5}}
+	p.Run.Train.Only = []string{"*"}
 	ix := index(t, 10, 16<<10)
 	man, err := p.Manifest(me, invites, ix)
 	if err != nil {
@@ -177,7 +181,10 @@ func TestManifestIsComplete(t *testing.T) {
 	if man.Members.Genesis[0].Stake = 6; p.Run.Members.Genesis[0].Stake != 5 {
 		t.Error("the manifest shares the plan's list")
 	}
-	man.Members.Genesis[0].Stake = 5
+	if man.Train.Only[0] = "?"; p.Run.Train.Only[0] != "*" {
+		t.Error("the manifest shares the plan's list of patterns")
+	}
+	man.Members.Genesis[0].Stake, man.Train.Only[0] = 5, "*"
 	again, err := p.Manifest(me, invites, ix)
 	if err != nil || again.ID() != man.ID() {
 		t.Errorf("the same plan made another run (%v)", err)
@@ -208,6 +215,7 @@ func TestManifestRefuses(t *testing.T) {
 		"no corpus":              {func(*Plan) {}, me, index(t, 0, 16<<10), nil, "data.bytes: is 0"},
 		"no seed":                {func(p *Plan) { p.Seed = "" }, me, fits, nil, "seed: has 0 bytes"},
 		"a seed that is no text": {func(p *Plan) { p.Seed = "\xff" }, me, fits, nil, "seed: is not UTF-8"},
+		"no such tensor":         {func(p *Plan) { p.Run.Train.Only = []string{"*", "lm_head.*"} }, me, fits, nil, "train.only[1]: \"lm_head.*\" is no tensor's name"},
 		"too large a model": {func(p *Plan) {
 			p.Run.Model = protocol.Model{Family: "llama", Dim: 1 << 16, Layers: 1 << 10, Heads: 1, KVHeads: 1, FFN: 1 << 18, Vocab: 256, Context: 64, Theta: 1e4, NormEps: 1e-5}
 		}, me, fits, nil, "layout: more than"},

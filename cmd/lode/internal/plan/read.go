@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -94,8 +93,8 @@ func (r *reader) mapping(path string, n ast.Node, at place, known func(key strin
 
 // field reads one field.
 func (r *reader) field(f field, n ast.Node) {
-	if f.list {
-		r.genesis(n)
+	if f.list != nil {
+		r.list(f, n)
 		return
 	}
 	s, ok := r.scalar(f.path, n)
@@ -125,55 +124,21 @@ func (r *reader) scalar(path string, n ast.Node) (scalar, bool) {
 	return s, false
 }
 
-// genesis reads the list of validators.
-func (r *reader) genesis(n ast.Node) {
+// list reads the entries of a list.
+func (r *reader) list(f field, n ast.Node) {
 	if n.Type() == ast.NullType {
 		return
 	}
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.fault(r.places[genesisPath], genesisPath, "must be a list of `- {key: NODE-ID, stake: COINS}`, not %s", describe(n))
+		r.fault(r.places[f.path], f.path, "must be a list of `- %s`, not %s", f.list.entry, describe(n))
 		return
 	}
 	for i, entry := range list.Values {
-		path := fmt.Sprintf("%s[%d]", genesisPath, i)
-		at := placeOf(start(entry))
-		r.places[path] = at
-		r.plan.Run.Members.Genesis = append(r.plan.Run.Members.Genesis, r.validator(path, entry, at))
+		path := fmt.Sprintf("%s[%d]", f.path, i)
+		r.places[path] = placeOf(start(entry))
+		f.list.read(r, path, entry)
 	}
-}
-
-// validator reads one entry of that list.
-func (r *reader) validator(path string, n ast.Node, at place) (v protocol.Stake) {
-	before := len(r.faults)
-	missing := []string{"key", "stake"}
-	r.mapping(path, n, at, func(key string, value ast.Node, _ place) bool {
-		i := slices.Index(missing, key)
-		if i < 0 {
-			return false
-		}
-		missing = slices.Delete(missing, i, i+1)
-		sub := join(path, key)
-		s, ok := r.scalar(sub, value)
-		if !ok {
-			return true
-		}
-		var err error
-		if key == "key" {
-			v.Node, err = node.parse(s)
-		} else {
-			v.Stake, err = coins.parse(s)
-		}
-		if err != nil {
-			r.fault(r.places[sub], sub, "%v", err)
-		}
-		return true
-	}, func(string) string { return "; a validator has key and stake" })
-	if len(r.faults) == before && len(missing) > 0 {
-		r.fault(at, path, "has no %s", strings.Join(missing, " and no "))
-	}
-	r.failed[path] = len(r.faults) > before
-	return v
 }
 
 // check reports what is wrong with the values, at the places they come from.
@@ -196,14 +161,25 @@ func (r *reader) check() {
 		return
 	}
 	if _, err := replica.NewRules(man); err != nil {
-		path := "model"
-		man.Model = Defaults().Run.Model
-		man.Model.Context = max(man.Model.Context, man.Train.Steps)
-		if _, also := replica.NewRules(man); also != nil {
-			path = "merge" // all that is derived apart from the model
-		}
 		if cause := errors.Unwrap(err); cause != nil {
 			err = cause // without the prefix that says what path says
+		}
+		r.derived(man, causes(err))
+	}
+}
+
+// derived reports what is wrong with what follows from the manifest.
+func (r *reader) derived(man protocol.Manifest, errs []error) {
+	path := "model"
+	man.Model, man.Train.Only = Defaults().Run.Model, nil
+	man.Model.Context = max(man.Model.Context, man.Train.Steps)
+	if _, also := replica.NewRules(man); also != nil {
+		path = "merge" // all that is derived apart from the model
+	}
+	for _, err := range errs {
+		if f := (*protocol.FieldError)(nil); errors.As(err, &f) {
+			r.valueFault(f)
+			continue
 		}
 		r.fault(r.places[path], path, "%v", err)
 	}

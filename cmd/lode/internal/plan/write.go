@@ -36,11 +36,11 @@ func (p Plan) Text() []byte {
 				continue
 			}
 			comment(&b, indent, fmt.Sprintf("%s Default %s: %s.", sentence(f.what), f.value(&defaults), f.why))
-			if f.list {
-				p.writeGenesis(&b, indent+key)
+			if f.list == nil {
+				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.get(&p))
 				continue
 			}
-			fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.get(&p))
+			writeList(&b, indent+key, f.list.lines(p))
 		}
 	}
 	return b.Bytes()
@@ -48,20 +48,20 @@ func (p Plan) Text() []byte {
 
 // value returns the field's value as messages cite it.
 func (f field) value(p *Plan) string {
-	if f.list {
+	if f.list != nil {
 		return "none"
 	}
 	return f.get(p)
 }
 
-func (p Plan) writeGenesis(b *bytes.Buffer, key string) {
-	if len(p.Run.Members.Genesis) == 0 {
+func writeList(b *bytes.Buffer, key string, lines []string) {
+	if len(lines) == 0 {
 		fmt.Fprintf(b, "%s: []\n", key)
 		return
 	}
 	fmt.Fprintf(b, "%s:\n", key)
-	for _, s := range p.Run.Members.Genesis {
-		fmt.Fprintf(b, "    - {key: %s, stake: %s}\n", node.format(s.Node), coins.format(s.Stake))
+	for _, l := range lines {
+		fmt.Fprintf(b, "    - %s\n", l)
 	}
 }
 
