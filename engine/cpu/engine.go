@@ -16,7 +16,7 @@ import (
 // MaxThreads bounds Options.Threads.
 const MaxThreads = 1024
 
-// Options are what a machine chooses for its engine.
+// Options are what a machine chooses for its engine, and what its run says.
 type Options struct {
 	// Threads is how many goroutines work on one step, at most MaxThreads. Zero
 	// means one: several engines often share a machine, and one thread wastes
