@@ -4,6 +4,7 @@ package engine
 
 import (
 	"lode/gradient"
+	"lode/gradient/kernel"
 	"lode/tensor"
 )
 
@@ -29,25 +30,48 @@ func Compress(e Engine, p gradient.Params, f Feedback) (*gradient.Update, error)
 	if c, ok := e.(Compressor); ok {
 		return c.Compress(p, f)
 	}
-	var a, start, now [tensor.ChunkLen]float32
-	params := e.Params()
-	for c := range e.Layout().Chunks() {
-		a, start, now := a[:c.Len], start[:c.Len], now[:c.Len]
-		if err := f.Residual.ReadChunk(c, a); err != nil {
-			return nil, err
+	j := joined{f, e.Params()}
+	var buf [tensor.ChunkLen]float32
+	for c := range e.Layout().Chunks() { // the encoder leaves these out
+		if e.Layout().Spec(c.Tensor).Kind != tensor.Frozen || j.ViewChunk(c) != nil {
+			continue
 		}
-		if err := f.Start.ReadChunk(c, start); err != nil {
-			return nil, err
-		}
-		if err := params.ReadChunk(c, now); err != nil {
-			return nil, err
-		}
-		for i, v := range now {
-			a[i] = float32(f.Decay*a[i]) + (start[i] - v)
-		}
-		if err := f.Into.WriteChunk(c, a); err != nil {
+		if err := j.ReadChunk(c, buf[:c.Len]); err != nil {
 			return nil, err
 		}
 	}
-	return gradient.Encode(e.Layout(), p, f.Into)
+	return gradient.Encode(e.Layout(), p, j)
+}
+
+// joined computes a as it is read, and leaves it in Into: the encoder reads each
+// chunk once.
+type joined struct {
+	Feedback
+	now Vector // θ
+}
+
+// ViewChunk implements tensor.Viewer where all vectors lie in memory.
+func (j joined) ViewChunk(c tensor.Chunk) []float32 {
+	a, e, start, now := tensor.View(j.Into, c), tensor.View(j.Residual, c), tensor.View(j.Start, c), tensor.View(j.now, c)
+	if a == nil || e == nil || start == nil || now == nil {
+		return nil
+	}
+	kernel.Join(a, e, start, now, j.Decay)
+	return a
+}
+
+// ReadChunk implements tensor.Reader.
+func (j joined) ReadChunk(c tensor.Chunk, a []float32) error {
+	var start, now [tensor.ChunkLen]float32
+	if err := j.Residual.ReadChunk(c, a); err != nil {
+		return err
+	}
+	if err := j.Start.ReadChunk(c, start[:c.Len]); err != nil {
+		return err
+	}
+	if err := j.now.ReadChunk(c, now[:c.Len]); err != nil {
+		return err
+	}
+	kernel.Join(a, a, start[:c.Len], now[:c.Len], j.Decay)
+	return j.Into.WriteChunk(c, a)
 }

@@ -14,7 +14,7 @@
 // border chunk by chunk.
 //
 // An engine may train a part of the tensors and leave the others frozen; what that
-// part is was said when it was opened, and [Engine.Trains] tells.
+// part is was said when it was opened, and [Engine.Layout] tells.
 //
 // Ownership: an engine never keeps a slice it was handed. An Engine belongs to
 // one goroutine at a time, with its vectors.

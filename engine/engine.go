@@ -25,12 +25,9 @@ type Vector interface {
 // unless its comment says otherwise. Methods must not be called at the same
 // time.
 type Engine interface {
-	// Layout names the parameters.
+	// Layout names the parameters and says which tensors are frozen: Step leaves
+	// their bits alone, their gradient is zero and counts for nothing.
 	Layout() tensor.Layout
-
-	// Trains says whether tensor t of the layout is trained. The others are frozen:
-	// Step leaves their bits alone, their gradient is zero and counts for nothing.
-	Trains(t int) bool
 
 	// Takes says which batches the engine takes; it refuses all others.
 	Takes() (inputs, targets Port)

@@ -20,16 +20,20 @@ func Encode(l tensor.Layout, p Params, a tensor.Reader) (*Update, error) {
 	plain := make([]byte, f.size)
 	copy(plain, header)
 	var s scratch
-	var vals [tensor.ChunkLen]float32
+	var buf [tensor.ChunkLen]float32
 	for c := range l.Chunks() {
 		codec, b := f.chunk(plain, 0, c)
 		if codec == nil {
 			continue
 		}
-		if err := a.ReadChunk(c, vals[:c.Len]); err != nil {
-			return nil, fmt.Errorf("gradient: encode tensor %q chunk %d: %w", l.Spec(c.Tensor).Name, c.Index, err)
+		vals := tensor.View(a, c)
+		if vals == nil {
+			vals = buf[:c.Len]
+			if err := a.ReadChunk(c, vals); err != nil {
+				return nil, fmt.Errorf("gradient: encode tensor %q chunk %d: %w", l.Spec(c.Tensor).Name, c.Index, err)
+			}
 		}
-		if bad := codec.encode(b, vals[:c.Len], &s); bad >= 0 {
+		if bad := codec.encode(b, vals, &s); bad >= 0 {
 			return nil, fmt.Errorf("gradient: encode tensor %q value %d is %v: %w",
 				l.Spec(c.Tensor).Name, c.Index*tensor.ChunkLen+bad, vals[bad], ErrNotFinite)
 		}

@@ -24,8 +24,8 @@ type Rules struct {
 	Manifest protocol.Manifest
 	Run      protocol.RunID
 	Model    model.Llama
-	Layout   tensor.Layout
-	Frozen   []bool // of each tensor of Layout, whether it is never trained; nil: all are trained
+	Layout   tensor.Layout // says what is frozen
+	Frozen   []bool        // the same, for engines: of each tensor; nil: all are trained
 }
 
 // NewRules checks the manifest and derives its rules.
@@ -46,6 +46,7 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 	if r.Frozen, err = frozen(r.Layout, man.Train.Only); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
+	r.Layout = r.Layout.Freeze(r.Frozen)
 	if err := r.Merge(0).Validate(); err != nil {
 		return nil, fmt.Errorf("manifest: merge: %w", err)
 	}
@@ -79,13 +80,8 @@ func frozen(l tensor.Layout, only []string) ([]bool, error) {
 func (r *Rules) Fit(e engine.Engine) error {
 	l := e.Layout()
 	if !gradient.SameLayout(l, r.Layout) {
-		return fmt.Errorf("the engine has %d parameters in %d tensors, the run's model %d in %d, or others",
+		return fmt.Errorf("the engine has %d parameters in %d tensors, the run's model %d in %d; or they differ in shape, or in what is trained",
 			l.Len(), l.NumTensors(), r.Layout.Len(), r.Layout.NumTensors())
-	}
-	for t := range l.NumTensors() {
-		if want := r.Frozen == nil || !r.Frozen[t]; e.Trains(t) != want {
-			return fmt.Errorf("the engine trains %s: %v, the run: %v", l.Spec(t).Name, !want, want)
-		}
 	}
 	return nil
 }

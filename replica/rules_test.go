@@ -9,6 +9,7 @@ import (
 	"lode/engine/cpu"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 )
 
 func TestRules(t *testing.T) {
@@ -54,7 +55,8 @@ func TestFrozen(t *testing.T) {
 	}
 	for i, frozen := range r.Frozen {
 		name := r.Layout.Spec(i).Name
-		if want := !strings.Contains(name, "norm") && !strings.Contains(name, ".mlp."); frozen != want {
+		want := !strings.Contains(name, "norm") && !strings.Contains(name, ".mlp.")
+		if frozen != want || (r.Layout.Spec(i).Kind == tensor.Frozen) != want {
 			t.Errorf("%s is frozen: %v", name, frozen)
 		}
 	}

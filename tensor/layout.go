@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 )
 
 // ChunkLen is the number of values in a full chunk. It is part of the update
@@ -101,6 +102,21 @@ func checkSpec(s Spec) (int, error) {
 		n *= d
 	}
 	return n, nil
+}
+
+// Freeze returns the layout with those tensors frozen of which frozen says so.
+// It has one word for each tensor, or is nil.
+func (l Layout) Freeze(frozen []bool) Layout {
+	if len(frozen) != 0 && len(frozen) != len(l.specs) {
+		panic("tensor: told of another number of tensors whether they are frozen")
+	}
+	specs := slices.Clone(l.specs)
+	for t, f := range frozen {
+		if f {
+			specs[t].Kind = Frozen
+		}
+	}
+	return Layout{specs, l.offsets}
 }
 
 // Len returns D, the number of values in all tensors.

@@ -2,10 +2,25 @@ package tensor
 
 // This file holds how a model's values are read and written, chunk by chunk.
 
-// Reader gives out values chunk by chunk.
+// Reader gives out values chunk by chunk, different chunks also at the same time.
 type Reader interface {
 	// ReadChunk fills dst, whose length is c.Len, with the values of c.
 	ReadChunk(c Chunk, dst []float32) error
+}
+
+// Viewer is a Reader whose values lie in memory: it need not copy them.
+type Viewer interface {
+	// ViewChunk returns the values of c, which stay the Viewer's own, or nil:
+	// then they must be read, and reading says what is wrong.
+	ViewChunk(c Chunk) []float32
+}
+
+// View returns the values of c where r has them if it can, else nil.
+func View(r any, c Chunk) []float32 {
+	if v, ok := r.(Viewer); ok {
+		return v.ViewChunk(c)
+	}
+	return nil
 }
 
 // Writer takes values chunk by chunk.
@@ -22,6 +37,9 @@ func (f Flat) ReadChunk(c Chunk, dst []float32) error {
 	copy(dst[:c.Len], f[c.Offset:c.Offset+c.Len])
 	return nil
 }
+
+// ViewChunk implements [Viewer].
+func (f Flat) ViewChunk(c Chunk) []float32 { return f[c.Offset : c.Offset+c.Len] }
 
 // WriteChunk implements [Writer].
 func (f Flat) WriteChunk(c Chunk, src []float32) error {

@@ -56,7 +56,7 @@ func New(m model.Llama, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	e := &Engine{arch: m, layout: l, index: map[string]int{}, team: team(max(1, opt.Threads))}
+	e := &Engine{arch: m, index: map[string]int{}, team: team(max(1, opt.Threads))}
 	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
 		e.frozen = make([]bool, l.NumTensors())
 	}
@@ -66,6 +66,7 @@ func New(m model.Llama, opt Options) (*Engine, error) {
 	if !slices.Contains(e.frozen, false) {
 		return nil, errors.New("cpu: every tensor is frozen")
 	}
+	e.layout = l.Freeze(e.frozen)
 	for t := range l.NumTensors() {
 		e.index[l.Spec(t).Name] = t
 	}
@@ -89,9 +90,6 @@ func (e *Engine) Model() model.Llama { return e.arch }
 
 // Layout implements engine.Engine.
 func (e *Engine) Layout() tensor.Layout { return e.layout }
-
-// Trains implements engine.Engine.
-func (e *Engine) Trains(t int) bool { return !e.frozen[t] }
 
 // Takes implements engine.Engine: sequences of token ids within the context.
 func (e *Engine) Takes() (inputs, targets engine.Port) {

@@ -38,6 +38,14 @@ func (v held) ReadChunk(c tensor.Chunk, dst []float32) error {
 	return err
 }
 
+// ViewChunk implements tensor.Viewer.
+func (v held) ViewChunk(c tensor.Chunk) []float32 {
+	if v.of.closed {
+		return nil
+	}
+	return v.values[c.Offset : c.Offset+c.Len]
+}
+
 // WriteChunk implements tensor.Writer.
 func (v held) WriteChunk(c tensor.Chunk, src []float32) error {
 	ours, err := v.chunk(c, src)

@@ -137,8 +137,9 @@ func (k kit) stays(t *testing.T) {
 	for i := range l.NumTensors() {
 		lo, hi := l.Offset(i), l.Offset(i)+l.Spec(i).Len()
 		frozen := k.frozen != nil && k.frozen[i]
-		if e.Trains(i) == frozen || slices.Equal(after[lo:hi], before[lo:hi]) != frozen {
-			t.Fatalf("%s: frozen %v, but the engine says %v, or it moved or not", l.Spec(i).Name, frozen, !e.Trains(i))
+		says := l.Spec(i).Kind == tensor.Frozen
+		if says != frozen || slices.Equal(after[lo:hi], before[lo:hi]) != frozen {
+			t.Fatalf("%s: frozen %v, but the engine says %v, or it moved or not", l.Spec(i).Name, frozen, says)
 		}
 		if frozen {
 			sameBits(t, "gradient of "+l.Spec(i).Name, grad[lo:hi], make(tensor.Flat, hi-lo))

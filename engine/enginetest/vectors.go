@@ -95,7 +95,7 @@ func without(e engine.Engine) engine.Engine { return struct{ engine.Engine }{e} 
 // compress must give the bits of its definition, with the ability and without,
 // wherever the result goes.
 func (k kit) compress(t *testing.T) {
-	codec := gradient.Params{K: 300, EMin: -40, EMax: -4}
+	codec := gradient.Params{Codec: gradient.TopK, K: 300, Bits: 2, EMin: -40, EMax: -4}
 	for name, into := range map[string]func(residual, start, other engine.Vector) engine.Vector{
 		"a third vector":    func(_, _, other engine.Vector) engine.Vector { return other },
 		"over the residual": func(residual, _, _ engine.Vector) engine.Vector { return residual },

@@ -40,15 +40,15 @@ func markAt(l level, mask []uint64, vals []float32, t uint32) {
 	}
 }
 
-func join(a, start, now []float32, beta float32) { joinAt(best, a, start, now, beta) }
+func join(a, e, start, now []float32, beta float32) { joinAt(best, a, e, start, now, beta) }
 
-func joinAt(l level, a, start, now []float32, beta float32) {
+func joinAt(l level, a, e, start, now []float32, beta float32) {
 	switch l {
 	case avx512:
-		joinAVX512(&a[0], &start[0], &now[0], beta, len(a)/GroupLen)
+		joinAVX512(&a[0], &e[0], &start[0], &now[0], beta, len(a)/GroupLen)
 	case avx2:
-		joinAVX2(&a[0], &start[0], &now[0], beta, len(a)/GroupLen)
+		joinAVX2(&a[0], &e[0], &start[0], &now[0], beta, len(a)/GroupLen)
 	default:
-		plainJoin(a, start, now, beta)
+		plainJoin(a, e, start, now, beta)
 	}
 }

@@ -7,8 +7,8 @@
 // fused. Which one runs is decided by the processor's features.
 //
 // Slices belong to the caller and nothing is allocated or kept. Lengths that do
-// not fit panic. Both functions may be called at the same time on slices that do
-// not overlap.
+// not fit panic. Both functions may be called at the same time on slices that
+// nobody else writes.
 package kernel
 
 //go:generate sh -c "cd ../../tools/asm && go run . -out ../../gradient/kernel/kernel_amd64.s -stubs ../../gradient/kernel/stubs_amd64.go -pkg kernel"

@@ -10,7 +10,7 @@ import (
 func Example() {
 	residual := []float32{1, 0, -4}
 	start, now := []float32{3, 3, 3}, []float32{3, 2.5, 5}
-	kernel.Join(residual, start, now, 0.5)
+	kernel.Join(residual, residual, start, now, 0.5)
 	mask := make([]uint64, 1)
 	kernel.Mark(mask, residual, math.Float32bits(1))
 	fmt.Println(residual)

@@ -34,21 +34,21 @@ func plainMark(mask []uint64, vals []float32, t uint32) {
 	}
 }
 
-// Join sets a[i] to β·a[i] + (start[i] − now[i]), each operation rounded to
-// float32. All have the same length.
-func Join(a, start, now []float32, beta float32) {
-	if len(start) != len(a) || len(now) != len(a) {
+// Join sets a[i] to β·e[i] + (start[i] − now[i]), each operation rounded to
+// float32. All have the same length; a may be any of the others.
+func Join(a, e, start, now []float32, beta float32) {
+	if len(e) != len(a) || len(start) != len(a) || len(now) != len(a) {
 		panic("kernel: lengths differ")
 	}
 	n := len(a) / GroupLen * GroupLen
 	if n > 0 {
-		join(a[:n], start[:n], now[:n], beta)
+		join(a[:n], e[:n], start[:n], now[:n], beta)
 	}
-	plainJoin(a[n:], start[n:], now[n:], beta)
+	plainJoin(a[n:], e[n:], start[n:], now[n:], beta)
 }
 
-func plainJoin(a, start, now []float32, beta float32) {
+func plainJoin(a, e, start, now []float32, beta float32) {
 	for i, v := range now {
-		a[i] = float32(beta*a[i]) + float32(start[i]-v)
+		a[i] = float32(beta*e[i]) + float32(start[i]-v)
 	}
 }

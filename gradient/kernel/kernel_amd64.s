@@ -111,106 +111,110 @@ done:
 	VZEROUPPER
 	RET
 
-// func joinAVX2(a *float32, start *float32, now *float32, beta float32, groups int)
+// func joinAVX2(a *float32, e *float32, start *float32, now *float32, beta float32, groups int)
 // Requires: AVX, AVX2, SSE
-TEXT ·joinAVX2(SB), NOSPLIT, $0-40
+TEXT ·joinAVX2(SB), NOSPLIT, $0-48
 	MOVQ         a+0(FP), AX
-	MOVQ         start+8(FP), CX
-	MOVQ         now+16(FP), DX
-	MOVQ         groups+32(FP), BX
-	MOVSS        beta+24(FP), X0
+	MOVQ         e+8(FP), CX
+	MOVQ         start+16(FP), DX
+	MOVQ         now+24(FP), BX
+	MOVQ         groups+40(FP), SI
+	MOVSS        beta+32(FP), X0
 	VBROADCASTSS X0, Y0
 
 loop:
-	TESTQ   BX, BX
+	TESTQ   SI, SI
 	JZ      done
-	VMULPS  (AX), Y0, Y1
-	VMOVUPS (CX), Y2
-	VSUBPS  (DX), Y2, Y2
+	VMULPS  (CX), Y0, Y1
+	VMOVUPS (DX), Y2
+	VSUBPS  (BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, (AX)
-	VMULPS  32(AX), Y0, Y1
-	VMOVUPS 32(CX), Y2
-	VSUBPS  32(DX), Y2, Y2
+	VMULPS  32(CX), Y0, Y1
+	VMOVUPS 32(DX), Y2
+	VSUBPS  32(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 32(AX)
-	VMULPS  64(AX), Y0, Y1
-	VMOVUPS 64(CX), Y2
-	VSUBPS  64(DX), Y2, Y2
+	VMULPS  64(CX), Y0, Y1
+	VMOVUPS 64(DX), Y2
+	VSUBPS  64(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 64(AX)
-	VMULPS  96(AX), Y0, Y1
-	VMOVUPS 96(CX), Y2
-	VSUBPS  96(DX), Y2, Y2
+	VMULPS  96(CX), Y0, Y1
+	VMOVUPS 96(DX), Y2
+	VSUBPS  96(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 96(AX)
-	VMULPS  128(AX), Y0, Y1
-	VMOVUPS 128(CX), Y2
-	VSUBPS  128(DX), Y2, Y2
+	VMULPS  128(CX), Y0, Y1
+	VMOVUPS 128(DX), Y2
+	VSUBPS  128(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 128(AX)
-	VMULPS  160(AX), Y0, Y1
-	VMOVUPS 160(CX), Y2
-	VSUBPS  160(DX), Y2, Y2
+	VMULPS  160(CX), Y0, Y1
+	VMOVUPS 160(DX), Y2
+	VSUBPS  160(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 160(AX)
-	VMULPS  192(AX), Y0, Y1
-	VMOVUPS 192(CX), Y2
-	VSUBPS  192(DX), Y2, Y2
+	VMULPS  192(CX), Y0, Y1
+	VMOVUPS 192(DX), Y2
+	VSUBPS  192(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 192(AX)
-	VMULPS  224(AX), Y0, Y1
-	VMOVUPS 224(CX), Y2
-	VSUBPS  224(DX), Y2, Y2
+	VMULPS  224(CX), Y0, Y1
+	VMOVUPS 224(DX), Y2
+	VSUBPS  224(BX), Y2, Y2
 	VADDPS  Y2, Y1, Y1
 	VMOVUPS Y1, 224(AX)
 	ADDQ    $0x00000100, AX
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, DX
-	DECQ    BX
+	ADDQ    $0x00000100, BX
+	DECQ    SI
 	JMP     loop
 
 done:
 	VZEROUPPER
 	RET
 
-// func joinAVX512(a *float32, start *float32, now *float32, beta float32, groups int)
+// func joinAVX512(a *float32, e *float32, start *float32, now *float32, beta float32, groups int)
 // Requires: AVX, AVX512F, SSE
-TEXT ·joinAVX512(SB), NOSPLIT, $0-40
+TEXT ·joinAVX512(SB), NOSPLIT, $0-48
 	MOVQ         a+0(FP), AX
-	MOVQ         start+8(FP), CX
-	MOVQ         now+16(FP), DX
-	MOVQ         groups+32(FP), BX
-	MOVSS        beta+24(FP), X0
+	MOVQ         e+8(FP), CX
+	MOVQ         start+16(FP), DX
+	MOVQ         now+24(FP), BX
+	MOVQ         groups+40(FP), SI
+	MOVSS        beta+32(FP), X0
 	VBROADCASTSS X0, Z0
 
 loop:
-	TESTQ   BX, BX
+	TESTQ   SI, SI
 	JZ      done
-	VMULPS  (AX), Z0, Z1
-	VMOVUPS (CX), Z2
-	VSUBPS  (DX), Z2, Z2
+	VMULPS  (CX), Z0, Z1
+	VMOVUPS (DX), Z2
+	VSUBPS  (BX), Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS Z1, (AX)
-	VMULPS  64(AX), Z0, Z1
-	VMOVUPS 64(CX), Z2
-	VSUBPS  64(DX), Z2, Z2
+	VMULPS  64(CX), Z0, Z1
+	VMOVUPS 64(DX), Z2
+	VSUBPS  64(BX), Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS Z1, 64(AX)
-	VMULPS  128(AX), Z0, Z1
-	VMOVUPS 128(CX), Z2
-	VSUBPS  128(DX), Z2, Z2
+	VMULPS  128(CX), Z0, Z1
+	VMOVUPS 128(DX), Z2
+	VSUBPS  128(BX), Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS Z1, 128(AX)
-	VMULPS  192(AX), Z0, Z1
-	VMOVUPS 192(CX), Z2
-	VSUBPS  192(DX), Z2, Z2
+	VMULPS  192(CX), Z0, Z1
+	VMOVUPS 192(DX), Z2
+	VSUBPS  192(BX), Z2, Z2
 	VADDPS  Z2, Z1, Z1
 	VMOVUPS Z1, 192(AX)
 	ADDQ    $0x00000100, AX
 	ADDQ    $0x00000100, CX
 	ADDQ    $0x00000100, DX
-	DECQ    BX
+	ADDQ    $0x00000100, BX
+	DECQ    SI
 	JMP     loop
 
 done:

@@ -58,12 +58,12 @@ func TestJoinIsTheDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for range 2000 {
 		n := GroupLen * (1 + r.IntN(9))
-		a, start, now, beta := values(r, n), values(r, n), values(r, n), float32(r.Float64())
-		want := slices.Clone(a)
-		plainJoin(want, start, now, beta)
+		e, start, now, beta := values(r, n), values(r, n), values(r, n), float32(r.Float64())
+		want := make([]float32, n)
+		plainJoin(want, e, start, now, beta)
 		for _, l := range levels() {
-			got := slices.Clone(a)
-			joinAt(l, got, start, now, beta)
+			got := make([]float32, n)
+			joinAt(l, got, e, start, now, beta)
 			for i := range got {
 				if x, y := math.Float32bits(got[i]), math.Float32bits(want[i]); x != y && got[i] == got[i] {
 					t.Fatalf("level %d, value %d: %#x, want %#x", l, i, x, y)

@@ -15,9 +15,9 @@ func TestLengths(t *testing.T) {
 			a[i], start[i], now[i] = float32(r.NormFloat64()), float32(r.NormFloat64()), float32(r.NormFloat64())
 		}
 		want := append([]float32(nil), a...)
-		plainJoin(want[:n], start, now, 0.5)
+		plainJoin(want[:n], want[:n], start, now, 0.5)
 		a[n] = 7
-		Join(a[:n], start, now, 0.5)
+		Join(a[:n], a[:n], start, now, 0.5)
 		if want[n] = 7; n > 0 && math.Float32bits(a[n-1]) != math.Float32bits(want[n-1]) || a[n] != 7 {
 			t.Fatalf("length %d: %v, want %v", n, a, want)
 		}
@@ -34,7 +34,7 @@ func TestLengths(t *testing.T) {
 func TestWrongLengthsPanic(t *testing.T) {
 	for name, f := range map[string]func(){
 		"mask": func() { Mark(make([]uint64, 1), make([]float32, 65), 0) },
-		"join": func() { Join(make([]float32, 2), make([]float32, 2), make([]float32, 1), 1) },
+		"join": func() { Join(make([]float32, 2), make([]float32, 2), make([]float32, 2), make([]float32, 1), 1) },
 	} {
 		func() {
 			defer func() {

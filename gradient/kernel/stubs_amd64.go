@@ -11,7 +11,7 @@ func markAVX2(mask *uint64, vals *float32, groups int, t uint32)
 func markAVX512(mask *uint64, vals *float32, groups int, t uint32)
 
 //go:noescape
-func joinAVX2(a *float32, start *float32, now *float32, beta float32, groups int)
+func joinAVX2(a *float32, e *float32, start *float32, now *float32, beta float32, groups int)
 
 //go:noescape
-func joinAVX512(a *float32, start *float32, now *float32, beta float32, groups int)
+func joinAVX512(a *float32, e *float32, start *float32, now *float32, beta float32, groups int)

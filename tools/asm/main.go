@@ -108,12 +108,12 @@ func markAVX2() {
 	}, pointer{mask, 8}, pointer{vals, 4 * groupLen})
 }
 
-const joinSignature = "func(a, start, now *float32, beta float32, groups int)"
+const joinSignature = "func(a, e, start, now *float32, beta float32, groups int)"
 
 func joinAVX512() {
 	TEXT("joinAVX512", NOSPLIT, joinSignature)
 	Pragma("noescape")
-	a, start, now, groups := param("a"), param("start"), param("now"), param("groups")
+	a, e, start, now, groups := param("a"), param("e"), param("start"), param("now"), param("groups")
 	x, beta := XMM(), ZMM()
 	Load(Param("beta"), x)
 	VBROADCASTSS(x, beta)
@@ -121,19 +121,19 @@ func joinAVX512() {
 		for i := range 4 {
 			at := func(p reg.GPVirtual) Mem { return Mem{Base: p, Disp: 64 * i} }
 			v, d := ZMM(), ZMM()
-			VMULPS(at(a), beta, v)
+			VMULPS(at(e), beta, v)
 			VMOVUPS(at(start), d)
 			VSUBPS(at(now), d, d)
 			VADDPS(d, v, v)
 			VMOVUPS(v, at(a))
 		}
-	}, pointer{a, 4 * groupLen}, pointer{start, 4 * groupLen}, pointer{now, 4 * groupLen})
+	}, pointer{a, 4 * groupLen}, pointer{e, 4 * groupLen}, pointer{start, 4 * groupLen}, pointer{now, 4 * groupLen})
 }
 
 func joinAVX2() {
 	TEXT("joinAVX2", NOSPLIT, joinSignature)
 	Pragma("noescape")
-	a, start, now, groups := param("a"), param("start"), param("now"), param("groups")
+	a, e, start, now, groups := param("a"), param("e"), param("start"), param("now"), param("groups")
 	x, beta := XMM(), YMM()
 	Load(Param("beta"), x)
 	VBROADCASTSS(x, beta)
@@ -141,11 +141,11 @@ func joinAVX2() {
 		for i := range 8 {
 			at := func(p reg.GPVirtual) Mem { return Mem{Base: p, Disp: 32 * i} }
 			v, d := YMM(), YMM()
-			VMULPS(at(a), beta, v)
+			VMULPS(at(e), beta, v)
 			VMOVUPS(at(start), d)
 			VSUBPS(at(now), d, d)
 			VADDPS(d, v, v)
 			VMOVUPS(v, at(a))
 		}
-	}, pointer{a, 4 * groupLen}, pointer{start, 4 * groupLen}, pointer{now, 4 * groupLen})
+	}, pointer{a, 4 * groupLen}, pointer{e, 4 * groupLen}, pointer{start, 4 * groupLen}, pointer{now, 4 * groupLen})
 }
