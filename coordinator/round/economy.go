@@ -43,13 +43,11 @@ func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64) er
 	if m.phase > Training {
 		first++
 	}
-	if role == protocol.Worker {
-		return m.ledger.Register(first, ledger.Hotkey(n), ledger.Worker, 0)
+	as := ledger.Worker
+	if role == protocol.Validator {
+		as = ledger.Validator
 	}
-	if err := m.ledger.Transfer(ledger.Hotkey(Treasury(m.run)), ledger.Hotkey(n), ledger.Amount(stake)); err != nil {
-		return err
-	}
-	return m.ledger.Register(first, ledger.Hotkey(n), ledger.Validator, ledger.Amount(stake))
+	return m.ledger.Register(first, ledger.Hotkey(n), as, ledger.Amount(stake), ledger.Hotkey(Treasury(m.run)))
 }
 
 func (m *Machine) stakeOf(n protocol.NodeID) uint64 {

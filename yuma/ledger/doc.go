@@ -1,13 +1,15 @@
 // Package ledger keeps the money of a run: balances, stakes, who takes part, and
-// what every epoch pays to whom. It is a deterministic state machine: the same
-// operations in the same order give the same [Machine.Root] everywhere.
+// what every epoch pays to whom. [Machine] is the ledger that pays; [Volunteer] is
+// that of a run without coins, which keeps stakes for their votes and pays nobody.
+// Both are deterministic state machines: the same operations in the same order
+// give the same [Machine.Root] everywhere. Package ledgertest says what both do.
 //
 // It does not check signatures, decide when an epoch is due, score workers, or
 // know what a vote is for; it does not read clocks or disks.
 //
 // Read it in this order: [Amount], [Hotkey] and [Round] are the words, [Params]
 // the rules, [Grant] the start, [Machine] the state, [Row] what a validator says,
-// [Report] what an epoch did.
+// [Report] what an epoch did; [Volunteer] last.
 //
 // # Money
 //
@@ -23,9 +25,11 @@
 // minted, so burning does not bring emission back. This is the chain's halving
 // rule (opentensor/subtensor, pallets/subtensor, block emission) in integers.
 //
+// Volunteers mint nothing, so all there is was there at genesis.
+//
 // # Epoch
 //
-// An epoch pays for all rounds since the last one. The owner gets his cut
+// A Machine's epoch pays for all rounds since the last one. The owner gets his cut
 // (11796/65535 by default), half of the rest is the workers' pot, the other half,
 // with the odd unit, the validators'. Package yuma divides each by incentive and
 // by dividends; every payment is floored and credited to the balance. Nobody's
@@ -41,6 +45,6 @@
 // # Ownership and concurrency
 //
 // Operations read their arguments and keep nothing of them; what they return is
-// the caller's. A Machine may be used by one goroutine at a time. An operation
+// the caller's. A ledger may be used by one goroutine at a time. An operation
 // that returns an error has changed nothing.
 package ledger

@@ -15,9 +15,9 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	_ = m.Register(0, val, ledger.Validator, 60*ledger.Coin)
-	_ = m.Register(0, good, ledger.Worker, 0)
-	_ = m.Register(0, fair, ledger.Worker, 0)
+	_ = m.Register(0, val, ledger.Validator, 60*ledger.Coin, val)
+	_ = m.Register(0, good, ledger.Worker, 0, good)
+	_ = m.Register(0, fair, ledger.Worker, 0, fair)
 
 	rows := []ledger.Row{{Validator: val, Scores: []ledger.Score{{Worker: good, Value: 300}, {Worker: fair, Value: 100}}}}
 	rep, err := m.Epoch(9, rows, []ledger.Hotkey{val, good, fair})

@@ -1,10 +1,9 @@
 package ledger
 
-// This file holds the operations one by one, refusals included.
+// This file holds the operations of the ledger that pays one by one.
 
 import (
 	"errors"
-	"slices"
 	"testing"
 )
 
@@ -18,8 +17,8 @@ func small(t *testing.T) *Machine {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		m.Register(0, key(1), Validator, 25*Coin), m.Register(0, key(2), Validator, 30*Coin),
-		m.Register(0, key(3), Worker, 0), m.Register(0, key(4), Worker, 0),
+		m.Register(0, key(1), Validator, 25*Coin, key(1)), m.Register(0, key(2), Validator, 30*Coin, key(2)),
+		m.Register(0, key(3), Worker, 0, key(3)), m.Register(0, key(4), Worker, 0, key(4)),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -76,27 +75,6 @@ func TestEpochPaysByScore(t *testing.T) {
 	}
 	if next, err := m.Epoch(4, both(3, 1), validators()); err != nil || next.First != 1 || next.Minted != 4*Coin {
 		t.Errorf("rounds 1 to 4: %+v, %v", next, err)
-	}
-}
-
-// TestEpochInAnyOrder: rows, scores and the active set are sets.
-func TestEpochInAnyOrder(t *testing.T) {
-	a, b := small(t), small(t)
-	rows := []Row{rowOf(key(1), 5, 9), rowOf(key(2), 8, 2)}
-	if _, err := a.Epoch(2, rows, validators()); err != nil {
-		t.Fatal(err)
-	}
-	slices.Reverse(rows)
-	slices.Reverse(rows[0].Scores)
-	if _, err := b.Epoch(2, rows, []Hotkey{key(2), key(1)}); err != nil {
-		t.Fatal(err)
-	}
-	if a.Root() != b.Root() {
-		t.Error("the order of rows decides")
-	}
-	c := small(t)
-	if c.Root() == a.Root() {
-		t.Error("an epoch leaves the root as it was")
 	}
 }
 
@@ -179,64 +157,6 @@ func TestTransferMovesBalance(t *testing.T) {
 	}
 }
 
-// TestRefusalsChangeNothing tries what must be refused, and compares roots.
-func TestRefusalsChangeNothing(t *testing.T) {
-	m := small(t)
-	if _, err := m.Epoch(5, both(1, 2), validators()); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.Register(8, key(5), Worker, 0); err != nil {
-		t.Fatal(err)
-	}
-	before := m.Root()
-	register := func(r Round, h Hotkey, role Role, stake Amount) func() error {
-		return func() error { return m.Register(r, h, role, stake) }
-	}
-	epoch := func(r Round, active []Hotkey, rows ...Row) func() error {
-		return func() error { _, err := m.Epoch(r, rows, active); return err }
-	}
-	twice := Row{key(1), []Score{{key(3), 1}, {key(3), 2}}}
-	long := Row{key(1), make([]Score, 6)}
-	for name, c := range map[string]struct {
-		do   func() error
-		want error
-	}{
-		"register without a role":         {register(6, key(6), 0, 0), ErrRole},
-		"register twice":                  {register(6, key(3), Worker, 0), ErrDuplicate},
-		"register for a paid round":       {register(5, key(6), Worker, 0), ErrRound},
-		"register past the last round":    {register(maxRound+1, key(6), Worker, 0), ErrRound},
-		"register with what is not there": {register(6, key(6), Validator, 1), ErrFunds},
-		"transfer more than there is":     {func() error { return m.Transfer(key(2), key(1), 1<<63) }, ErrFunds},
-		"transfer from a stranger":        {func() error { return m.Transfer(key(6), key(1), 1) }, ErrFunds},
-		"slash a stranger":                {func() error { _, err := m.Slash(key(6), All); return err }, ErrUnknown},
-		"pay a round twice":               {epoch(5, nil), ErrRound},
-		"pay past the last round":         {epoch(maxRound, nil), ErrRound},
-		"a stranger is active":            {epoch(6, []Hotkey{key(6)}), ErrUnknown},
-		"active twice":                    {epoch(6, []Hotkey{key(1), key(1)}), ErrDuplicate},
-		"active before it joins":          {epoch(6, []Hotkey{key(5)}), ErrUnknown},
-		"a stranger's row":                {epoch(6, nil, rowOf(key(6), 1)), ErrUnknown},
-		"a worker's row":                  {epoch(6, nil, rowOf(key(3), 1)), ErrRole},
-		"two rows of one":                 {epoch(6, nil, rowOf(key(1), 1), rowOf(key(1), 2)), ErrDuplicate},
-		"a score on a stranger":           {epoch(6, nil, Row{key(1), []Score{{key(6), 1}}}), ErrUnknown},
-		"a score on who joins later":      {epoch(6, nil, rowOf(key(1), 1, 1, 1)), ErrUnknown},
-		"a score on a validator":          {epoch(6, nil, Row{key(1), []Score{{key(2), 1}}}), ErrRole},
-		"a worker scored twice":           {epoch(6, nil, twice), ErrDuplicate},
-		"more scores than neurons":        {epoch(6, nil, long), ErrDuplicate},
-		"a negative score":                {epoch(6, nil, rowOf(key(1), 4, -1)), ErrScore},
-	} {
-		if err := c.do(); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v, want %v", name, err, c.want)
-		}
-		if m.Root() != before {
-			t.Fatalf("%s: refused, but the root changed", name)
-		}
-	}
-	m.params.MaxNeurons = 5
-	if err := m.Register(6, key(6), Worker, 0); !errors.Is(err, ErrFull) {
-		t.Errorf("register in a full ledger: %v", err)
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	good := DefaultParams(key(9))
 	with := func(change func(*Params)) Params {
@@ -262,6 +182,23 @@ func TestNewRefuses(t *testing.T) {
 	} {
 		if _, err := New(c.p, c.genesis); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// TestRoots holds the encoding of states: a run's decisions cover them, so a
+// change makes every record of a run invalid.
+func TestRoots(t *testing.T) {
+	for name, c := range map[string]struct {
+		got  [32]byte
+		want string
+	}{
+		"registered": {small(t).Root(), "3c8cb5fa7a57af8e20343fe96e2ee22a70229e6ea6f6627fcc3f5dae9a0d5dd3"},
+		"with bonds": {rich(t).Root(), "54ecd42272bb8af07c69cb40363183df2344b3d8042424ac4eae25fd1ef8d981"},
+		"volunteers": {band(t).Root(), "5dec93cab6b4e267e02b1ccada1f20bb3af7d30679bb5db4b58483396e79f617"},
+	} {
+		if got := Hotkey(c.got).String(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (w *walk) step() {
 	switch w.rng.IntN(7) {
 	case 0, 1:
 		r := w.m.Next() + Round(w.rng.IntN(3))
-		_ = w.m.Register(r, w.anyKey(), Role(w.rng.IntN(3)), Amount(w.rng.Uint64N(1<<14)))
+		_ = w.m.Register(r, w.anyKey(), Role(w.rng.IntN(3)), Amount(w.rng.Uint64N(1<<14)), w.anyKey())
 	case 2:
 		_, _ = w.m.Slash(w.anyKey(), Share(w.rng.Uint32()>>w.rng.UintN(32)))
 	case 3:
@@ -156,8 +156,8 @@ func rich(t testing.TB) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _ = m.Register(0, key(1), Validator, 5*Coin), m.Register(0, key(3), Worker, 0)
-	_ = m.Register(0, key(4), Worker, 0)
+	_, _ = m.Register(0, key(1), Validator, 5*Coin, key(1)), m.Register(0, key(3), Worker, 0, key(3))
+	_ = m.Register(0, key(4), Worker, 0, key(4))
 	if _, err := m.Epoch(3, []Row{rowOf(key(1), 2, 1)}, []Hotkey{key(1)}); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"lode/yuma"
 )
@@ -23,47 +24,52 @@ const (
 // length.
 func Restore(data []byte) (*Machine, error) {
 	d := &decoder{rest: data}
-	if got := d.take(len(magic) + 1); !bytes.Equal(got, append([]byte(magic), format)) {
-		return nil, fmt.Errorf("ledger: restore: magic or format: %w", ErrEncoding)
-	}
+	d.begins(magic)
 	m := &Machine{params: d.params()}
 	if d.failed {
-		return nil, fmt.Errorf("ledger: restore: parameters: %w", ErrEncoding)
+		return nil, fmt.Errorf("ledger: restore: format or parameters: %w", ErrEncoding)
 	}
 	if err := m.params.Check(); err != nil {
 		return nil, fmt.Errorf("ledger: restore: %w", err)
 	}
-	m.next = Round(d.u64())
-	for _, v := range []*Amount{&m.genesis, &m.emitted, &m.burned, &m.unpaid} {
-		*v = Amount(d.u64())
-	}
-	m.accounts = d.accounts()
-	m.neurons = d.neurons()
-	if d.failed || len(d.rest) > 0 || m.next > maxRound {
-		return nil, fmt.Errorf("ledger: restore: cut short, out of order or too long: %w", ErrEncoding)
-	}
-	if err := m.audit(); err != nil {
+	var err error
+	if m.books, err = d.books(m.params.MaxNeurons, m.params.Cap); err != nil {
 		return nil, fmt.Errorf("ledger: restore: %w", err)
 	}
 	return m, nil
 }
 
-// audit checks what the operations keep true: the totals balance, every neuron has
-// an account and a key of its own, bonds are validators' and on workers or others
-// that exist.
-func (m *Machine) audit() error {
-	if m.genesis > m.params.Cap || m.emitted > m.params.Cap-m.genesis {
-		return fmt.Errorf("%d at genesis and %d emitted pass the cap: %w", m.genesis, m.emitted, ErrEncoding)
+// RestoreVolunteer reads what [Volunteer.Snapshot] wrote, as strictly as [Restore].
+func RestoreVolunteer(data []byte) (*Volunteer, error) {
+	d := &decoder{rest: data}
+	d.begins(volunteerMagic)
+	b, err := d.books(int(d.u16()), maxCap)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: restore: %w", err)
+	}
+	bonded := slices.ContainsFunc(b.neurons, func(n neuron) bool { return len(n.bonds) > 0 })
+	if b.room > yuma.MaxNeurons || b.emitted > 0 || b.unpaid > 0 || bonded {
+		return nil, fmt.Errorf("ledger: restore: volunteers with too many places, pay or bonds: %w", ErrEncoding)
+	}
+	return &Volunteer{b}, nil
+}
+
+// audit checks what the operations keep true: the totals balance and are within
+// limit, every neuron has an account and a key of its own, bonds are validators'
+// and on workers that exist.
+func (b *books) audit(limit Amount) error {
+	if b.genesis > limit || b.emitted > limit-b.genesis {
+		return fmt.Errorf("%d at genesis and %d emitted pass the cap: %w", b.genesis, b.emitted, ErrEncoding)
 	}
 	// What is left must shrink to nothing as every amount is taken off it.
-	left := m.genesis + m.emitted
-	for _, v := range []Amount{m.burned, m.unpaid} {
+	left := b.genesis + b.emitted
+	for _, v := range []Amount{b.burned, b.unpaid} {
 		if v > left {
 			return fmt.Errorf("totals do not balance: %w", ErrEncoding)
 		}
 		left -= v
 	}
-	for _, a := range m.accounts {
+	for _, a := range b.accounts {
 		if a.balance > left || a.stake > left-a.balance {
 			return fmt.Errorf("%s owns more than there is: %w", a.key, ErrEncoding)
 		}
@@ -72,19 +78,19 @@ func (m *Machine) audit() error {
 	if left != 0 {
 		return fmt.Errorf("%d units belong to nobody: %w", left, ErrEncoding)
 	}
-	return m.auditNeurons()
+	return b.auditNeurons()
 }
 
-func (m *Machine) auditNeurons() error {
-	if len(m.neurons) > m.params.MaxNeurons {
-		return fmt.Errorf("%d neurons, room for %d: %w", len(m.neurons), m.params.MaxNeurons, ErrEncoding)
+func (b *books) auditNeurons() error {
+	if len(b.neurons) > b.room {
+		return fmt.Errorf("%d neurons, room for %d: %w", len(b.neurons), b.room, ErrEncoding)
 	}
-	sorted := m.newBook(0).sorted
+	sorted := b.newLookup(0).sorted
 	for k, i := range sorted {
-		n := &m.neurons[i]
-		_, found := m.find(n.key)
+		n := &b.neurons[i]
+		_, found := b.find(n.key)
 		switch {
-		case !found || k > 0 && n.key == m.neurons[sorted[k-1]].key:
+		case !found || k > 0 && n.key == b.neurons[sorted[k-1]].key:
 			return fmt.Errorf("neuron %s has no account or two places: %w", n.key, ErrEncoding)
 		case n.role != Worker && n.role != Validator:
 			return fmt.Errorf("neuron %s has role %d: %w", n.key, n.role, ErrEncoding)
@@ -94,7 +100,7 @@ func (m *Machine) auditNeurons() error {
 			return fmt.Errorf("worker %s has bonds: %w", n.key, ErrEncoding)
 		}
 		for _, e := range n.bonds {
-			if int(e.UID) >= len(m.neurons) || m.neurons[e.UID].role != Worker {
+			if int(e.UID) >= len(b.neurons) || b.neurons[e.UID].role != Worker {
 				return fmt.Errorf("%s has a bond on %d: %w", n.key, e.UID, ErrEncoding)
 			}
 		}
@@ -156,6 +162,26 @@ func (d *decoder) bool() bool {
 func (d *decoder) key() (h Hotkey) {
 	copy(h[:], d.take(len(h)))
 	return h
+}
+
+// begins reads magic and format number.
+func (d *decoder) begins(magic string) {
+	got := d.take(len(magic) + 1)
+	d.failed = d.failed || !bytes.Equal(got, append([]byte(magic), format))
+}
+
+// books reads what appendTo writes, to the end, and audits it.
+func (d *decoder) books(room int, limit Amount) (books, error) {
+	b := books{room: room, next: Round(d.u64())}
+	for _, v := range []*Amount{&b.genesis, &b.emitted, &b.burned, &b.unpaid} {
+		*v = Amount(d.u64())
+	}
+	b.accounts = d.accounts()
+	b.neurons = d.neurons()
+	if d.failed || len(d.rest) > 0 || b.next > maxRound {
+		return books{}, fmt.Errorf("cut short, out of order or too long: %w", ErrEncoding)
+	}
+	return b, b.audit(limit)
 }
 
 // count checks that n things of at least size bytes can follow.

@@ -10,6 +10,9 @@ package ledger
 //	accounts uint32 count, then key[32], balance, stake: uint64 each
 //	neurons  uint16 count, then key[32], role uint8, joined uint64,
 //	         bonds: uint16 count, then target and value uint16 each
+//
+// A ledger of volunteers begins "lode volunteers" and has its number of places,
+// uint16, where the other has its parameters.
 
 import (
 	"crypto/sha256"
@@ -21,6 +24,9 @@ const (
 	format = 1
 	// rootDomain keeps a state's digest apart from all other digests.
 	rootDomain = "lode/ledger/state/1\x00"
+
+	volunteerMagic  = "lode volunteers"
+	volunteerDomain = "lode/volunteers/state/1\x00"
 )
 
 // Root returns the digest of the whole state: SHA-256 of the domain
@@ -33,31 +39,51 @@ func (m *Machine) Root() [32]byte {
 func (m *Machine) Snapshot() []byte { return m.appendState(nil) }
 
 func (m *Machine) appendState(b []byte) []byte {
-	le := binary.LittleEndian
 	b = append(b, magic...)
 	b = append(b, format)
 	b = appendParams(b, m.params)
-	for _, v := range []Amount{Amount(m.next), m.genesis, m.emitted, m.burned, m.unpaid} {
-		b = le.AppendUint64(b, uint64(v))
+	return m.appendTo(b)
+}
+
+// Root returns the digest of the whole state: SHA-256 of the domain
+// "lode/volunteers/state/1", a zero byte and the bytes of [Volunteer.Snapshot].
+func (v *Volunteer) Root() [32]byte {
+	return sha256.Sum256(v.appendState([]byte(volunteerDomain)))
+}
+
+// Snapshot returns the whole state as bytes that [RestoreVolunteer] reads.
+func (v *Volunteer) Snapshot() []byte { return v.appendState(nil) }
+
+func (v *Volunteer) appendState(b []byte) []byte {
+	b = append(b, volunteerMagic...)
+	b = append(b, format)
+	b = binary.LittleEndian.AppendUint16(b, uint16(v.room))
+	return v.appendTo(b)
+}
+
+func (b *books) appendTo(dst []byte) []byte {
+	le := binary.LittleEndian
+	for _, v := range []Amount{Amount(b.next), b.genesis, b.emitted, b.burned, b.unpaid} {
+		dst = le.AppendUint64(dst, uint64(v))
 	}
-	b = le.AppendUint32(b, uint32(len(m.accounts)))
-	for _, a := range m.accounts {
-		b = append(b, a.key[:]...)
-		b = le.AppendUint64(b, uint64(a.balance))
-		b = le.AppendUint64(b, uint64(a.stake))
+	dst = le.AppendUint32(dst, uint32(len(b.accounts)))
+	for _, a := range b.accounts {
+		dst = append(dst, a.key[:]...)
+		dst = le.AppendUint64(dst, uint64(a.balance))
+		dst = le.AppendUint64(dst, uint64(a.stake))
 	}
-	b = le.AppendUint16(b, uint16(len(m.neurons)))
-	for _, n := range m.neurons {
-		b = append(b, n.key[:]...)
-		b = append(b, byte(n.role))
-		b = le.AppendUint64(b, uint64(n.joined))
-		b = le.AppendUint16(b, uint16(len(n.bonds)))
+	dst = le.AppendUint16(dst, uint16(len(b.neurons)))
+	for _, n := range b.neurons {
+		dst = append(dst, n.key[:]...)
+		dst = append(dst, byte(n.role))
+		dst = le.AppendUint64(dst, uint64(n.joined))
+		dst = le.AppendUint16(dst, uint16(len(n.bonds)))
 		for _, e := range n.bonds {
-			b = le.AppendUint16(b, e.UID)
-			b = le.AppendUint16(b, e.Value)
+			dst = le.AppendUint16(dst, e.UID)
+			dst = le.AppendUint16(dst, e.Value)
 		}
 	}
-	return b
+	return dst
 }
 
 // appendParams writes the fields in the order they are declared.
