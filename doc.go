@@ -32,7 +32,8 @@
 // the record on disk.
 //
 // Floor 3. validator/score decides from measurements which updates are accepted.
-// yuma/ledger holds balances, stakes and votes.
+// yuma/ledger holds stakes and balances, for runs that pay and for runs that do
+// not.
 //
 // Floor 4. coordinator/round decides what happens when in a round. Half a floor
 // above it, replica holds a node's copy of record and model and moves both from

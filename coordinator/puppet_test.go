@@ -45,7 +45,7 @@ func rules(t testing.TB) *replica.Rules {
 		Score:   protocol.Score{Rows: 1, HeldOut: 1, Threshold: protocol.Q16(0.1), Window: 2, Project: 1, Overlap: protocol.Q16(0.6), Audit: 1, Examine: 2, WorkGate: 1 << 15, WorkMin: 1},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: 2, MinValidators: 3, MaxMembers: 16, OpenWorkers: true},
-		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 1},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 1},
 	}
 	for _, k := range validatorKeys {
 		man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: idOf(k), Stake: 1000})

@@ -31,6 +31,7 @@ type Status struct {
 	Loss     float64           `json:"loss_nats"`          // after the last merge, shared batch
 	HeldOut  float64           `json:"held_out_loss_nats"` // after the last merge
 	Saved    uint64            `json:"checkpoint_round"`
+	Pays     bool              `json:"pays"` // false: a run without coins, stakes weigh votes
 	Supply   uint64            `json:"supply"`
 	Members  []MemberStatus    `json:"members"`
 	Refusals map[string]uint64 `json:"refusals,omitempty"` // by reason, since the coordinator started
@@ -68,7 +69,7 @@ func StatusOf(m *round.Machine) Status {
 		Round: uint64(cur.Number), Phase: phase.String(), Since: now.Sub(m.Entered()).Seconds(), Root: cur.Root.String(),
 		Rounds: counts.Rounds, Accepted: counts.Accepted, Refused: counts.Refused,
 		Tokens: counts.Tokens, UpBytes: counts.UpBytes, Down: counts.DownBytes,
-		Saved: uint64(m.Saved().Round), Supply: uint64(m.Supply().Total()),
+		Saved: uint64(m.Saved().Round), Pays: m.Manifest().Economy.Pays(), Supply: uint64(m.Supply().Total()),
 	}
 	if deadline != 0 {
 		s.Deadline = max(0, deadline.Sub(now).Seconds())

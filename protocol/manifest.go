@@ -153,10 +153,20 @@ type Stake struct {
 // Economy says what is paid.
 type Economy struct {
 	_        struct{} `cbor:",toarray"`
+	Ledger   string   // [LedgerYuma] or [LedgerVolunteer]
 	Emission uint64   // per round before any halving, units of 1e-9 coin
 	Cap      uint64   // total supply is never more
 	Tempo    uint32   // rounds of an epoch
 }
+
+// The ledgers that a run can have.
+const (
+	LedgerYuma      = "yuma"      // mints every round and pays by Yuma consensus
+	LedgerVolunteer = "volunteer" // keeps stakes for their votes and pays nobody
+)
+
+// Pays reports whether anything is ever paid.
+func (e Economy) Pays() bool { return e.Emission > 0 }
 
 // ID returns the run's id.
 func (m Manifest) ID() RunID { return RunID(Hash("manifest", Encode(m))) }
@@ -198,10 +208,8 @@ func (m Manifest) Validate() error {
 	m.Score.validate(check, within)
 	m.Timing.validate(within)
 	m.Members.validate(check, within)
-	within("economy.tempo", float64(m.Economy.Tempo), 1, 1e6)
-	within("economy.cap", float64(m.Economy.Cap), 1, 1<<61)
+	m.Economy.validate(check, within)
 	check(m.granted() <= m.Economy.Cap, "economy.cap", "is less than the stakes given out from the start")
-	check(m.Economy.Emission <= m.Economy.Cap, "economy.emission", "is above the cap")
 	return errors.Join(errs...)
 }
 
@@ -348,4 +356,13 @@ func (m Members) validate(check checkFunc, within withinFunc) {
 	invites := m.Invitation != NodeID{} && m.InvitedStake > 0
 	check(len(m.Genesis) > 0 || invites, "members.genesis", "is empty and nobody is invited: the run could have no validator")
 	check(m.OpenWorkers || m.Invitation != NodeID{}, "members.open_workers", "is false but there is no invitation key: nobody could join")
+}
+
+func (e Economy) validate(check checkFunc, within withinFunc) {
+	check(e.Ledger == LedgerYuma || e.Ledger == LedgerVolunteer, "economy.ledger",
+		"is %q, only %q and %q are known", e.Ledger, LedgerYuma, LedgerVolunteer)
+	check(e.Emission <= e.Cap, "economy.emission", "is above the cap")
+	check(e.Ledger != LedgerVolunteer || e.Emission == 0, "economy.emission", "is above 0, but a ledger of volunteers pays nobody")
+	within("economy.cap", float64(e.Cap), 1, 1<<61)
+	within("economy.tempo", float64(e.Tempo), 1, 1e6)
 }

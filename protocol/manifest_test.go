@@ -34,7 +34,7 @@ func testManifest() Manifest {
 			MinWorkers: 1, MinValidators: 1, MaxMembers: 64, OpenWorkers: true, Invitation: NodeID{5}, InvitedStake: 1e9,
 			Genesis: []Stake{{Node: NodeID{6}, Stake: 1e12}, {Node: NodeID{7}, Stake: 2e12}},
 		},
-		Economy: Economy{Emission: 1e9, Cap: 21e15, Tempo: 10},
+		Economy: Economy{Ledger: LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 10},
 	}
 }
 
@@ -153,6 +153,9 @@ func TestManifestFaults(t *testing.T) {
 		{"economy.cap", func(m *Manifest) { m.Economy.Cap, m.Economy.Emission = 0, 0 }},
 		{"economy.cap", func(m *Manifest) { m.Economy.Cap, m.Economy.Emission = 1e9, 1 }},
 		{"economy.emission", func(m *Manifest) { m.Economy.Emission = m.Economy.Cap + 1 }},
+		{"economy.emission", func(m *Manifest) { m.Economy.Ledger = LedgerVolunteer }},
+		{"economy.ledger", func(m *Manifest) { m.Economy.Ledger = "" }},
+		{"economy.ledger", func(m *Manifest) { m.Economy.Ledger = "Volunteer" }},
 	} {
 		m := testManifest()
 		c.change(&m)
@@ -167,6 +170,29 @@ func TestLargestBatches(t *testing.T) {
 	m.Train.Rows, m.Score.Rows, m.Score.HeldOut = MaxBatch/64, MaxBatch/64, MaxBatch/64
 	if err := m.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Volunteers need stakes and epochs as others do, and no emission.
+func TestManifestOfVolunteers(t *testing.T) {
+	m := testManifest()
+	if !m.Economy.Pays() {
+		t.Error("a run with emission pays nobody")
+	}
+	m.Economy.Ledger, m.Economy.Emission = LedgerVolunteer, 0
+	if err := m.Validate(); err != nil || m.Economy.Pays() {
+		t.Errorf("pays: %v, fault: %v", m.Economy.Pays(), err)
+	}
+	for field, change := range map[string]func(*Manifest){
+		"economy.cap":      func(m *Manifest) { m.Economy.Cap = 1 },
+		"economy.tempo":    func(m *Manifest) { m.Economy.Tempo = 0 },
+		"economy.emission": func(m *Manifest) { m.Economy.Emission = 1 },
+	} {
+		bad := m
+		change(&bad)
+		if got := fields(t, bad.Validate()); !slices.Equal(got, []string{field}) {
+			t.Errorf("a fault of %s is reported as one of %v", field, got)
+		}
 	}
 }
 

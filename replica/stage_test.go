@@ -40,7 +40,7 @@ func manifest() protocol.Manifest {
 			MinWorkers: 1, MinValidators: 1, MaxMembers: 16, OpenWorkers: true,
 			Genesis: []protocol.Stake{{Node: idOf(100), Stake: 1000}},
 		},
-		Economy: protocol.Economy{Emission: 1_000_000_000, Cap: 21e15, Tempo: 2},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1_000_000_000, Cap: 21e15, Tempo: 2},
 	}
 }
 

@@ -52,7 +52,7 @@ func options(t *testing.T) Options {
 		Score:   protocol.Score{Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6), Audit: 1, Examine: 3, WorkGate: 1 << 15, WorkMin: 3},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MaxMembers: 64, OpenWorkers: true},
-		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 5},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 5},
 	}
 	return Options{
 		Manifest: man, Source: src, Index: ix, Dir: t.TempDir(), Validators: 2,

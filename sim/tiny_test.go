@@ -78,7 +78,7 @@ func newTiny(t testing.TB, change ...func(*protocol.Manifest)) *tiny {
 			MinWorkers: 1, MinValidators: 1, MaxMembers: 8, OpenWorkers: true,
 			Genesis: []protocol.Stake{{Node: NodeID("validator", 0), Stake: stake}},
 		},
-		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 2},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 2},
 	}
 	for _, c := range change {
 		c(&man)

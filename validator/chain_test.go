@@ -80,7 +80,7 @@ func TestAnchors(t *testing.T) {
 	me := protocol.NodeID(key.Public().(ed25519.PublicKey))
 	man := protocol.Manifest{Coordinator: me, Owner: me, Members: protocol.Members{
 		MaxMembers: 4, MinWorkers: 1, MinValidators: 1, Genesis: []protocol.Stake{{Node: me, Stake: 1000}},
-	}, Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 1}}
+	}, Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 1}}
 	link := posted{messages: make(chan protocol.Message, 8)}
 	rules := &replica.Rules{Manifest: man, Run: man.ID()}
 	v := &Validator{

@@ -69,7 +69,7 @@ func newTestJudge(t *testing.T) (*judge, *shelf) {
 		Score:   protocol.Score{Rows: 1, HeldOut: 1, Window: 2, Overlap: 1 << 15, WorkMin: 1},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: 1, MinValidators: 1, MaxMembers: 4, OpenWorkers: true, Genesis: []protocol.Stake{{Node: me, Stake: 1}}},
-		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 1},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 1},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -193,13 +193,21 @@ func (m *measured) add(r protocol.Row) {
 }
 
 func (w *benchWatch) report(m *round.Machine, conducts []string) {
-	fmt.Fprintf(w.out, "\n%-12s %8s %8s %8s %10s %8s %8s  %s\n", "worker", "first", "paired", "work", "work > 0", "overlap", "coins", "verdicts")
+	pays := m.Manifest().Economy.Pays()
+	fmt.Fprintf(w.out, "\n%-12s %8s %8s %8s %10s %8s", "worker", "first", "paired", "work", "work > 0", "overlap")
+	if pays {
+		fmt.Fprintf(w.out, " %8s", "coins")
+	}
+	fmt.Fprintf(w.out, "  %s\n", "verdicts")
 	for i, conduct := range conducts {
 		n := sim.NodeID("worker", i)
 		x := w.of(n)
 		per := func(sum float64, n int) float64 { return sum / math.Max(float64(n), 1) }
-		fmt.Fprintf(w.out, "%-12s %8.4f %8.4f %8.4f %5d/%-4d %8.3f %8.3f  %v\n", conduct,
-			per(x.first, x.rows), per(x.paired, x.audits), per(x.work, x.examined), x.positive, x.examined,
-			per(x.overlap, x.rows), float64(m.Holding(n).Balance)/1e9, x.reasons)
+		fmt.Fprintf(w.out, "%-12s %8.4f %8.4f %8.4f %5d/%-4d %8.3f", conduct,
+			per(x.first, x.rows), per(x.paired, x.audits), per(x.work, x.examined), x.positive, x.examined, per(x.overlap, x.rows))
+		if pays {
+			fmt.Fprintf(w.out, " %8.3f", float64(m.Holding(n).Balance)/coin)
+		}
+		fmt.Fprintf(w.out, "  %v\n", x.reasons)
 	}
 }

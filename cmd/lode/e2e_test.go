@@ -279,6 +279,32 @@ func replayed(t *testing.T, bin, dir, processors, seed string) []string {
 	return roots
 }
 
+// A run of volunteers is told apart in words and columns, and verifies.
+func TestVolunteers(t *testing.T) {
+	bin, corpus := program(t), text(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	up := []string{"up", "--dir", dir, "--data", corpus, "--workers", "1", "--validators", "1", "--rounds", "1"}
+	for _, c := range []struct {
+		args   []string
+		has    string
+		hasNot []string
+	}{
+		{append(slices.Clone(up), "--ledger", "volunteer"), "nobody is paid", []string{"best paid", "coins"}},
+		{[]string{"status", dir}, "stake", []string{"balance", "incentive", "dividend"}},
+		{[]string{"verify", dir}, "everything is as it must be", nil},
+	} {
+		out := lode(t, bin, nil, c.args...)
+		if !strings.Contains(out, c.has) || slices.ContainsFunc(c.hasNot, func(w string) bool { return strings.Contains(out, w) }) {
+			t.Errorf("lode %s, which must hold %q and none of %q:\n%s", c.args[0], c.has, c.hasNot, out)
+		}
+	}
+	for _, flags := range [][]string{{"--ledger", "yuma"}, {"--ledger", "gold"}} {
+		if out, err := exec.Command(bin, append(slices.Clone(up), flags...)...).CombinedOutput(); err == nil || !strings.Contains(string(out), "ledger") {
+			t.Errorf("%v: %v, %s", flags, err, out)
+		}
+	}
+}
+
 // A run that was interrupted goes on where it stopped; a finished one says so.
 func TestResume(t *testing.T) {
 	bin, corpus := program(t), text(t)

@@ -26,8 +26,8 @@ func statusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [LINK|FOLDER]",
 		Short: "Show what a run does now: phase, members, balances, stakes",
-		Long: `Show what a run does now and whom it waits for, with balances, stakes, incentive
-and dividends. LINK is a join link, FOLDER one of lode up; default: lode-run.`,
+		Long: `Show what a run does now and whom it waits for, with stakes and, where it pays,
+balances, incentive and dividends. LINK is a join link, FOLDER one of lode up; default: lode-run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := statusFrom(c.Context(), placeOf(args))
@@ -97,15 +97,21 @@ func printStatus(w io.Writer, s coordinator.Status) error {
 		s.Rounds, float64(s.Tokens)/1e6, s.Accepted, s.Refused, bytesText(s.UpBytes), bytesText(s.Down), s.HeldOut)
 	fmt.Fprintf(w, "checkpoint before round %d; %d record entries; state root %s\n\n", s.Saved, s.Entries, s.Root[:16])
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "name\trole\tkey\tthere\taccepted\trefused\tstake\tbalance\tincentive\tdividend")
+	fmt.Fprint(t, "name\trole\tkey\tthere\taccepted\trefused\tstake")
+	if s.Pays {
+		fmt.Fprint(t, "\tbalance\tincentive\tdividend")
+	}
 	for _, m := range s.Members {
 		there := "no"
 		if m.Present {
 			there = "yes"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%.2f\t%.4f\t%.4f\t%.4f\n",
-			m.Name, m.Role, m.Node[:8], there, m.Accepted, m.Refused, float64(m.Stake)/coin, float64(m.Balance)/coin, m.Incentive, m.Dividend)
+		fmt.Fprintf(t, "\n%s\t%s\t%s\t%s\t%d\t%d\t%.2f", m.Name, m.Role, m.Node[:8], there, m.Accepted, m.Refused, float64(m.Stake)/coin)
+		if s.Pays {
+			fmt.Fprintf(t, "\t%.4f\t%.4f\t%.4f", float64(m.Balance)/coin, m.Incentive, m.Dividend)
+		}
 	}
+	fmt.Fprintln(t)
 	if err := t.Flush(); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lode/protocol"
 	"lode/worker"
 )
 
@@ -20,7 +21,7 @@ import (
 type upFlags struct {
 	dir, data, level    string
 	workers, validators int
-	adversaries         string
+	adversaries, ledger string
 	seed                uint64
 	rounds              uint64
 	length              time.Duration
@@ -52,6 +53,7 @@ goes on where it stopped.`,
 	c.Flags().IntVar(&f.workers, "workers", 4, "honest workers")
 	c.Flags().IntVar(&f.validators, "validators", 2, "validators; two can be stopped by either, four or more bear a failure")
 	c.Flags().StringVar(&f.adversaries, "adversaries", "", "workers that cheat, such as noise=1,freerider=1,copycat=1,inflate=1")
+	c.Flags().StringVar(&f.ledger, "ledger", protocol.LedgerYuma, "yuma pays workers and validators; volunteer pays nobody")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the run: initial parameters and shards")
 	c.Flags().Uint64Var(&f.rounds, "rounds", 0, "stop after so many more rounds")
 	c.Flags().DurationVar(&f.length, "for", 0, "stop after so long, such as 90s (default 3m unless --rounds is given)")
@@ -116,6 +118,9 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	who, err := f.cast()
 	if err != nil {
 		return err
+	}
+	if f.ledger != protocol.LedgerYuma && f.ledger != protocol.LedgerVolunteer {
+		return usagef("--ledger is %q, it can be %s or %s", f.ledger, protocol.LedgerYuma, protocol.LedgerVolunteer)
 	}
 	if _, err := newLog(io.Discard, f.level); err != nil {
 		return err

@@ -38,6 +38,7 @@ type house struct {
 type upState struct {
 	Run      string // run id
 	Cast     cast
+	Ledger   string // economy.ledger of the manifest
 	Seed     uint64
 	Data     string // absolute path; empty: the default
 	Store    string // address of the checkpoints; empty: store in the folder
@@ -87,7 +88,7 @@ func (f *upFlags) house(ctx context.Context, who cast) (*house, error) {
 }
 
 func (h *house) open(ctx context.Context, who cast) error {
-	want := upState{Cast: who, Seed: h.flags.seed}
+	want := upState{Cast: who, Ledger: h.flags.ledger, Seed: h.flags.seed}
 	if path := h.flags.data; path != "" {
 		var err error
 		if want.Data, err = filepath.Abs(path); err != nil {
@@ -141,6 +142,9 @@ func (h *house) same(want upState) error {
 	if (f.changed("workers") || f.changed("validators") || f.changed("adversaries")) && !reflect.DeepEqual(want.Cast, h.state.Cast) {
 		other = append(other, fmt.Sprintf("%d validators and %d workers", len(h.state.Cast.Validators), len(h.state.Cast.Workers)))
 	}
+	if f.changed("ledger") && want.Ledger != h.state.Ledger {
+		other = append(other, "ledger "+h.state.Ledger)
+	}
 	if f.changed("seed") && want.Seed != h.state.Seed {
 		other = append(other, fmt.Sprintf("seed %d", h.state.Seed))
 	}
@@ -180,6 +184,9 @@ func (h *house) begin(ctx context.Context, want upState) error {
 	p := plan.Defaults()
 	p.Run.Name = "lode-up"
 	p.Run.Seed = protocol.Hash("seed", []byte(fmt.Sprint(want.Seed)))
+	if p.Run.Economy.Ledger = want.Ledger; want.Ledger == protocol.LedgerVolunteer {
+		p.Run.Economy.Emission = 0
+	}
 	p.Run.Members.MinWorkers, p.Run.Members.MinValidators = uint32(len(want.Cast.Workers)), uint32(len(want.Cast.Validators))
 	for _, name := range want.Cast.Validators {
 		k, _, err := plan.LoadOrCreateKey(h.keyFile(name))

@@ -140,15 +140,22 @@ func (h *house) table(out *screen, s summary) {
 	out.printf("\n%d rounds, %.2f M tokens, %.0f s (%.0f s of processors)\n", s.Rounds, float64(s.Tokens)/1e6, s.Seconds, s.CPUSeconds)
 	out.printf("held-out loss %.3f → %.3f nats per byte (%.3f bits); updates %.0f× smaller than fp32 parameters, %.2f bits per kept value\n\n",
 		s.ValLossStart, s.ValLoss, s.ValLoss/0.6931471805599453, s.UpdateRatio, s.BitsPerValue)
-	out.printf("%-14s %-10s %8s %8s %5s %7s %7s %9s  %s\n", "worker", "conduct", "accepted", "refused", "late", "rating", "share", "coins", "refused because")
+	paid := func(format string, args ...any) string { // columns of a run that pays
+		if !h.manifest.Economy.Pays() {
+			return ""
+		}
+		return fmt.Sprintf(format, args...)
+	}
+	out.printf("%-14s %-10s %8s %8s %5s %7s%s  %s\n", "worker", "conduct", "accepted", "refused", "late", "rating",
+		paid(" %7s %9s", "share", "coins"), "refused because")
 	for _, w := range s.Workers {
 		var why []string
 		for reason, n := range w.RefusedWhy {
 			why = append(why, fmt.Sprintf("%s (%d)", reason, n))
 		}
 		slices.Sort(why)
-		out.printf("%-14s %-10s %8d %8d %5d %7.1f %6.1f%% %9.2f  %s\n",
-			w.ID, w.Behaviour, w.Accepted, w.Refused, w.Late, w.Rating, 100*w.RewardShare, w.Balance, strings.Join(why, ", "))
+		out.printf("%-14s %-10s %8d %8d %5d %7.1f%s  %s\n", w.ID, w.Behaviour, w.Accepted, w.Refused, w.Late, w.Rating,
+			paid(" %6.1f%% %9.2f", 100*w.RewardShare, w.Balance), strings.Join(why, ", "))
 	}
 	out.printf("\n")
 }

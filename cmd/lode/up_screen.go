@@ -63,7 +63,13 @@ func (s *screen) begin(h *house) {
 		h.rules.Run.Short(), h.flags.dir, verb, float64(h.rules.Layout.Len())/1e6, h.corpus.Name(), float64(m.Data.Bytes)/1e6, until)
 	s.printf("1 coordinator, %d validators and %d workers, each a process, over QUIC on loopback; logs in %s/logs; Ctrl-C stops\n",
 		len(h.state.Cast.Validators), len(h.state.Cast.Workers), h.flags.dir)
-	s.printf("%s\n", roundHeader)
+	header := roundHeader
+	if m.Economy.Pays() {
+		header += " paid"
+	} else {
+		s.printf("a run of volunteers: stakes weigh the validators' votes, nobody is paid\n")
+	}
+	s.printf("%s\n", header)
 	if s.json || !isTerminal(s.w) {
 		return
 	}
@@ -76,7 +82,7 @@ func (s *screen) begin(h *house) {
 		mpb.PrependDecorators(decor.Name("training ")), mpb.AppendDecorators(decor.Percentage()))
 }
 
-const roundHeader = "round  train   val  bits/B  merged      sent  dense/sent  received   tokens/s  best paid"
+const roundHeader = "round  train   val  bits/B  merged      sent  dense/sent  received   tokens/s  best"
 
 // round prints one round.
 func (s *screen) round(l roundLine, st upState, passed time.Duration) {

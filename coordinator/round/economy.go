@@ -9,12 +9,24 @@ import (
 	"lode/yuma/ledger"
 )
 
-// newLedger opens the run's ledger: the manifest's stakes, and a treasury that
-// invited validators are staked from.
-func newLedger(man protocol.Manifest) *ledger.Machine {
-	p := ledger.DefaultParams(ledger.Hotkey(man.Owner))
-	p.Cap, p.Emission = ledger.Amount(man.Economy.Cap), ledger.Amount(man.Economy.Emission)
-	p.MaxNeurons = int(man.Members.MaxMembers)
+// Ledger is what a run needs of a ledger: its members' stakes, which weigh their
+// votes, and what an epoch makes of their work. An operation that returns an error
+// changed nothing. Package ledgertest holds every ledger to more than that.
+type Ledger interface {
+	// Register lets a member take part from a round on, with a stake that is
+	// moved to it from the balance of from.
+	Register(first ledger.Round, member ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
+	Account(h ledger.Hotkey) (ledger.Grant, bool)
+	// Epoch ends the epoch with round last.
+	Epoch(last ledger.Round, rows []ledger.Row, active []ledger.Hotkey) (ledger.Report, error)
+	Supply() ledger.Supply
+	// Root is the digest of the whole state.
+	Root() [32]byte
+}
+
+// newLedger opens the ledger that the manifest names, with the manifest's stakes
+// and a treasury that invited validators are staked from.
+func newLedger(man protocol.Manifest) Ledger {
 	var grants []ledger.Grant
 	for _, g := range man.Members.Genesis {
 		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(g.Node), Stake: ledger.Amount(g.Stake)})
@@ -22,11 +34,21 @@ func newLedger(man protocol.Manifest) *ledger.Machine {
 	if fund := ledger.Amount(man.Members.InvitedStake) * ledger.Amount(man.Members.MaxMembers); fund > 0 {
 		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(Treasury(man.ID())), Balance: fund})
 	}
-	l, err := ledger.New(p, grants)
+	l, err := openLedger(man, grants)
 	if err != nil {
 		panic(fmt.Sprintf("round: a valid manifest makes no ledger: %v", err))
 	}
 	return l
+}
+
+func openLedger(man protocol.Manifest, grants []ledger.Grant) (Ledger, error) {
+	places := int(man.Members.MaxMembers)
+	if man.Economy.Ledger == protocol.LedgerVolunteer {
+		return ledger.NewVolunteer(places, grants)
+	}
+	p := ledger.DefaultParams(ledger.Hotkey(man.Owner))
+	p.Cap, p.Emission, p.MaxNeurons = ledger.Amount(man.Economy.Cap), ledger.Amount(man.Economy.Emission), places
+	return ledger.New(p, grants)
 }
 
 // Treasury is the account that invited validators are staked from; nobody holds

@@ -30,7 +30,7 @@ type Machine struct {
 	round    Round
 	beacon   protocol.Digest // of the round before
 	board    score.Board
-	ledger   *ledger.Machine
+	ledger   Ledger
 	past     []Summary // finished rounds, oldest first, at most keepPast
 	saved    protocol.Published
 	counts   Counts

@@ -60,7 +60,7 @@ func testManifest() protocol.Manifest {
 		},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 10 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: 2, MinValidators: 2, MaxMembers: 16, OpenWorkers: true},
-		Economy: protocol.Economy{Emission: 1_000_000_000, Cap: 21e15, Tempo: 2},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1_000_000_000, Cap: 21e15, Tempo: 2},
 	}
 }
 

@@ -30,6 +30,9 @@ func newCrowd(t *testing.T, seed uint64) *crowd {
 	man.Members.MinWorkers, man.Members.MinValidators = 1, 1
 	man.Members.Invitation = protocol.NodeID(protocol.InviteSeed{1}.Key()[32:])
 	man.Members.InvitedStake = 90
+	if seed%3 == 2 {
+		man.Economy.Ledger, man.Economy.Emission = protocol.LedgerVolunteer, 0
+	}
 	var names []string
 	for i := range 5 {
 		name := fmt.Sprint("v", i)

@@ -544,6 +544,10 @@ func (s *stage) set(words []string) error {
 			m.Score.Examine = uint32(n)
 		case "tempo":
 			m.Economy.Tempo = uint32(n)
+		case "ledger":
+			m.Economy.Ledger = v
+		case "emission":
+			m.Economy.Emission = n
 		case "train":
 			m.Timing.Train = protocol.Span(d)
 		case "phase":

@@ -90,6 +90,9 @@ var members = []field{
 }
 
 var economy = []field{
+	row("economy.ledger", text, func(p *Plan) *string { return &p.Run.Economy.Ledger },
+		"Who keeps the books: yuma mints coins and pays by Yuma consensus; volunteer pays nobody, keeps stakes only as the weight of validators' votes, and needs emission: 0.",
+		"workers are paid for what their updates were worth"),
 	row("economy.emission", coins, func(p *Plan) *uint64 { return &p.Run.Economy.Emission },
 		"Paid each round before any halving", "a round number, small against the cap"),
 	row("economy.cap", supply, func(p *Plan) *uint64 { return &p.Run.Economy.Cap },

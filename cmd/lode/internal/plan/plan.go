@@ -54,7 +54,7 @@ func Defaults() Plan {
 		},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: 1, MinValidators: 1, MaxMembers: 256, OpenWorkers: true, InvitedStake: 1000 * coin},
-		Economy: protocol.Economy{Emission: coin, Cap: 21_000_000 * coin, Tempo: 10},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: coin, Cap: 21_000_000 * coin, Tempo: 10},
 	}}
 }
 

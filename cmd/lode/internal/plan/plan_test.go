@@ -130,6 +130,9 @@ func random(rng *rand.Rand) Plan {
 	r.Timing.Train = protocol.Span(1e8 + rng.Int64N(86400e9-1e8))
 	r.Timing.Grace = protocol.Span(1+rng.Int64N(3600)) * protocol.Second
 	r.Economy.Emission, r.Members.InvitedStake = rng.Uint64N(1e9), rng.Uint64N(1e13)
+	if rng.IntN(3) == 0 {
+		r.Economy.Ledger, r.Economy.Emission = protocol.LedgerVolunteer, 0
+	}
 	for i := range rng.IntN(4) {
 		r.Members.Genesis = append(r.Members.Genesis, protocol.Stake{Node: protocol.NodeID{byte(i + 1)}, Stake: 1 + rng.Uint64N(1e15)})
 	}

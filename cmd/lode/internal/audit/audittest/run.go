@@ -20,6 +20,8 @@ import (
 type Config struct {
 	Rounds   int  // default 3
 	Momentum bool // the outer optimizer has integers of its own
+	// Volunteers are paid nothing.
+	Volunteers bool
 	// Store gets a checkpoint every so many rounds, if it is set.
 	Store checkpoints.Store
 	Every protocol.Round // default 2
@@ -56,7 +58,7 @@ func idOf(key ed25519.PrivateKey) protocol.NodeID {
 	return protocol.NodeID(key.Public().(ed25519.PublicKey))
 }
 
-func manifest(momentum bool) protocol.Manifest {
+func manifest(c Config) protocol.Manifest {
 	m := protocol.Manifest{
 		Version: protocol.Version, Name: "small run", Coordinator: idOf(keyOf("coordinator", 0)), Owner: idOf(keyOf("owner", 0)), Seed: protocol.Digest{3},
 		Model: protocol.Model{
@@ -73,9 +75,12 @@ func manifest(momentum bool) protocol.Manifest {
 		},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 10 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: numWorkers, MinValidators: numValidators, MaxMembers: 16, OpenWorkers: true},
-		Economy: protocol.Economy{Emission: 1e9, Cap: 21e15, Tempo: 2},
+		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 2},
 	}
-	if momentum {
+	if c.Volunteers {
+		m.Economy.Ledger, m.Economy.Emission = protocol.LedgerVolunteer, 0
+	}
+	if c.Momentum {
 		m.Merge.Momentum = protocol.Q16(0.9)
 	}
 	for i := range numValidators {
@@ -93,7 +98,7 @@ func New(tb testing.TB, c Config) *Run {
 	if c.Every == 0 {
 		c.Every = 2
 	}
-	rules, err := replica.NewRules(manifest(c.Momentum))
+	rules, err := replica.NewRules(manifest(c))
 	if err != nil {
 		tb.Fatal(err)
 	}
