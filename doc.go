@@ -29,7 +29,7 @@
 // compresses updates where its parameters live. checkpoints keeps models in stores and gets them back verified, with the
 // file format below it. transport carries messages and payloads over QUIC. data
 // cuts corpora into pieces and says who trains on which. coordinator/journal keeps
-// the record on disk.
+// the records of runs on disk.
 //
 // Floor 3. validator/score decides from measurements which updates are accepted.
 // yuma/ledger holds stakes and balances, for runs that pay and for runs that do

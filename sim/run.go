@@ -58,7 +58,26 @@ func id(k ed25519.PrivateKey) protocol.NodeID {
 const stake = 1_000_000_000_000
 
 // Run runs until so many rounds are final and returns the machine at that point.
+// Dir may hold other runs.
 func Run(ctx context.Context, o Options) (*round.Machine, error) {
+	rules, err := o.rules()
+	if err != nil {
+		return nil, err
+	}
+	file, err := journal.Open(filepath.Join(o.Dir, "record.db"))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() // every write was synced
+	c, err := o.coordinator(rules, file)
+	if err != nil {
+		return nil, err
+	}
+	return o.play(ctx, rules, c)
+}
+
+// rules completes the manifest with those who take part.
+func (o Options) rules() (*replica.Rules, error) {
 	man := o.Manifest
 	man.Coordinator = id(Key("coordinator", 0))
 	man.Members.MinWorkers, man.Members.MinValidators = uint32(len(o.Conducts)), uint32(o.Validators)
@@ -66,15 +85,26 @@ func Run(ctx context.Context, o Options) (*round.Machine, error) {
 	for i := range o.Validators {
 		man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: id(Key("validator", i)), Stake: stake})
 	}
-	rules, err := replica.NewRules(man)
+	return replica.NewRules(man)
+}
+
+// coordinator keeps the run's record in a file.
+func (o Options) coordinator(rules *replica.Rules, file *journal.File) (*coordinator.Coordinator, error) {
+	record, err := file.Record(rules.Run)
 	if err != nil {
 		return nil, err
 	}
-	c, done, err := open(o, rules)
+	blobs, err := checkpoints.OpenBlobs(filepath.Join(o.Dir, "payloads"), rules.Run, 1<<30, 1<<40)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	return coordinator.New(coordinator.Config{
+		Key: Key("coordinator", 0), Rules: rules, Journal: record, Payloads: blobs, Log: o.Log,
+	})
+}
+
+// play starts everybody and follows the record until so many rounds are final.
+func (o Options) play(ctx context.Context, rules *replica.Rules, c *coordinator.Coordinator) (*round.Machine, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
@@ -88,7 +118,7 @@ func Run(ctx context.Context, o Options) (*round.Machine, error) {
 			return s.arrived(ctx, Key("worker", i), func() error { return s.worker(ctx, i, conduct) })
 		})
 	}
-	rep := round.NewReplica(man)
+	rep := round.NewReplica(rules.Manifest)
 	shown := protocol.Digest{}
 	g.Go(func() error {
 		defer cancel()
@@ -115,21 +145,6 @@ func Run(ctx context.Context, o Options) (*round.Machine, error) {
 }
 
 var errEnough = errors.New("enough rounds")
-
-func open(o Options, rules *replica.Rules) (*coordinator.Coordinator, func(), error) {
-	record, err := journal.Open(filepath.Join(o.Dir, "record.db"), rules.Run)
-	if err != nil {
-		return nil, nil, err
-	}
-	blobs, err := checkpoints.OpenBlobs(filepath.Join(o.Dir, "payloads"), rules.Run, 1<<30, 1<<40)
-	if err != nil {
-		return nil, nil, errors.Join(err, record.Close())
-	}
-	c, err := coordinator.New(coordinator.Config{
-		Key: Key("coordinator", 0), Rules: rules, Journal: record, Payloads: blobs, Log: o.Log,
-	})
-	return c, func() { _ = record.Close() }, err // every write was synced
-}
 
 // stage is what nodes share.
 type stage struct {
@@ -162,7 +177,7 @@ func (s stage) member(role string, i int) (m member, err error) {
 	if m.text.Plan, err = data.NewPlan(s.o.Index, s.rules.Manifest.Data, s.rules.Manifest.Train); err != nil {
 		return m, err
 	}
-	if m.files, err = checkpoints.OpenDir(filepath.Join(s.o.Dir, m.name)); err != nil {
+	if m.files, err = checkpoints.OpenDir(filepath.Join(s.o.Dir, m.name, "runs", s.rules.Run.String())); err != nil {
 		return m, err
 	}
 	m.engine, err = cpu.New(s.rules.Model, cpu.Options{Frozen: s.rules.Frozen})

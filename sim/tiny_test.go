@@ -25,6 +25,7 @@ import (
 
 	"lode/checkpoints"
 	"lode/coordinator"
+	"lode/coordinator/journal/journaltest"
 	"lode/coordinator/round"
 	"lode/data"
 	"lode/engine/cpu"
@@ -38,6 +39,7 @@ import (
 type tiny struct {
 	rules   *replica.Rules
 	source  data.Source
+	index   *data.Index
 	plan    data.Plan
 	blobs   *checkpoints.Blobs
 	journal *forgetful
@@ -83,7 +85,7 @@ func newTiny(t testing.TB, change ...func(*protocol.Manifest)) *tiny {
 	for _, c := range change {
 		c(&man)
 	}
-	y := &tiny{log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.DebugLevel), journal: new(forgetful), at: newPlace()}
+	y := &tiny{index: ix, log: zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.DebugLevel), journal: new(forgetful), at: newPlace()}
 	if y.rules, err = replica.NewRules(man); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,9 @@ func (f *forgetful) Append(entries [][]byte) error {
 	defer f.mu.Unlock()
 	f.left--
 	if f.left != 0 || f.written {
-		f.entries = append(f.entries, entries...)
+		for _, e := range entries {
+			f.entries = append(f.entries, bytes.Clone(e))
+		}
 	}
 	if f.left == 0 {
 		return errKilled
@@ -133,7 +137,33 @@ func (f *forgetful) Read(from uint64, most int) ([][]byte, error) {
 	defer f.mu.Unlock()
 	n := uint64(len(f.entries))
 	from = min(from, n)
-	return slices.Clone(f.entries[from:min(n, from+uint64(most))]), nil
+	out := slices.Clone(f.entries[from:min(n, from+uint64(most))])
+	for i := range out {
+		out[i] = bytes.Clone(out[i])
+	}
+	return out, nil
+}
+
+// memory is the place of a forgetful journal.
+type memory struct{ *forgetful }
+
+func (m memory) Open(*testing.T) journaltest.Journal { return m.forgetful }
+
+// Crash has one write to die at: before it is made, or after.
+func (m memory) Crash(t *testing.T, batch [][]byte, k int) bool {
+	t.Helper()
+	if m.left, m.written = 1, k > 0; k > 1 {
+		m.left = 0
+	}
+	if err := m.Append(batch); (err != nil) != (k <= 1) {
+		t.Fatal(err)
+	}
+	return k <= 1
+}
+
+// The journal that dies is one that coordinators may believe until then.
+func TestForgetfulConforms(t *testing.T) {
+	journaltest.Run(t, func(*testing.T) journaltest.Place { return memory{new(forgetful)} })
 }
 
 // place is where members find the coordinator that keeps the record now.

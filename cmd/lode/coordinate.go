@@ -213,16 +213,20 @@ const payloadBudget = 64 << 30
 // coordinator opens record, payloads and store; done closes them.
 func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordinator.Shelf) (_ *coordinator.Coordinator, done func(), err error) {
 	run := l.rules.Run
-	record, err := journal.Open(filepath.Join(l.dir, "record.db"), run)
+	file, err := journal.Open(filepath.Join(l.dir, "record.db"))
 	if err != nil {
 		return nil, nil, err
 	}
-	done = func() { _ = record.Close() } // every write was synced
+	done = func() { _ = file.Close() } // every write was synced
 	defer func() {
 		if err != nil {
 			done()
 		}
 	}()
+	record, err := file.Record(run)
+	if err != nil {
+		return nil, nil, err
+	}
 	limit := int64(max(l.rules.MaxPayload(0), l.rules.MaxStep(0)))
 	blobs, err := checkpoints.OpenBlobs(filepath.Join(l.dir, "payloads"), run, limit, payloadBudget)
 	if err != nil {

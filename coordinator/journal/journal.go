@@ -1,11 +1,12 @@
 package journal
 
-// This file holds the journal.
+// This file holds the file and the records in it.
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,15 @@ import (
 	"lode/protocol"
 )
 
-// Journal is the record of one run on disk.
+// File is a file of records. Its methods may be called at the same time.
+type File struct {
+	db *bbolt.DB
+
+	mu   sync.Mutex
+	runs map[protocol.RunID]*Journal // those asked for so far
+}
+
+// Journal is the record of one run in a file.
 type Journal struct {
 	db     *bbolt.DB
 	bucket []byte
@@ -25,8 +34,8 @@ type Journal struct {
 // lockWait is how long Open waits for another process to let go of the file.
 const lockWait = 2 * time.Second
 
-// Open opens or makes the file at path and the run's record in it.
-func Open(path string, run protocol.RunID) (*Journal, error) {
+// Open opens or makes the file at path.
+func Open(path string) (*File, error) {
 	if err := CheckLength(path); err != nil {
 		return nil, fmt.Errorf("record %s: %w", path, err)
 	}
@@ -37,8 +46,20 @@ func Open(path string, run protocol.RunID) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", path, err)
 	}
-	j := &Journal{db: db, bucket: append([]byte("record "), run[:]...)}
-	err = db.Update(func(tx *bbolt.Tx) error {
+	return &File{db: db, runs: map[protocol.RunID]*Journal{}}, nil
+}
+
+// Record returns the record of a run, empty if the file has none. It is the same
+// Journal for whoever asks: each keeps its length, and two would overwrite what
+// the other appends.
+func (f *File) Record(run protocol.RunID) (*Journal, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if j := f.runs[run]; j != nil {
+		return j, nil
+	}
+	j := &Journal{db: f.db, bucket: append([]byte("record "), run[:]...)}
+	err := f.db.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(j.bucket)
 		if err != nil {
 			return err
@@ -52,11 +73,14 @@ func Open(path string, run protocol.RunID) (*Journal, error) {
 		return err
 	})
 	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("record %s: %w", path, err)
+		return nil, fmt.Errorf("record %s of run %s: %w", f.db.Path(), run.Short(), err)
 	}
+	f.runs[run] = j
 	return j, nil
 }
+
+// Close closes the file and with it all its records.
+func (f *File) Close() error { return f.db.Close() }
 
 // Len returns the number of entries.
 func (j *Journal) Len() uint64 { return j.length.Load() }
@@ -103,9 +127,6 @@ func (j *Journal) Read(from uint64, most int) ([][]byte, error) {
 	}
 	return out, nil
 }
-
-// Close closes the file.
-func (j *Journal) Close() error { return j.db.Close() }
 
 func key(i uint64) []byte { return binary.BigEndian.AppendUint64(nil, i) }
 

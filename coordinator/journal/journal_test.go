@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,20 +15,119 @@ import (
 	"testing"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sync/errgroup"
 
+	"lode/coordinator/journal/journaltest"
 	"lode/protocol"
 )
 
 func entry(i uint64) []byte { return fmt.Appendf(nil, "entry %d", i) }
 
-func open(t testing.TB, path string, run byte) *Journal {
+// opened is a record with its file.
+type opened struct {
+	*Journal
+	file *File
+}
+
+// Close closes the file; a second time does no harm.
+func (o opened) Close() error { return o.file.Close() }
+
+func open(t testing.TB, path string, run byte) opened {
 	t.Helper()
-	j, err := Open(path, protocol.RunID{run})
+	o, err := tryOpen(path, run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = j.Close() })
-	return j
+	t.Cleanup(func() { _ = o.Close() })
+	return o
+}
+
+func tryOpen(path string, run byte) (o opened, err error) {
+	if o.file, err = Open(path); err != nil {
+		return o, err
+	}
+	if o.Journal, err = o.file.Record(protocol.RunID{run}); err != nil {
+		return o, errors.Join(err, o.Close())
+	}
+	return o, nil
+}
+
+// place is a file that a journal is opened in again and again.
+type place struct {
+	path string
+	now  opened
+}
+
+func (p *place) Open(t *testing.T) journaltest.Journal {
+	t.Helper()
+	p.close(t)
+	p.now = open(t, p.path, 1)
+	return p.now
+}
+
+func (p *place) close(t *testing.T) {
+	t.Helper()
+	if p.now.file != nil {
+		if err := p.now.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Crash leaves the file as a process does that dies while bbolt commits: it writes
+// the new pages in their order, syncs, and writes one of the two meta pages.
+func (p *place) Crash(t *testing.T, batch [][]byte, k int) bool {
+	t.Helper()
+	p.close(t)
+	p.now = open(t, p.path, 1)
+	before := p.read(t)
+	if err := p.now.Append(batch); err != nil {
+		t.Fatal(err)
+	}
+	after := p.read(t)
+	p.close(t)
+	size := os.Getpagesize()
+	var pages []int // that differ; the first two are the meta pages
+	for at := 0; at < len(after); at += size {
+		if at >= len(before) || !bytes.Equal(before[at:at+size], after[at:at+size]) {
+			pages = append(pages, at)
+		}
+	}
+	meta, pages := pages[0], pages[1:]
+	if meta > size || len(pages) < 2 || pages[0] <= size {
+		t.Fatalf("meta page at %d, others at %d", meta, pages)
+	}
+	left := append(bytes.Clone(before), make([]byte, len(after)-len(before))...) // the file grows first
+	for _, at := range pages[:min(k, len(pages))] {
+		copy(left[at:at+size], after[at:])
+	}
+	switch k - len(pages) {
+	case 1: // half of it
+		copy(left[meta:meta+pageHeader+metaLen/2], after[meta:])
+	case 2: // all of it
+		copy(left[meta:meta+size], after[meta:])
+	case 3:
+		return false
+	}
+	if err := os.WriteFile(p.path, left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return true
+}
+
+func (p *place) read(t *testing.T) []byte {
+	t.Helper()
+	b, err := os.ReadFile(p.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestConforms(t *testing.T) {
+	journaltest.Run(t, func(t *testing.T) journaltest.Place {
+		return &place{path: filepath.Join(t.TempDir(), "record.db")}
+	})
 }
 
 func appendTo(t testing.TB, j *Journal, num int) {
@@ -54,41 +154,52 @@ func wantEntries(t testing.TB, j *Journal, num uint64) {
 	}
 }
 
-func TestReopen(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "record.db")
-	j := open(t, path, 1)
-	wantEntries(t, j, 0)
-	for _, n := range []int{1, 300, 0, 7} {
-		appendTo(t, j, n)
-		if err := j.Close(); err != nil {
-			t.Fatal(err)
-		}
-		j = open(t, path, 1)
-	}
-	wantEntries(t, j, 308)
-	if got, err := j.Read(300, 3); err != nil || len(got) != 3 || !bytes.Equal(got[0], entry(300)) {
-		t.Errorf("part: %q, %v", got, err)
-	}
-	for _, from := range []uint64{308, 1 << 63, ^uint64(0)} {
-		if got, err := j.Read(from, 10); err != nil || len(got) != 0 {
-			t.Errorf("past the end: %d entries, %v", len(got), err)
-		}
-	}
-}
-
-// One file holds several runs; none sees another's entries.
+// One file holds several runs at a time; none sees another's entries, and whoever
+// asks for a run again gets the same record.
 func TestSeveralRuns(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "record.db")
-	for run, n := range map[byte]int{1: 3, 2: 5, 3: 1} {
-		j := open(t, path, run)
-		appendTo(t, j, n)
-		if err := j.Close(); err != nil {
+	file, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := func(run byte) *Journal {
+		j, err := file.Record(protocol.RunID{run})
+		if err != nil {
 			t.Fatal(err)
 		}
+		return j
 	}
-	for run, n := range map[byte]uint64{1: 3, 2: 5, 3: 1, 4: 0} {
+	var g errgroup.Group
+	runs := []byte{0, 1, 3, 4}
+	for _, run := range runs {
+		j := record(run)
+		if record(run) != j {
+			t.Error("a second record of the same run")
+		}
+		g.Go(func() error {
+			for i := uint64(0); i < 40; {
+				var batch [][]byte
+				for range 1 + run { // each at its own pace
+					batch = append(batch, entry(i))
+					i++
+				}
+				if err := j.Append(batch); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	wantEntries(t, record(9), 0)
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, run := range runs {
 		j := open(t, path, run)
-		wantEntries(t, j, n)
+		wantEntries(t, j.Journal, 40)
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +217,7 @@ func TestDamagedKeys(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "record.db")
 			j := open(t, path, 1)
-			appendTo(t, j, 5)
+			appendTo(t, j.Journal, 5)
 			if err := j.db.Update(func(tx *bbolt.Tx) error { return change(tx.Bucket(j.bucket)) }); err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +227,7 @@ func TestDamagedKeys(t *testing.T) {
 			if err := j.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if j, err := Open(path, protocol.RunID{1}); err == nil {
+			if j, err := tryOpen(path, 1); err == nil {
 				if _, err := j.Read(0, 100); err == nil {
 					t.Error("read as if nothing were wrong")
 				}
@@ -134,12 +245,12 @@ func TestSecondProcess(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "record.db")
 	j := open(t, path, 1)
-	appendTo(t, j, 1)
-	if _, err := Open(path, protocol.RunID{1}); err == nil || !strings.Contains(err.Error(), "another process") {
+	appendTo(t, j.Journal, 1)
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("opened twice: %v", err)
 	}
-	appendTo(t, j, 1)
-	wantEntries(t, j, 2)
+	appendTo(t, j.Journal, 1)
+	wantEntries(t, j.Journal, 2)
 }
 
 // A file that was copied only in part is refused, whatever the part; it must not
@@ -148,7 +259,7 @@ func TestCutShort(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "record.db")
 	j := open(t, path, 1)
 	for range 40 {
-		appendTo(t, j, 100)
+		appendTo(t, j.Journal, 100)
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -167,7 +278,7 @@ func TestCutShort(t *testing.T) {
 		if err := os.WriteFile(part, whole[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		j, err := Open(part, protocol.RunID{1})
+		j, err := Open(part)
 		if err == nil {
 			_ = j.Close()
 			t.Errorf("the first %d of %d bytes were taken for a record", n, used)
@@ -182,7 +293,7 @@ func TestCutShort(t *testing.T) {
 		if err := os.WriteFile(path, junk, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if j, err := Open(path, protocol.RunID{1}); err == nil {
+		if j, err := Open(path); err == nil {
 			_ = j.Close()
 			t.Errorf("%d bytes of junk were taken for a record", len(junk))
 		}
@@ -213,7 +324,7 @@ func TestKilledWhileAppending(t *testing.T) {
 	if path := os.Getenv(childEnv); path != "" {
 		j := open(t, path, 1)
 		for {
-			appendTo(t, j, batch)
+			appendTo(t, j.Journal, batch)
 			fmt.Println("durable", j.Len())
 		}
 	}
@@ -247,7 +358,7 @@ func TestKilledWhileAppending(t *testing.T) {
 		if j.Len() < said || j.Len()%batch != 0 {
 			t.Fatalf("%d entries, %d were durable, batches of %d", j.Len(), said, batch)
 		}
-		wantEntries(t, j, j.Len())
+		wantEntries(t, j.Journal, j.Len())
 		if err := j.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +372,7 @@ func TestKilledWhileAppending(t *testing.T) {
 func TestTornMeta(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "record.db")
 	j := open(t, path, 1)
-	appendTo(t, j, 10)
+	appendTo(t, j.Journal, 10)
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +390,7 @@ func TestTornMeta(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := Open(path, protocol.RunID{1})
+	k, err := Open(path)
 	if err != nil {
 		t.Fatalf("a torn copy of the meta page counts: %v", err)
 	}

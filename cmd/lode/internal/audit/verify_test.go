@@ -198,7 +198,7 @@ func TestVolunteers(t *testing.T) {
 func TestRunningCoordinatorHoldsTheRecord(t *testing.T) {
 	r := audittest.New(t, audittest.Config{Rounds: 1})
 	record, payloads := r.Write(t, t.TempDir())
-	j, err := journal.Open(record, r.Rules.Run)
+	j, err := journal.Open(record)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,11 +40,15 @@ func (r *Run) Serve(tb testing.TB) string {
 func (r *Run) Write(tb testing.TB, dir string) (record, payloads string) {
 	tb.Helper()
 	record, payloads = filepath.Join(dir, "record.db"), filepath.Join(dir, "payloads")
-	j, err := journal.Open(record, r.Rules.Run)
-	if err == nil {
-		err = errors.Join(j.Append(r.Entries), j.Close())
-	}
+	file, err := journal.Open(record)
 	if err != nil {
+		tb.Fatal(err)
+	}
+	j, err := file.Record(r.Rules.Run)
+	if err == nil {
+		err = j.Append(r.Entries)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
 		tb.Fatal(err)
 	}
 	blobs, err := checkpoints.OpenBlobs(payloads, r.Rules.Run, 1<<30, 1<<30)
