@@ -61,6 +61,7 @@ func exactly(n int) columnSpec { return columnSpec{Range: column.Exactly(n)} }
 
 // scratch is what encoding a chunk needs. The zero scratch is ready.
 type scratch struct {
+	vals [tensor.ChunkLen]float32
 	sel  selector
 	xs   [tensor.ChunkLen]uint32
 	code [tensor.ChunkLen]byte

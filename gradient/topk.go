@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"lode/gradient/column"
 	"lode/tensor"
@@ -85,33 +86,26 @@ func (c topk) assign(code []byte, xs []uint32, lv levels) (hi, lo byte) {
 		clear(code)
 		return 0, 0
 	}
-	least, most, numTop := 0, 0, 0
+	numTop, numLow := 0, 0
 	for i, x := range xs {
 		level := byte(0)
 		for _, cut := range lv.cut[1 : top+1] {
-			if uint64(x) >= cut {
-				level++
-			}
+			level += reach(uint64(x), cut)
 		}
 		code[i] = level
-		if level == top {
-			numTop++
-		}
-		if x < xs[least] {
-			least = i
-		}
-		if x > xs[most] {
-			most = i
-		}
+		numTop += int(reach(uint64(level), uint64(top)))
+		numLow += int(reach(0, uint64(level)))
 	}
 	if numTop == 0 {
-		code[most] = top
+		code[slices.Index(xs, slices.Max(xs))] = top
 		numTop++
 	}
 	if numTop == len(xs) {
 		return byte(lv.mantissa[top]), 0
 	}
-	code[least] = 0
+	if numLow == 0 {
+		code[slices.Index(xs, slices.Min(xs))] = 0
+	}
 	return byte(lv.mantissa[top]), byte(lv.mantissa[0])
 }
 
@@ -152,10 +146,14 @@ func firstPositions(index []uint16) {
 
 // addSigns sets the sign bit of entries below zero; zero has none.
 func (c topk) addSigns(code []byte, index []uint16, vals []float32, lo byte) {
+	top := c.top()
+	zeros := lo == 0 && top != 0
 	for i, at := range index {
-		if (code[i] != 0 || lo != 0 || c.top() == 0) && math.Signbit(float64(vals[at])) {
-			code[i] |= c.top() + 1
+		sign := byte(math.Float32bits(vals[at]) >> 31)
+		if zeros {
+			sign &= reach(uint64(code[i]), 1)
 		}
+		code[i] |= sign * (top + 1)
 	}
 }
 
