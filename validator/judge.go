@@ -37,8 +37,7 @@ type judge struct {
 	updates map[protocol.NodeID]*gradient.Update
 	opened  protocol.Round // round that updates belong to
 	sheet   *protocol.Sheet
-	merged  *replica.Merged
-	sealing protocol.Round // round that merged belongs to
+	merged  *merged // of the newest round, nil before it is merged
 	vows    vows
 
 	mu    sync.Mutex
@@ -203,17 +202,17 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 	if err != nil {
 		return err
 	}
-	merged := j.merged
-	if j.sealing != s.Round || merged == nil || merged.Plain != s.Receipt.Step {
-		if merged, err = j.model.Merge(updates, replica.Accepted(s)); err != nil {
-			return err
-		}
+	var found *replica.Merged
+	if m := j.merged; m != nil && m.round == s.Round && m.Plain == s.Receipt.Step {
+		found = m.Merged
+	} else if found, err = j.model.Merge(updates, replica.Accepted(s)); err != nil {
+		return err
 	}
-	if err := j.model.Adopt(merged, s.Receipt); err != nil {
+	if err := j.model.Adopt(found, s.Receipt); err != nil {
 		return fmt.Errorf("the run went on with a merge that this validator cannot reproduce: %w", err)
 	}
 	j.merged, j.sheet, j.updates = nil, nil, nil
-	j.keep(s, updates, merged.Step)
+	j.keep(s, updates, found.Step)
 	if s.Round%saveEvery == 0 || behind == 0 && s.Epoch != nil {
 		return j.save(ctx)
 	}

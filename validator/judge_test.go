@@ -213,8 +213,11 @@ func TestDifferingProposal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, wire := j.receipt(r, m)
-	s.held[good.Payload] = wire
+	if again, err := j.merge(t.Context(), r); err != nil || again != m {
+		t.Fatalf("merged and encoded a second time, %v", err)
+	}
+	good := j.receipt(r, m)
+	s.held[good.Payload] = m.wire
 	r.Proposal = &good
 	if err := j.check(t.Context(), r, m); err != nil {
 		t.Fatalf("the right proposal: %v", err)

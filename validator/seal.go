@@ -14,9 +14,17 @@ import (
 	"lode/tensor"
 )
 
+// merged is a round's merge as this validator found it, with the step as it
+// travels.
+type merged struct {
+	*replica.Merged
+	round protocol.Round
+	wire  []byte
+}
+
 // merge recomputes the round's merge once.
-func (j *judge) merge(ctx context.Context, r *round.Round) (*replica.Merged, error) {
-	if j.merged != nil && j.sealing == r.Number {
+func (j *judge) merge(ctx context.Context, r *round.Round) (*merged, error) {
+	if j.merged != nil && j.merged.round == r.Number {
 		return j.merged, nil
 	}
 	all, err := j.candidates(ctx, r)
@@ -30,23 +38,22 @@ func (j *judge) merge(ctx context.Context, r *round.Round) (*replica.Merged, err
 			updates, clips = append(updates, all[i]), append(clips, v.Clip)
 		}
 	}
-	merged, err := j.model.Merge(updates, clips)
+	m, err := j.model.Merge(updates, clips)
 	if err != nil {
 		return nil, err
 	}
-	j.merged, j.sealing = merged, r.Number
-	return merged, nil
+	j.merged = &merged{Merged: m, round: r.Number, wire: m.Step.Wire()}
+	return j.merged, nil
 }
 
 // receipt is what this validator finds the round's receipt to be.
-func (j *judge) receipt(r *round.Round, m *replica.Merged) (protocol.Receipt, []byte) {
-	wire := m.Step.Wire()
+func (j *judge) receipt(r *round.Round, m *merged) protocol.Receipt {
 	return protocol.Receipt{
 		Version: protocol.Version, Run: j.cfg.Rules.Run,
 		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
-		Step: m.Plain, Payload: protocol.Sum(wire), Size: uint32(len(wire)),
+		Step: m.Plain, Payload: protocol.Sum(m.wire), Size: uint32(len(m.wire)),
 		Model: m.Model, Outer: m.State,
-	}, wire
+	}
 }
 
 // propose uploads the merged step before it names it.
@@ -55,11 +62,10 @@ func (j *judge) propose(ctx context.Context, r *round.Round) (protocol.Body, err
 	if err != nil {
 		return nil, err
 	}
-	receipt, wire := j.receipt(r, m)
-	if err := replica.Upload(ctx, j.cfg.Link, wire); err != nil {
+	if err := replica.Upload(ctx, j.cfg.Link, m.wire); err != nil {
 		return nil, fmt.Errorf("upload of the merged step: %w", err)
 	}
-	return protocol.Proposal{Receipt: receipt}, nil
+	return protocol.Proposal{Receipt: j.receipt(r, m)}, nil
 }
 
 // coSign vouches for the proposal if it is what was recomputed here, and
@@ -81,8 +87,8 @@ func (j *judge) coSign(ctx context.Context, r *round.Round) (protocol.Body, erro
 
 // check compares the proposal with what was recomputed. The payload may be
 // another encoding of the same step, as long as it arrives and decodes to it.
-func (j *judge) check(ctx context.Context, r *round.Round, m *replica.Merged) error {
-	want, _ := j.receipt(r, m)
+func (j *judge) check(ctx context.Context, r *round.Round, m *merged) error {
+	want := j.receipt(r, m)
 	got := *r.Proposal
 	if got.Payload != want.Payload {
 		if _, err := j.cfg.Rules.Step(ctx, j.cfg.Link, got); err != nil {
@@ -98,7 +104,7 @@ func (j *judge) check(ctx context.Context, r *round.Round, m *replica.Merged) er
 }
 
 // measure fills in the losses before and after the merge.
-func (j *judge) measure(ctx context.Context, r *round.Round, m *replica.Merged, out *protocol.CoSign) error {
+func (j *judge) measure(ctx context.Context, r *round.Round, m *merged, out *protocol.CoSign) error {
 	b, err := j.evalBatch(ctx, r)
 	if err != nil {
 		return err
@@ -108,7 +114,7 @@ func (j *judge) measure(ctx context.Context, r *round.Round, m *replica.Merged, 
 	} else if out.Before, err = j.lossOf(j.model.Params, b); err != nil {
 		return err
 	}
-	if out.After, err = j.lossOf(j.model.After(m), b); err != nil {
+	if out.After, err = j.lossOf(j.model.After(m.Merged), b); err != nil {
 		return err
 	}
 	rows := int(j.cfg.Rules.Manifest.Score.HeldOut)
