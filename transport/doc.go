@@ -59,6 +59,12 @@
 // addresses are validated first. Lengths are checked before they are believed,
 // and memory grows only with bytes that have arrived.
 //
+// Messages are counted before a [Handler] sees them: 32 a second of one key and
+// 512 from one address, each with what was left unused for 8 s saved up. Of
+// payloads, 8 are read at once by one key, 128 from one address and 1,024 in all;
+// more wait half of Options.StallWindow, and whoever reads least is next. Above
+// these the answer is Busy, which a [Session] takes as a request to wait.
+//
 // A transfer that moves is kept until Options.MaxTransfer, one that stalls is cut
 // with the reason Unavailable: see Options.MinRate. Only time spent waiting for
 // the other side counts.

@@ -5,6 +5,7 @@ package transport
 import (
 	"encoding/binary"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -16,6 +17,7 @@ import (
 type request struct {
 	server  *Server
 	peer    protocol.NodeID
+	address netip.Prefix // that the connection began from
 	handler Handler
 	stream  *quic.Stream
 	in      *pacedReader
@@ -86,6 +88,9 @@ func (r *request) decodeEnded(body []byte, v any) error {
 
 func (r *request) submit(body []byte) error {
 	if err := r.ended(); err != nil {
+		return err
+	}
+	if err := r.server.inbox.take(r.peer, r.address, time.Now()); err != nil {
 		return err
 	}
 	if err := r.handler.Submit(r.stream.Context(), r.peer, body); err != nil {
@@ -173,6 +178,12 @@ func (r *request) get(body []byte) error {
 	if err := r.decodeEnded(body, &q); err != nil {
 		return err
 	}
+	// A client takes the silence of a StallWindow for a stall.
+	place, err := r.server.loans.take(r.stream.Context(), r.peer, r.address, r.server.opt.StallWindow/2)
+	if err != nil {
+		return err
+	}
+	defer r.server.loans.giveBack(place)
 	f, size, err := r.handler.Open(r.stream.Context(), r.peer, q.Digest)
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ type Server struct {
 	quic   *quic.Transport
 	listen *quic.Listener
 	seats  seats
+	inbox  inbound
+	loans  *loans
 
 	mu       sync.Mutex
 	refusals map[protocol.Reason]uint64
@@ -45,6 +47,8 @@ func Listen(addr string, key ed25519.PrivateKey, opt Options) (*Server, error) {
 		opt:      opt.orDefault(),
 		id:       idOf(key),
 		seats:    seats{of: make(map[protocol.NodeID]*seat)},
+		inbox:    newInbound(),
+		loans:    newLoans(keyLoans, addressLoans, allLoans),
 		refusals: make(map[protocol.Reason]uint64),
 	}
 	// An empty host means every address of both families.
@@ -227,7 +231,10 @@ func (s *Server) requests(conn *quic.Conn, peer protocol.NodeID, h Handler) {
 		// bounds how many run.
 		running.Go(func() {
 			defer finish(stream)
-			r := request{server: s, peer: peer, handler: h, stream: stream, in: s.opt.reader(stream), out: s.opt.writer(stream)}
+			r := request{
+				server: s, peer: peer, address: ticketOf(conn.Context()).address, handler: h,
+				stream: stream, in: s.opt.reader(stream), out: s.opt.writer(stream),
+			}
 			r.run()
 		})
 	}
