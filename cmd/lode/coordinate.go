@@ -113,7 +113,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, "run.manifest"), protocol.Encode(man)); err != nil {
+	if err := writeFile(filepath.Join(dir, manifestName), protocol.Encode(man)); err != nil {
 		return err
 	}
 	server, err := transport.Listen(f.listen, key, transport.Options{})
@@ -186,6 +186,9 @@ func openCorpus(ctx context.Context, path string) (*data.Corpus, error) {
 	}
 	return data.Open(path)
 }
+
+// manifestName is the file with the manifest in the folder of a run.
+const manifestName = "run.manifest"
 
 func readManifest(path string) (man protocol.Manifest, err error) {
 	b, err := os.ReadFile(path)

@@ -3,7 +3,9 @@ package main
 // This file holds the commands that get models and use them: pull and generate.
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"lode/cmd/lode/internal/audit"
 	"lode/cmd/lode/internal/models"
 	"lode/protocol"
 )
@@ -30,8 +33,10 @@ func pullCommand() *cobra.Command {
 		Short: "Get a model, verified; goes on where an earlier pull was cut",
 		Long: `Get a model from a folder, s3://bucket/prefix, https://host/path, or the link of
 a run (lode://KEY@host:port/RUN). Every file is checked against the signed
-manifest. From a link, the run's whole record is replayed as well and the model
-compared with the receipt that the validators signed.`,
+manifest. From a link, and from the folder of a run or the store in it, the run's
+whole record is replayed as well and the model compared with the receipt that the
+validators signed. Other stores hold no record: there the coordinator's signature
+is all there is. What was checked is printed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			opt := models.Options{Dir: dir, Store: store.options(), Software: software()}
@@ -57,7 +62,11 @@ compared with the receipt that the validators signed.`,
 			}
 			progress, done := pullProgress(c.ErrOrStderr(), asJSON)
 			opt.Progress = progress
-			res, err := models.Pull(c.Context(), storeOf(args[0]), opt)
+			source := storeOf(args[0])
+			if run := runOf(source); run != "" {
+				opt.Witness = func(ctx context.Context) (*models.Witness, error) { return witness(ctx, run) }
+			}
+			res, err := models.Pull(c.Context(), source, opt)
 			done()
 			if err != nil {
 				return err
@@ -98,6 +107,30 @@ func storeOf(source string) string {
 	return source
 }
 
+// runOf returns the folder of the run that a store on this machine lies in, "" if
+// it lies in none.
+func runOf(store string) string {
+	for _, dir := range []string{store, filepath.Dir(filepath.Clean(store))} {
+		if _, err := os.Stat(filepath.Join(dir, manifestName)); err == nil {
+			return dir
+		}
+	}
+	return ""
+}
+
+// witness opens the record in the folder of a run, nil if a coordinator has it
+// open and left no link.
+func witness(ctx context.Context, dir string) (*models.Witness, error) {
+	src, done, err := auditSource(ctx, dir)
+	if errors.Is(err, audit.ErrInUse) {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &models.Witness{Manifest: src.Manifest, Entries: src.Record.Entries, Close: done}, nil
+}
+
 // pullProgress shows a bar on a terminal, nothing elsewhere.
 func pullProgress(w io.Writer, quiet bool) (progress func(models.Stage, int64, int64), done func()) {
 	if quiet || !isTerminal(w) {
@@ -133,19 +166,34 @@ func printPull(w io.Writer, r models.Result, asJSON bool) error {
 	fmt.Fprintf(w, "model of run %s before round %d is in %s (%s, %s fetched)\n",
 		r.Run.Short(), r.Round, r.Dir, bytesText(uint64(r.Bytes)), bytesText(uint64(r.Fetched)))
 	fmt.Fprintf(w, "model root %s\n", r.ModelRoot)
-	switch {
-	case r.Receipt:
-		fmt.Fprintf(w, "checked    record of %d entries, the receipt signed by the validators, every file\n", r.Entries)
-	case r.Trusted > 0:
-		fmt.Fprintf(w, "checked    every file, signed by %d trusted keys\n", r.Trusted)
-	default:
-		var by []string
-		for _, s := range r.Signers {
-			by = append(by, s.Short())
-		}
-		fmt.Fprintf(w, "checked    every file against the manifest signed by %s; name who you trust with --trust KEY\n", strings.Join(by, ", "))
-	}
+	fmt.Fprintf(w, "checked    %s\n", verifiedText(r))
 	return nil
+}
+
+// verifiedText says in one line whose word a pulled model rests on.
+func verifiedText(r models.Result) string {
+	var by []string
+	for _, s := range r.Signers {
+		by = append(by, s.Short())
+	}
+	signed := strings.Join(by, ", ")
+	switch {
+	case r.Receipt != nil && r.Receipt.Validators > 0:
+		return fmt.Sprintf("every file; receipt of %s with %.4g %% of the stake; record of %d entries",
+			plural(r.Receipt.Validators, "validator"), 100*r.Receipt.Share, r.Entries)
+	case r.Receipt != nil:
+		return fmt.Sprintf("every file; the run's initial parameters, computed again here; record of %d entries", r.Entries)
+	case r.Trusted > 0:
+		return fmt.Sprintf("every file; signed by %s only, of which you trust %d; no receipt was at hand", signed, r.Trusted)
+	}
+	return fmt.Sprintf("every file; signed by the coordinator %s only: is it the one you trust? (--trust KEY asks; a pull from the run's link compares the validators' receipt)", signed)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // printable keeps what a model writes from steering the terminal.

@@ -165,7 +165,7 @@ func orDefaultCorpus(path string) string {
 	return path
 }
 
-func (h *house) manifestFile() string { return filepath.Join(h.dir, "run.manifest") }
+func (h *house) manifestFile() string { return filepath.Join(h.dir, manifestName) }
 
 // begin makes keys and manifest of a new run.
 func (h *house) begin(ctx context.Context, want upState) error {

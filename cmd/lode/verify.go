@@ -116,7 +116,7 @@ func auditSource(ctx context.Context, where string) (_ audit.Source, done func()
 
 // folderManifest reads the manifest that a coordinator leaves in its folder.
 func folderManifest(where string) (protocol.Manifest, error) {
-	man, err := readManifest(filepath.Join(where, "run.manifest"))
+	man, err := readManifest(filepath.Join(where, manifestName))
 	if errors.Is(err, os.ErrNotExist) {
 		return man, usagef("%s is neither a link (lode://…) nor the folder of a run: it holds no run.manifest", where)
 	}

@@ -102,7 +102,7 @@ func (m *Machine) finish() {
 	m.clock()
 	s := Summary{
 		Round: r.Number, Opened: r.Opened, Closed: m.now, Seed: r.Seed, Eval: r.Eval,
-		Workers: r.Workers, Outcomes: r.outcomes(), Receipt: *r.Proposal, Spent: r.Spent,
+		Workers: r.Workers, Outcomes: r.outcomes(), Receipt: *r.Proposal, Backing: r.backing(), Spent: r.Spent,
 		Root: StateRoot(*r.Proposal),
 	}
 	s.Before, s.After, s.HeldOut = r.measured()
@@ -128,6 +128,17 @@ func (r *Round) refused() []protocol.NodeID {
 		}
 	}
 	return out
+}
+
+func (r *Round) backing() Backing {
+	b := Backing{Roster: r.Stake()}
+	for i := range r.Seats {
+		if s := &r.Seats[i]; s.CoSign != nil {
+			b.Validators++
+			b.Stake += s.Stake
+		}
+	}
+	return b
 }
 
 func (r *Round) outcomes() []Outcome {

@@ -156,12 +156,20 @@ type Summary struct {
 	Workers  []protocol.NodeID // roster
 	Outcomes []Outcome         // one per listed commit, in its order
 	Receipt  protocol.Receipt
+	Backing  Backing
 	Root     protocol.Digest // R_{r+1}
 	// Before, After and HeldOut are stake-weighted medians of what the
 	// co-signers measured.
 	Before, After, HeldOut protocol.NanoNats
 	Epoch                  *ledger.Report           // set where the round ended an epoch
 	Spent                  [NumPhases]protocol.Span // by phase
+}
+
+// Backing is how many validators co-signed a receipt, and their part of the
+// roster's stake.
+type Backing struct {
+	Validators    int
+	Stake, Roster uint64
 }
 
 // Outcome is what became of one commit.

@@ -13,9 +13,10 @@
 // against the manifest's model root. From a link, besides: the run's record from
 // its first entry on (hash chain, signatures, rules), that it names exactly this
 // manifest, that the coordinator of the link signed it, and that model and state
-// are those of the receipt of the round before. From a store: the signatures of
-// the keys that were named as trusted; without any, only that the checkpoint is
-// consistent with itself.
+// are those of the receipt of the round before. From a store beside which a [Witness]
+// lies, the same, with the coordinator that the run's manifest names. From any other
+// store: the signatures of the keys that were named as trusted; without any, only
+// that the checkpoint is consistent with itself. [Result] says which it was.
 //
 // # Units, ownership, concurrency
 //

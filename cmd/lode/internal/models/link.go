@@ -25,7 +25,7 @@ func pullLink(ctx context.Context, source string, opt Options) (Result, error) {
 }
 
 func (o *Observer) pull(ctx context.Context, opt Options) (Result, error) {
-	h, err := o.replay(ctx, opt.Progress)
+	h, err := replay(ctx, o.Rules, o.Entries, func(n uint64) { opt.tell(Record, int64(n), int64(o.Length)) })
 	if err != nil {
 		return Result{}, fmt.Errorf("record of the run: %w", err)
 	}
@@ -40,10 +40,8 @@ func (o *Observer) pull(ctx context.Context, opt Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if served.Manifest.SignedBy(ed25519.PublicKey(o.Link.Coordinator[:])) == 0 {
-		return Result{}, fmt.Errorf("checkpoint of round %d: the coordinator of the link has not signed it: %w", saved.Round, checkpoints.ErrUntrusted)
-	}
-	if err := h.check(o.Rules, served.Manifest); err != nil {
+	receipt, err := h.check(o.Rules, served.Manifest)
+	if err != nil {
 		return Result{}, err
 	}
 	trusted := opt.Trusted
@@ -52,68 +50,83 @@ func (o *Observer) pull(ctx context.Context, opt Options) (Result, error) {
 	}
 	opt.Run, opt.Round = o.Rules.Run, &saved.Round
 	res, err := bring(ctx, served, opt, trusted)
-	res.Entries, res.Receipt = o.Length, err == nil
+	res.Entries, res.Receipt = h.entries, &receipt
 	return res, err
 }
 
 // history is what a record says about checkpoints.
 type history struct {
-	round protocol.Round // in flight
-	saved protocol.Published
-	after map[protocol.Round]outcome // by the round that led there
+	entries uint64
+	round   protocol.Round // in flight
+	saved   protocol.Published
+	after   map[protocol.Round]outcome // by the round that led there
 }
 
-// outcome is the state a final round leaves.
-type outcome struct{ model, state protocol.Digest }
+// outcome is the state a final round leaves, and who vouches for it.
+type outcome struct {
+	model, state protocol.Digest
+	receipt      Receipt
+}
 
-func (o *Observer) replay(ctx context.Context, progress func(Stage, int64, int64)) (history, error) {
+func receiptOf(b round.Backing) Receipt {
+	return Receipt{Validators: b.Validators, Share: float64(b.Stake) / float64(b.Roster)}
+}
+
+// replay reads a record with every signature and rule. told hears how many
+// entries were read.
+func replay(ctx context.Context, rules *replica.Rules, entries func(context.Context, func([]byte) error) error, told func(uint64)) (history, error) {
 	h := history{after: map[protocol.Round]outcome{}}
-	rep := round.NewReplica(o.Rules.Manifest)
-	err := o.Entries(ctx, func(entry []byte) error {
+	rep := round.NewReplica(rules.Manifest)
+	err := entries(ctx, func(entry []byte) error {
 		effects, err := rep.Feed(entry)
 		if err != nil {
 			return err
 		}
 		for _, e := range effects {
 			if m, ok := e.(round.Merged); ok {
-				h.after[m.Summary.Round] = outcome{m.Summary.Receipt.Model, m.Summary.Root}
+				h.after[m.Summary.Round] = outcome{m.Summary.Receipt.Model, m.Summary.Root, receiptOf(m.Summary.Backing)}
 			}
 		}
-		if progress != nil {
-			progress(Record, int64(rep.Chain.Next), int64(o.Length))
-		}
+		told(rep.Chain.Next)
 		return nil
 	})
-	h.round, h.saved = rep.Machine.Current().Number, rep.Machine.Saved()
+	h.entries, h.round, h.saved = rep.Chain.Next, rep.Machine.Current().Number, rep.Machine.Saved()
 	return h, err
 }
 
-// check compares a checkpoint's manifest with the receipt of the round before.
-func (h history) check(rules *replica.Rules, m checkpoints.Manifest) error {
-	var want outcome
-	if m.Round == 0 {
-		first, err := replica.NewModel(rules)
-		if err != nil {
-			return err
-		}
-		root, err := tensor.Root(rules.Layout, first.Params)
-		if err != nil {
-			return err
-		}
-		want = outcome{root, round.New(rules.Manifest).Current().Root}
-	} else {
-		var ok bool
-		if want, ok = h.after[protocol.Round(m.Round)-1]; !ok {
-			return fmt.Errorf("checkpoint of round %d: the record has no receipt of round %d", m.Round, m.Round-1)
-		}
+// check compares a checkpoint's manifest with the run's coordinator and the
+// receipt of the round before, and returns who signed that.
+func (h history) check(rules *replica.Rules, m checkpoints.Manifest) (Receipt, error) {
+	if m.SignedBy(ed25519.PublicKey(rules.Manifest.Coordinator[:])) == 0 {
+		return Receipt{}, fmt.Errorf("checkpoint of round %d: the run's coordinator has not signed it: %w", m.Round, checkpoints.ErrUntrusted)
 	}
+	want, err := h.before(rules, protocol.Round(m.Round))
 	switch {
+	case err != nil:
+		return want.receipt, fmt.Errorf("checkpoint of round %d: %w", m.Round, err)
 	case m.ModelRoot != want.model:
-		return fmt.Errorf("checkpoint of round %d is not the model the validators signed: its root is %s, the receipt of the round before says %s: %w",
+		return want.receipt, fmt.Errorf("checkpoint of round %d is not the model the validators signed: its root is %s, the receipt of the round before says %s: %w",
 			m.Round, protocol.Digest(m.ModelRoot).Short(), want.model.Short(), checkpoints.ErrCorrupt)
 	case m.StateRoot != want.state:
-		return fmt.Errorf("checkpoint of round %d names state %s, the record says %s: %w",
+		return want.receipt, fmt.Errorf("checkpoint of round %d names state %s, the record says %s: %w",
 			m.Round, protocol.Digest(m.StateRoot).Short(), want.state.Short(), checkpoints.ErrCorrupt)
 	}
-	return nil
+	return want.receipt, nil
+}
+
+// before returns the state before a round.
+func (h history) before(rules *replica.Rules, r protocol.Round) (outcome, error) {
+	if r > 0 {
+		out, ok := h.after[r-1]
+		if !ok {
+			return out, fmt.Errorf("the record has no receipt of round %d", r-1)
+		}
+		return out, nil
+	}
+	first, err := replica.NewModel(rules)
+	if err != nil {
+		return outcome{}, err
+	}
+	root, err := tensor.Root(rules.Layout, first.Params)
+	return outcome{model: root, state: round.New(rules.Manifest).Current().Root}, err
 }

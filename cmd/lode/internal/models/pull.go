@@ -9,9 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"lode/checkpoints"
@@ -38,6 +35,9 @@ type Options struct {
 	Run     protocol.RunID    // zero: the one the store was last written by; links name theirs
 	Trusted []protocol.NodeID // one of them must have signed; empty: any consistent checkpoint of a store, the coordinator for a link
 	Store   checkpoints.Options
+	// Witness opens the record that a checkpoint of a store is compared with. It is
+	// asked once the checkpoint is known. nil, or a nil Witness: there is none.
+	Witness func(context.Context) (*Witness, error)
 	// Software names this program to a coordinator; Wait is how long its first
 	// answer is waited for, by default 15 s.
 	Software string
@@ -56,10 +56,17 @@ type Result struct {
 	Trusted   int               `json:"trusted"` // of the signers, how many were asked for
 	Files     int               `json:"files"`
 	Bytes     int64             `json:"bytes"`
-	Fetched   int64             `json:"fetched"` // bytes; less than Bytes after a resumed pull
-	Entries   uint64            `json:"entries,omitempty"`
-	Receipt   bool              `json:"receipt"` // model and state were compared with the receipt on the record
+	Fetched   int64             `json:"fetched"`           // bytes; less than Bytes after a resumed pull
+	Entries   uint64            `json:"entries,omitempty"` // of the record that was replayed
+	Receipt   *Receipt          `json:"receipt,omitempty"` // nil: there was no record to compare with
 	Info      map[string]string `json:"info,omitempty"`
+}
+
+// Receipt is who signed what model and state were compared with. It is zero for
+// initial parameters, which were recomputed from the run's seed.
+type Receipt struct {
+	Validators int     `json:"validators"`
+	Share      float64 `json:"stake_share"` // of the stake on the round's roster, at least two thirds
 }
 
 // Pull brings the checkpoint at source into opt.Dir, goes on where an earlier
@@ -79,30 +86,18 @@ func Pull(ctx context.Context, source string, opt Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	res, err := bring(ctx, store, opt, opt.Trusted)
+	res, err := pullStore(ctx, store, opt)
 	if errors.Is(err, fs.ErrNotExist) && opt.Round == nil {
 		err = fmt.Errorf("%w in %s (a run writes its first after some rounds, and one when its coordinator is stopped): %w", ErrNone, source, err)
 	}
 	return res, err
 }
 
-// checkStore refuses folders that hold no store, before one is made there.
-func checkStore(source string) error {
-	dir, isFile := strings.CutPrefix(source, "file://")
-	if !isFile && strings.Contains(source, "://") {
-		return nil
+// tell tells whoever wants to know how far a stage is.
+func (opt *Options) tell(s Stage, done, total int64) {
+	if opt.Progress != nil {
+		opt.Progress(s, done, total)
 	}
-	info, err := os.Stat(filepath.FromSlash(strings.TrimPrefix(dir, "localhost")))
-	switch {
-	case err != nil:
-		return fmt.Errorf("store: %w", err)
-	case !info.IsDir():
-		return fmt.Errorf("store %s is a file; name the folder that holds the checkpoints, or a link", dir)
-	}
-	if _, err := os.Stat(filepath.Join(dir, checkpoints.ManifestFile)); err == nil {
-		return fmt.Errorf("%s is a pulled checkpoint already: use it where it is", dir)
-	}
-	return nil
 }
 
 // bring pulls from any source and recomputes the root of what came.
@@ -112,7 +107,7 @@ func bring(ctx context.Context, src checkpoints.Source, opt Options, trusted []p
 		po.Trusted = append(po.Trusted, ed25519.PublicKey(n[:]))
 	}
 	if opt.Progress != nil {
-		po.Progress = func(done, total int64) { opt.Progress(Files, done, total) }
+		po.Progress = func(done, total int64) { opt.tell(Files, done, total) }
 	}
 	got, err := checkpoints.Pull(ctx, src, opt.Dir, po)
 	if err != nil {

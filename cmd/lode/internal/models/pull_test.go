@@ -5,10 +5,12 @@ package models_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +48,7 @@ func TestPullFromLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := r.Saved[1]
-	if res.Round != 4 || res.ModelRoot != want.ModelRoot || res.StateRoot != r.Final[3].Root || !res.Receipt ||
+	if res.Round != 4 || res.ModelRoot != want.ModelRoot || res.StateRoot != r.Final[3].Root || res.Receipt == nil || res.Receipt.Validators == 0 || res.Receipt.Share < 2.0/3 || res.Receipt.Share > 1 ||
 		res.Trusted != 1 || len(res.Signers) != 1 || res.Signers[0] != r.Manifest.Coordinator ||
 		res.Bytes != want.Size() || res.Fetched != want.Size() || res.Entries != uint64(len(r.Entries)) {
 		t.Errorf("result %+v", res)
@@ -159,7 +161,7 @@ func TestPullFromLinkRefuses(t *testing.T) {
 func TestPullFromStore(t *testing.T) {
 	r, store := saved(t)
 	res, err := models.Pull(t.Context(), "file://"+store, models.Options{Dir: t.TempDir(), Trusted: []protocol.NodeID{r.Manifest.Coordinator}})
-	if err != nil || res.Round != 4 || res.Trusted != 1 || res.Receipt {
+	if err != nil || res.Round != 4 || res.Trusted != 1 || res.Receipt != nil {
 		t.Errorf("%+v, %v", res, err)
 	}
 	old, err := models.Pull(t.Context(), store, models.Options{Dir: t.TempDir(), Round: new(protocol.Round(2))})
@@ -169,6 +171,87 @@ func TestPullFromStore(t *testing.T) {
 	_, err = models.Pull(t.Context(), store, models.Options{Dir: t.TempDir(), Trusted: []protocol.NodeID{{1}}})
 	if !errors.Is(err, checkpoints.ErrUntrusted) {
 		t.Error(err)
+	}
+}
+
+// A record beside the store is replayed and the checkpoint compared with it; one
+// of another run is none.
+func TestPullFromStoreWithRecord(t *testing.T) {
+	pull := func(store string, change func(*models.Options), w *models.Witness) (models.Result, string, error) {
+		opt := models.Options{Dir: t.TempDir(), Witness: func(context.Context) (*models.Witness, error) { return w, nil }}
+		if change != nil {
+			change(&opt)
+		}
+		res, err := models.Pull(t.Context(), store, opt)
+		return res, opt.Dir, err
+	}
+	r, store := saved(t)
+	closed := 0
+	beside := func(man protocol.Manifest, entries [][]byte) *models.Witness {
+		return &models.Witness{Manifest: man, Close: func() { closed++ }, Entries: func(_ context.Context, each func([]byte) error) error {
+			for _, e := range entries {
+				if err := each(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+	}
+	res, _, err := pull(store, nil, beside(r.Manifest, r.Entries))
+	if err != nil || res.Round != 4 || res.Receipt == nil || res.Receipt.Validators == 0 || res.Receipt.Share < 2.0/3 || res.Entries != uint64(len(r.Entries)) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if closed != 1 {
+		t.Errorf("the record was closed %d times", closed)
+	}
+	old, _, err := pull(store, func(o *models.Options) { o.Round = new(protocol.Round(2)) }, beside(r.Manifest, r.Entries))
+	if err != nil || old.Round != 2 || old.Receipt == nil {
+		t.Errorf("%+v, %v", old, err)
+	}
+	another := r.Manifest
+	another.Seed[0] ^= 1
+	for name, w := range map[string]*models.Witness{"no record": nil, "of another run": beside(another, nil)} {
+		if res, _, err := pull(store, nil, w); err != nil || res.Receipt != nil || res.Entries != 0 {
+			t.Errorf("%s: %+v, %v", name, res, err)
+		}
+	}
+
+	broken := slices.Clone(r.Entries)
+	broken[5] = bytes.Clone(broken[5])
+	broken[5][20] ^= 1
+	s, forged := openStore(t)
+	lie := audittest.New(t, audittest.Config{Rounds: 5, Store: s, Forge: func(rc *protocol.Receipt) {
+		if rc.Round%2 == 1 {
+			rc.Model[0] ^= 1
+		}
+	}})
+	for name, c := range map[string]struct {
+		store string
+		w     *models.Witness
+		want  string
+	}{
+		"tampered":  {store, beside(r.Manifest, broken), "record of the run"},
+		"cut":       {store, beside(r.Manifest, r.Entries[:len(r.Entries)/2]), "no receipt of round 3"},
+		"forged":    {forged, beside(lie.Manifest, lie.Entries), "not the model the validators signed"},
+		"no signer": {store, beside(r.Manifest, r.Entries), "not signed by enough trusted keys"},
+	} {
+		_, dir, err := pull(c.store, func(o *models.Options) {
+			if name == "no signer" {
+				o.Trusted = []protocol.NodeID{{1}}
+			}
+		}, c.w)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if names, _ := os.ReadDir(dir); len(names) != 0 {
+			t.Errorf("%s: %v came all the same", name, names)
+		}
+	}
+	_, _, err = pull(store, func(o *models.Options) {
+		o.Witness = func(context.Context) (*models.Witness, error) { return nil, os.ErrPermission }
+	}, nil)
+	if !errors.Is(err, os.ErrPermission) {
+		t.Errorf("a record that cannot be opened: %v", err)
 	}
 }
 
