@@ -75,8 +75,20 @@ func statusFrom(ctx context.Context, where string) (s coordinator.Status, err er
 		_, err := rep.Feed(entry)
 		return err
 	})
+	if err != nil {
+		return s, err
+	}
 	s = coordinator.StatusOf(rep.Machine)
 	s.Entries, s.Stopped = rep.Chain.Next, true
+	if src.Store == nil { // in a bucket, say
+		return s, nil
+	}
+	// The checkpoint that a stopping coordinator writes is not on the record yet,
+	// and one that is may have been removed.
+	there, err := src.Store.Rounds(ctx, rep.Machine.Saved())
+	if s.Saved = 0; len(there) > 0 {
+		s.Saved = there[len(there)-1]
+	}
 	return s, err
 }
 
@@ -95,7 +107,11 @@ func printStatus(w io.Writer, s coordinator.Status) error {
 	}
 	fmt.Fprintf(w, "\n%d rounds, %.2f M tokens, %d updates merged, %d refused; sent %s, received %s; held-out loss %.3f nats\n",
 		s.Rounds, float64(s.Tokens)/1e6, s.Accepted, s.Refused, bytesText(s.UpBytes), bytesText(s.Down), s.HeldOut)
-	fmt.Fprintf(w, "checkpoint before round %d; %d record entries; state root %s\n\n", s.Saved, s.Entries, s.Root[:16])
+	saved := "no checkpoint yet"
+	if s.Saved > 0 {
+		saved = fmt.Sprintf("checkpoint before round %d", s.Saved)
+	}
+	fmt.Fprintf(w, "%s; %d record entries; state root %s\n\n", saved, s.Entries, s.Root[:16])
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprint(t, "name\trole\tkey\tthere\taccepted\trefused\tstake")
 	if s.Pays {
