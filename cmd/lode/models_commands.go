@@ -39,7 +39,10 @@ validators signed. Other stores hold no record: there the coordinator's signatur
 is all there is. What was checked is printed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			opt := models.Options{Dir: dir, Store: store.options(), Software: software()}
+			if err := checkLink(args[0]); err != nil {
+				return err
+			}
+			opt := models.Options{Dir: dir, Store: store.options(), Contact: contact(c.ErrOrStderr())}
 			if step >= 0 {
 				r := protocol.Round(step)
 				opt.Round = &r
@@ -64,7 +67,7 @@ is all there is. What was checked is printed.`,
 			opt.Progress = progress
 			source := storeOf(args[0])
 			if run := runOf(source); run != "" {
-				opt.Witness = func(ctx context.Context) (*models.Witness, error) { return witness(ctx, run) }
+				opt.Witness = func(ctx context.Context) (*models.Witness, error) { return witness(ctx, run, c.ErrOrStderr()) }
 			}
 			res, err := models.Pull(c.Context(), source, opt)
 			done()
@@ -120,8 +123,8 @@ func runOf(store string) string {
 
 // witness opens the record in the folder of a run, nil if a coordinator has it
 // open and left no link.
-func witness(ctx context.Context, dir string) (*models.Witness, error) {
-	src, done, err := auditSource(ctx, dir)
+func witness(ctx context.Context, dir string, stderr io.Writer) (*models.Witness, error) {
+	src, done, err := auditSource(ctx, dir, stderr)
 	if errors.Is(err, audit.ErrInUse) {
 		return nil, nil //nolint:nilnil // as documented
 	}

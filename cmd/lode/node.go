@@ -120,15 +120,19 @@ func (n *node) close() {
 	}
 }
 
-// slowConnect is when a node that cannot connect says why.
-const slowConnect = 3 * time.Second
+// How often a node that cannot connect says why: at first, and then.
+const (
+	slowConnect = 1500 * time.Millisecond
+	stillSlow   = 10 * time.Second
+)
 
 // connect opens the session and checks that the manifest is the link's run.
 func (n *node) connect(ctx context.Context, role protocol.Role) error {
 	n.session = transport.NewSession(ctx, n.link.Addr, n.link.Coordinator, n.key,
 		transport.Hello{Version: protocol.Version, Run: n.link.Run, Role: role, Software: software()}, transport.Options{})
 	welcome, err := awaitWelcome(ctx, n.session, func(trouble error) {
-		n.log.Warn().Err(trouble).Str("coordinator", n.link.Addr).Msg("no connection yet, trying on")
+		n.log.Warn().Err(trouble).Str("coordinator", n.link.Addr).
+			Msg("no answer yet over UDP, trying on: is the address right, is the port open on the way, is the coordinator running?")
 	})
 	if err != nil {
 		return fmt.Errorf("join %s: %w", n.link.Addr, err)
@@ -147,18 +151,17 @@ func (n *node) connect(ctx context.Context, role protocol.Role) error {
 	return nil
 }
 
-// awaitWelcome waits for the first connection and tells of trouble while it does.
+// awaitWelcome waits for the first connection and tells now and then that it does,
+// with the trouble known by then, if any.
 func awaitWelcome(ctx context.Context, s *transport.Session, tell func(error)) (transport.Welcome, error) {
-	for {
-		wait, cancel := context.WithTimeout(ctx, slowConnect)
+	for pause := slowConnect; ; pause = stillSlow {
+		wait, cancel := context.WithTimeout(ctx, pause)
 		w, err := s.Welcome(wait)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return w, err
 		}
-		if trouble := s.Trouble(); trouble != nil {
-			tell(trouble)
-		}
+		tell(s.Trouble())
 	}
 }
 

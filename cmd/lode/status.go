@@ -30,7 +30,7 @@ func statusCommand() *cobra.Command {
 balances, incentive and dividends. LINK is a join link, FOLDER one of lode up; default: lode-run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := statusFrom(c.Context(), placeOf(args))
+			s, err := statusFrom(c.Context(), placeOf(args), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -54,8 +54,8 @@ func placeOf(args []string) string {
 
 // statusFrom asks the coordinator of a run that is on, and reads the record of one
 // that is stopped.
-func statusFrom(ctx context.Context, where string) (s coordinator.Status, err error) {
-	src, done, err := auditSource(ctx, where)
+func statusFrom(ctx context.Context, where string, stderr io.Writer) (s coordinator.Status, err error) {
+	src, done, err := auditSource(ctx, where, stderr)
 	if err != nil {
 		return s, err
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,7 @@ func TestStatusOfStopped(t *testing.T) {
 	}
 	expect := func(want uint64, line string) {
 		t.Helper()
-		s, err := statusFrom(t.Context(), dir)
+		s, err := statusFrom(t.Context(), dir, io.Discard)
 		if err != nil || !s.Stopped || s.Saved != want || s.Entries != uint64(len(r.Entries)) {
 			t.Errorf("%+v, %v, want round %d", s, err, want)
 		}

@@ -34,7 +34,7 @@ checkpoint. LINK is the join link of a run that is on; FOLDER one of lode up or 
 a coordinator that is stopped. Default: lode-run.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			src, done, err := auditSource(c.Context(), placeOf(args))
+			src, done, err := auditSource(c.Context(), placeOf(args), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -79,9 +79,12 @@ func roundFlag(n int64) *protocol.Round {
 
 // auditSource opens a run that is on by its link, or one that is stopped by its
 // folder; a folder whose run is on is read over its link.
-func auditSource(ctx context.Context, where string) (_ audit.Source, done func(), err error) {
-	if strings.HasPrefix(where, "lode://") {
-		return liveSource(ctx, where)
+func auditSource(ctx context.Context, where string, stderr io.Writer) (_ audit.Source, done func(), err error) {
+	if err := checkLink(where); err != nil {
+		return audit.Source{}, nil, err
+	}
+	if isLink(where) {
+		return liveSource(ctx, where, stderr)
 	}
 	man, err := folderManifest(where)
 	if err != nil {
@@ -105,7 +108,7 @@ func auditSource(ctx context.Context, where string) (_ audit.Source, done func()
 	})
 	if errors.Is(err, audit.ErrInUse) {
 		if link, e := os.ReadFile(filepath.Join(where, "link")); e == nil {
-			return liveSource(ctx, strings.TrimSpace(string(link)))
+			return liveSource(ctx, strings.TrimSpace(string(link)), stderr)
 		}
 	}
 	if err != nil {
@@ -118,13 +121,33 @@ func auditSource(ctx context.Context, where string) (_ audit.Source, done func()
 func folderManifest(where string) (protocol.Manifest, error) {
 	man, err := readManifest(filepath.Join(where, manifestName))
 	if errors.Is(err, os.ErrNotExist) {
-		return man, usagef("%s is neither a link (lode://…) nor the folder of a run: it holds no run.manifest", where)
+		return man, fmt.Errorf("%s is neither a link (lode://…) nor the folder of a run: %w", where, err)
 	}
 	return man, err
 }
 
-func liveSource(ctx context.Context, link string) (audit.Source, func(), error) {
-	o, err := models.Observe(ctx, link, software(), 15*time.Second)
+func isLink(source string) bool { return strings.HasPrefix(source, "lode://") }
+
+// checkLink refuses a link that is none.
+func checkLink(source string) error {
+	if !isLink(source) {
+		return nil
+	}
+	if _, err := protocol.ParseLink(source); err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+// contact says on stderr when a coordinator takes long to answer.
+func contact(stderr io.Writer) models.Contact {
+	return models.Contact{Software: software(), Slow: func(addr string, left time.Duration) {
+		fmt.Fprintf(stderr, "no answer yet from %s (UDP); trying for %v more\n", addr, left)
+	}}
+}
+
+func liveSource(ctx context.Context, link string, stderr io.Writer) (audit.Source, func(), error) {
+	o, err := models.Observe(ctx, link, contact(stderr))
 	if err != nil {
 		return audit.Source{}, nil, err
 	}

@@ -136,7 +136,7 @@ func TestOrderAndCoresDoNotMatter(t *testing.T) {
 func TestLiveRun(t *testing.T) {
 	store := openStore(t)
 	r := audittest.New(t, audittest.Config{Rounds: 5, Momentum: true, Store: store})
-	o, err := models.Observe(t.Context(), r.Serve(t), "audit test", 0)
+	o, err := models.Observe(t.Context(), r.Serve(t), models.Contact{Software: "audit test"})
 	if err != nil {
 		t.Fatal(err)
 	}

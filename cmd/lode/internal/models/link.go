@@ -16,7 +16,7 @@ import (
 )
 
 func pullLink(ctx context.Context, source string, opt Options) (Result, error) {
-	o, err := Observe(ctx, source, opt.Software, opt.Wait)
+	o, err := Observe(ctx, source, opt.Contact)
 	if err != nil {
 		return Result{}, err
 	}

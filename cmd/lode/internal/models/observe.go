@@ -3,6 +3,7 @@ package models
 // This file holds the observer: a connection to a live run that only reads.
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -39,13 +40,23 @@ type teller interface {
 	Status(ctx context.Context) ([]byte, error)
 }
 
-// defaultWait is how long a first answer is waited for: three handshakes.
-const defaultWait = 15 * time.Second
+// Contact is how a first answer of a coordinator is waited for.
+type Contact struct {
+	Software string        // names this program to the other side
+	Wait     time.Duration // at most; default 15 s, three handshakes
+	// Slow is told once, when nothing has come for a second and a half: where an
+	// answer is waited for, and how much longer. nil: nobody is told.
+	Slow func(addr string, left time.Duration)
+}
 
-// Observe connects to the run of a join link under a key made for this once. It
-// waits at most the given time for an answer, 15 s if that is 0. ctx ends the
-// connection. software names the program to the other side.
-func Observe(ctx context.Context, address, software string, wait time.Duration) (*Observer, error) {
+const (
+	defaultWait = 15 * time.Second
+	slowAfter   = 1500 * time.Millisecond
+)
+
+// Observe connects to the run of a join link under a key made for this once. ctx
+// ends the connection.
+func Observe(ctx context.Context, address string, how Contact) (*Observer, error) {
 	link, err := protocol.ParseLink(address)
 	if err != nil {
 		return nil, err
@@ -54,30 +65,45 @@ func Observe(ctx context.Context, address, software string, wait time.Duration) 
 	if err != nil {
 		return nil, fmt.Errorf("key for this connection: %w", err)
 	}
-	hello := transport.Hello{Version: protocol.Version, Run: link.Run, Role: protocol.Observer, Software: software}
+	hello := transport.Hello{Version: protocol.Version, Run: link.Run, Role: protocol.Observer, Software: how.Software}
 	s := transport.NewSession(ctx, link.Addr, link.Coordinator, key, hello, transport.Options{})
 	o := &Observer{Link: link, peer: s, close: s.Close}
-	if wait == 0 {
-		wait = defaultWait
+	if how.Wait == 0 {
+		how.Wait = defaultWait
 	}
-	if err := o.greet(ctx, s, wait); err != nil {
+	if err := o.greet(ctx, s, how); err != nil {
 		_ = s.Close() // nothing was asked of it yet
 		return nil, err
 	}
 	return o, nil
 }
 
-func (o *Observer) greet(ctx context.Context, s *transport.Session, wait time.Duration) error {
-	limited, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	w, err := s.Welcome(limited)
-	if err != nil {
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return fmt.Errorf("no coordinator answers at %s within %v (is it running, and can UDP get through?): %w", o.Link.Addr, wait, err)
+func (o *Observer) greet(ctx context.Context, s *transport.Session, how Contact) error {
+	silent := func(err error) bool { return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil }
+	first := min(slowAfter, how.Wait)
+	w, err := welcomeWithin(ctx, s, first)
+	if silent(err) && first < how.Wait {
+		if how.Slow != nil {
+			how.Slow(o.Link.Addr, how.Wait-first)
 		}
-		return fmt.Errorf("connect to %s: %w", o.Link.Addr, err)
+		w, err = welcomeWithin(ctx, s, how.Wait-first)
 	}
-	return o.welcomed(w)
+	switch {
+	case err == nil:
+		return o.welcomed(w)
+	case silent(err):
+		return fmt.Errorf("no coordinator answers at %s within %v: check that the address is right, that UDP gets through to that port, and that the coordinator is running: %w",
+			o.Link.Addr, how.Wait, cmp.Or(s.Trouble(), err))
+	case ctx.Err() != nil:
+		return fmt.Errorf("connect to %s: %w", o.Link.Addr, context.Cause(ctx))
+	}
+	return fmt.Errorf("connect to %s: %w", o.Link.Addr, err)
+}
+
+func welcomeWithin(ctx context.Context, s *transport.Session, d time.Duration) (transport.Welcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return s.Welcome(ctx)
 }
 
 // welcomed takes over what the coordinator said, as far as it is the link's run.

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"lode/checkpoints"
 	"lode/engine/model"
@@ -36,12 +35,10 @@ type Options struct {
 	Trusted []protocol.NodeID // one of them must have signed; empty: any consistent checkpoint of a store, the coordinator for a link
 	Store   checkpoints.Options
 	// Witness opens the record that a checkpoint of a store is compared with. It is
-	// asked once the checkpoint is known. nil, or a nil Witness: there is none.
-	Witness func(context.Context) (*Witness, error)
-	// Software names this program to a coordinator; Wait is how long its first
-	// answer is waited for, by default 15 s.
-	Software string
-	Wait     time.Duration
+	// asked once the checkpoint is known, whose receipt is then on the record. nil, or
+	// a nil Witness: there is none.
+	Witness  func(context.Context) (*Witness, error)
+	Contact  Contact                          // with the coordinator of a link
 	Progress func(s Stage, done, total int64) // nil: nobody is told
 }
 

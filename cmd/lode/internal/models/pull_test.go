@@ -8,6 +8,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,9 +102,44 @@ func TestPullFromLinkRefuses(t *testing.T) {
 	})
 	t.Run("nobody there", func(t *testing.T) {
 		l := protocol.Link{Coordinator: none.Manifest.Coordinator, Addr: "127.0.0.1:9", Run: none.Rules.Run}
-		_, err := models.Pull(t.Context(), l.Format(), models.Options{Dir: t.TempDir(), Wait: 200 * time.Millisecond})
+		_, err := models.Pull(t.Context(), l.Format(), models.Options{Dir: t.TempDir(), Contact: models.Contact{Wait: 200 * time.Millisecond}})
 		if err == nil || !strings.Contains(err.Error(), "no coordinator answers at 127.0.0.1:9") {
 			t.Error(err)
+		}
+	})
+	t.Run("silence", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("waits for two seconds")
+		}
+		deaf, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer deaf.Close()
+		l := protocol.Link{Coordinator: none.Manifest.Coordinator, Addr: deaf.LocalAddr().String(), Run: none.Rules.Run}
+		var told []string
+		how := models.Contact{Wait: 2 * time.Second, Slow: func(addr string, left time.Duration) {
+			told = append(told, fmt.Sprint(addr, " ", left))
+		}}
+		began := time.Now()
+		_, err = models.Observe(t.Context(), l.Format(), how)
+		if err == nil || !strings.Contains(err.Error(), "check that the address is right") {
+			t.Error(err)
+		}
+		if len(told) != 1 || told[0] != l.Addr+" 500ms" {
+			t.Errorf("told %q", told)
+		}
+		if took := time.Since(began); took < 2*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		began, how.Wait = time.Now(), time.Hour
+		if _, err := models.Observe(ctx, l.Format(), how); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("an interrupt was heeded after %v", took)
 		}
 	})
 	t.Run("an older round", func(t *testing.T) {
@@ -282,7 +319,7 @@ func TestPullFromNoStore(t *testing.T) {
 // A source serves any range of a file and the manifest, and nothing else.
 func TestServedRanges(t *testing.T) {
 	r, _ := saved(t)
-	o, err := models.Observe(t.Context(), r.Serve(t), "", 0)
+	o, err := models.Observe(t.Context(), r.Serve(t), models.Contact{})
 	if err != nil {
 		t.Fatal(err)
 	}

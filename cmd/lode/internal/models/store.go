@@ -25,42 +25,46 @@ type Witness struct {
 }
 
 // pullStore brings a checkpoint of a store, compared with its receipt if there is
-// a record of its run.
+// a record of its run. Nothing is made before the checkpoint is known.
 func pullStore(ctx context.Context, store checkpoints.Source, opt Options) (Result, error) {
-	if opt.Witness == nil {
-		return bring(ctx, store, opt, opt.Trusted)
-	}
 	m, err := find(ctx, store, opt)
 	if err != nil {
 		return Result{}, err
 	}
-	w, err := opt.Witness(ctx) // after the checkpoint: its receipt is on the record by now
+	entries, receipt, err := testify(ctx, m, opt)
 	if err != nil {
 		return Result{}, err
 	}
-	if w == nil {
-		return bring(ctx, store, opt, opt.Trusted)
+	opt.Run, opt.Round = m.Run, (*protocol.Round)(&m.Round)
+	res, err := bring(ctx, pinned{store, m}, opt, opt.Trusted)
+	res.Entries, res.Receipt = entries, receipt
+	return res, err
+}
+
+// testify compares a checkpoint with the record beside its store. It returns
+// nothing if there is none, or one of another run.
+func testify(ctx context.Context, m checkpoints.Manifest, opt Options) (entries uint64, _ *Receipt, err error) {
+	if opt.Witness == nil {
+		return 0, nil, nil
+	}
+	w, err := opt.Witness(ctx)
+	if w == nil || err != nil {
+		return 0, nil, err
 	}
 	defer w.Close()
 	if w.Manifest.ID() != m.Run {
-		return bring(ctx, store, opt, opt.Trusted)
+		return 0, nil, nil
 	}
 	rules, err := replica.NewRules(w.Manifest)
 	if err != nil {
-		return Result{}, err
+		return 0, nil, err
 	}
 	h, err := replay(ctx, rules, w.Entries, func(n uint64) { opt.tell(Record, int64(n), 0) })
 	if err != nil {
-		return Result{}, fmt.Errorf("record of the run: %w", err)
+		return 0, nil, fmt.Errorf("record of the run: %w", err)
 	}
 	receipt, err := h.check(rules, m)
-	if err != nil {
-		return Result{}, err
-	}
-	opt.Run, opt.Round = rules.Run, (*protocol.Round)(&m.Round)
-	res, err := bring(ctx, pinned{store, m}, opt, opt.Trusted)
-	res.Entries, res.Receipt = h.entries, &receipt
-	return res, err
+	return h.entries, &receipt, err
 }
 
 // find returns the checkpoint of a store that is asked for.
