@@ -17,10 +17,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Exit codes. Anything that ends as asked, Ctrl-C included, is 0.
+// Exit codes. Anything that ends as asked is 0, and so is a node or a whole run
+// that is stopped with Ctrl-C or SIGTERM.
 const (
-	exitFailed = 1 // the thing asked for did not work
-	exitUsage  = 2 // the command line is wrong
+	exitFailed      = 1   // the thing asked for did not work
+	exitUsage       = 2   // the command line is wrong
+	exitInterrupted = 130 // Ctrl-C or SIGTERM came before it was done
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -44,8 +46,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "lode: %v\n", err)
 		return exitUsage
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return 0
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted
 	}
 	fmt.Fprintf(stderr, "lode: %v\n", err)
 	return exitFailed

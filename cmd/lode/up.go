@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,6 +125,11 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	}
 	if _, err := newLog(io.Discard, f.level); err != nil {
 		return err
+	}
+	if f.data != "" { // before anything is made
+		if _, err := os.Stat(f.data); err != nil {
+			return fmt.Errorf("corpus: %w", err)
+		}
 	}
 	h, err := f.house(ctx, who)
 	if err != nil {

@@ -1,0 +1,172 @@
+package main
+
+// This file tests exit codes: usage is told from failure, alike in every command.
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/ed25519"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"lode/protocol"
+)
+
+func TestExitCodes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	for name, text := range map[string]string{
+		"bad.yaml": "name: [", "file": "x", filepath.Join("full", "mine.txt"): "x", filepath.Join("empty", ".keep"): "",
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string // on stderr
+	}{
+		{"", 0, ""},
+		{"--help", 0, ""},
+		{"--version", 0, ""},
+		{"pull --help", 0, ""},
+		{"bench", 0, ""},
+		{"coordinator init", 0, ""},
+		{"keys", 0, ""},
+
+		{"dance", exitUsage, "unknown command"},
+		{"--loud", exitUsage, "unknown flag"},
+		{"up now", exitUsage, "unknown command"},
+		{"up --workers many", exitUsage, "invalid argument"},
+		{"up --workers 0", exitUsage, "--workers is 0"},
+		{"up --validators 51", exitUsage, "--validators is 51"},
+		{"up --for -1s", exitUsage, "--for is -1s"},
+		{"up --adversaries thief=1", exitUsage, "--adversaries"},
+		{"up --log-level loud", exitUsage, "--log-level"},
+		{"up --dir=", exitUsage, "--dir is empty"},
+		{"pull", exitUsage, "accepts 1 arg"},
+		{"pull a b", exitUsage, "accepts 1 arg"},
+		{"pull file --run x", exitUsage, "--run"},
+		{"pull file --trust x", exitUsage, "--trust"},
+		{"pull --step one file", exitUsage, "invalid argument"},
+		{"generate --tokens 0", exitUsage, "--tokens"},
+		{"generate a b", exitUsage, "accepts at most 1 arg"},
+		{"coordinator", exitUsage, "name a run.yaml"},
+		{"coordinator a b", exitUsage, "accepts at most 1 arg"},
+		{"coordinator init more", exitUsage, "unknown command"},
+		{"worker", exitUsage, "accepts 1 arg"},
+		{"worker file --conduct rude", exitUsage, "--conduct"},
+		{"worker file --engine steam", exitUsage, "--engine"},
+		{"keys thief", exitUsage, "invalid argument"},
+		{"keys --dir x", exitUsage, "--dir goes with a role"},
+		{"bench train --rounds 0", exitUsage, "--rounds"},
+		{"bench train --set x.y=1", exitUsage, "--set"},
+
+		// A link that is none is usage, a thing that is not there is not.
+		{"pull lode://x", exitUsage, "link"},
+		{"verify lode://x", exitUsage, "link"},
+		{"status lode://x", exitUsage, "link"},
+		{"worker lode://x", exitUsage, "link"},
+		{"validator lode://x", exitUsage, "link"},
+		{"worker nowhere", exitUsage, "link"},
+
+		{"generate --model nowhere", exitFailed, "nowhere: no such file"},
+		{"pull nowhere", exitFailed, "nowhere: no such file"},
+		{"verify nowhere", exitFailed, "nowhere/run.manifest: no such file"},
+		{"status nowhere", exitFailed, "nowhere/run.manifest: no such file"},
+		{"verify", exitFailed, "lode-run/run.manifest: no such file"},
+		{"coordinator nowhere", exitFailed, "nowhere: no such file"},
+		{"coordinator run.yaml --dir c", exitFailed, "run.yaml: no such file"},
+		{"up --data nowhere --dir u", exitFailed, "nowhere: no such file"},
+		{"bench train --data nowhere", exitFailed, "nowhere: no such file"},
+
+		{"generate --model empty", exitFailed, "no checkpoint yet"},
+		{"generate --model file", exitFailed, "is a file"},
+		{"pull empty", exitFailed, "no checkpoint yet"},
+		{"pull file", exitFailed, "is a file"},
+		{"pull empty --output full", exitFailed, "not empty"},
+		{"verify empty", exitFailed, "no such file"},
+		{"status file", exitFailed, "not a directory"},
+		{"coordinator bad.yaml", exitFailed, "bad.yaml"},
+		{"coordinator empty", exitFailed, "is a directory"},
+		{"pull ftp://host/x", exitFailed, "unknown kind"},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(strings.Fields(c.args), strings.NewReader(""), &stdout, &stderr)
+		if code != c.code || !strings.Contains(stderr.String(), c.says) {
+			t.Errorf("lode %s: exit %d, want %d with %q:\n%s", c.args, code, c.code, c.says, &stderr)
+		}
+		if c.code != 0 && !strings.HasPrefix(stderr.String(), "lode: ") {
+			t.Errorf("lode %s: nobody says who complains:\n%s", c.args, &stderr)
+		}
+		if c.code == 0 && stderr.Len() > 0 {
+			t.Errorf("lode %s: all went well, and yet:\n%s", c.args, &stderr)
+		}
+	}
+	left, err := filepath.Glob("*")
+	if want := "bad.yaml empty file full"; err != nil || strings.Join(left, " ") != want {
+		t.Errorf("failures leave %v, %v; want %s", left, err, want)
+	}
+}
+
+// Who waits is told for what, and Ctrl-C ends the wait at once.
+func TestInterrupted(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for seconds")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot send itself Ctrl-C")
+	}
+	deaf, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	link := protocol.Link{Coordinator: nodeIDOf(ed25519.NewKeyFromSeed(make([]byte, 32))), Addr: deaf.LocalAddr().String(), Run: protocol.RunID{1}}.Format()
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"status", link},
+		{"pull", link, "--output", filepath.Join(dir, "model")},
+		{"worker", link, "--dir", filepath.Join(dir, "worker")},
+	} {
+		heard, stderr := io.Pipe()
+		code := make(chan int, 1)
+		go func() { // ends with the signal
+			code <- run(args, strings.NewReader(""), io.Discard, stderr)
+			stderr.Close()
+		}()
+		lines := bufio.NewReader(heard)
+		line, err := lines.ReadString('\n')
+		for err == nil && !strings.Contains(line, "no answer yet") {
+			line, err = lines.ReadString('\n')
+		}
+		if err != nil || args[0] != "worker" && !strings.Contains(line, deaf.LocalAddr().String()+" (UDP); trying for ") {
+			t.Fatalf("%s: heard %q, %v", args[0], line, err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, lines) }() // ends with stderr
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if err := self.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-code; got != exitInterrupted {
+			t.Errorf("%s: exit %d, want %d", args[0], got, exitInterrupted)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("%s: ended %v after the signal", args[0], took)
+		}
+	}
+}
