@@ -30,8 +30,8 @@ type Status struct {
 	Down     uint64            `json:"step_bytes"`
 	Loss     float64           `json:"loss_nats"`          // after the last merge, shared batch
 	HeldOut  float64           `json:"held_out_loss_nats"` // after the last merge
-	Saved    uint64            `json:"checkpoint_round"` // 0: none yet
-	Pays     bool              `json:"pays"` // false: a run without coins, stakes weigh votes
+	Saved    uint64            `json:"checkpoint_round"`   // 0: none yet
+	Pays     bool              `json:"pays"`               // false: a run without coins, stakes weigh votes
 	Supply   uint64            `json:"supply"`
 	Members  []MemberStatus    `json:"members"`
 	Refusals map[string]uint64 `json:"refusals,omitempty"` // by reason, since the coordinator started
