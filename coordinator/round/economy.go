@@ -13,15 +13,22 @@ import (
 // votes, and what an epoch makes of their work. An operation that returns an error
 // changed nothing. Package ledgertest holds every ledger to more than that.
 type Ledger interface {
-	// Register lets a member take part from a round on, with a stake that is
-	// moved to it from the balance of from.
-	Register(first ledger.Round, member ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
+	Places
 	Account(h ledger.Hotkey) (ledger.Grant, bool)
 	// Epoch ends the epoch with round last.
 	Epoch(last ledger.Round, rows []ledger.Row, active []ledger.Hotkey) (ledger.Report, error)
 	Supply() ledger.Supply
 	// Root is the digest of the whole state.
 	Root() [32]byte
+}
+
+// Places are what members take part by.
+type Places interface {
+	// Register lets a member take part from a round on, with a stake that is
+	// moved to it from the balance of from.
+	Register(first ledger.Round, member ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
+	// Replace is Register in the place of a worker, who no longer takes part.
+	Replace(first ledger.Round, worker, member ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
 }
 
 // newLedger opens the ledger that the manifest names, with the manifest's stakes
@@ -59,8 +66,8 @@ func Treasury(run protocol.RunID) protocol.NodeID {
 
 // enroll opens a member's place in the ledger from the first round it can be on
 // the roster of: while workers train that is the present one, which is gathered
-// anew if nobody commits.
-func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64) error {
+// anew if nobody commits. It is the place of the leaver, if there is one.
+func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64, leaver *Member) error {
 	first := ledger.Round(m.round.Number)
 	if m.phase > Training {
 		first++
@@ -69,7 +76,11 @@ func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64) er
 	if role == protocol.Validator {
 		as = ledger.Validator
 	}
-	return m.ledger.Register(first, ledger.Hotkey(n), as, ledger.Amount(stake), ledger.Hotkey(Treasury(m.run)))
+	from := ledger.Hotkey(Treasury(m.run))
+	if leaver != nil {
+		return m.ledger.Replace(first, ledger.Hotkey(leaver.Node), ledger.Hotkey(n), as, ledger.Amount(stake), from)
+	}
+	return m.ledger.Register(first, ledger.Hotkey(n), as, ledger.Amount(stake), from)
 }
 
 func (m *Machine) stakeOf(n protocol.NodeID) uint64 {

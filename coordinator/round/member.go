@@ -22,21 +22,57 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 		return protocol.Refuse(protocol.Malformed, "validators, and they alone, anchor a hash chain")
 	}
 	i, known := m.find(msg.Node)
-	if known {
+	if known && (!m.members[i].Left || m.members[i].Role != j.Role) {
 		return m.rejoin(&m.members[i], j)
 	}
-	if uint32(len(m.members)) >= m.man.Members.MaxMembers {
-		return protocol.Refuse(protocol.Full, "the run has %d members", len(m.members))
+	leaver, ok := m.place()
+	if !ok {
+		return protocol.Refuse(protocol.Full, "the run has %d members", m.man.Members.MaxMembers)
 	}
 	stake, err := m.admission(msg.Node, j)
 	if err != nil {
 		return err
 	}
-	if err := m.enroll(msg.Node, j.Role, stake); err != nil {
+	if err := m.enroll(msg.Node, j.Role, stake, leaver); err != nil {
 		return protocol.Refuse(protocol.Full, "%v", err)
 	}
-	m.members = slices.Insert(m.members, i, Member{Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor}})
+	if leaver != nil {
+		leaver.Left = true
+	}
+	x := Member{Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor}}
+	if known {
+		m.members[i] = x
+	} else {
+		m.members = slices.Insert(m.members, i, x)
+	}
 	return nil
+}
+
+// longAway is the number of epochs after which a worker that went may lose its
+// place. Whatever it did is paid by then, or waits to be examined.
+const longAway = 10
+
+// place looks for room for one more member. If all places are taken, a worker
+// that is away gives up its own, the one that went first among those away for
+// longAway epochs; of several the first by id. Validators keep theirs: what they
+// have staked counts whether they are there or not.
+func (m *Machine) place() (leaver *Member, ok bool) {
+	var taken uint32
+	for i := range m.members {
+		x := &m.members[i]
+		if x.Left {
+			continue
+		}
+		taken++
+		long := uint64(m.round.Number)-uint64(x.away) >= longAway*uint64(m.man.Economy.Tempo)
+		if x.Role == protocol.Worker && !x.Present && long && (leaver == nil || x.away < leaver.away) {
+			leaver = x
+		}
+	}
+	if taken < m.man.Members.MaxMembers {
+		return nil, true
+	}
+	return leaver, leaver != nil
 }
 
 // rejoin lets a validator anchor a new chain, one in a round and none twice:
@@ -80,13 +116,13 @@ func (m *Machine) admission(n protocol.NodeID, j protocol.Join) (uint64, error) 
 
 func (m *Machine) setPresent(n protocol.NodeID, present bool) error {
 	i, ok := m.find(n)
-	if !ok {
-		return protocol.Refuse(protocol.NotMember, "node %s never joined", n.Short())
+	if !ok || m.members[i].Left {
+		return protocol.Refuse(protocol.NotMember, "node %s is no member", n.Short())
 	}
 	if m.members[i].Present == present {
 		return protocol.Refuse(protocol.Duplicate, "nothing changed")
 	}
-	m.members[i].Present = present
+	m.members[i].Present, m.members[i].away = present, m.round.Number
 	switch {
 	case !m.pending(n):
 	case present:

@@ -10,7 +10,7 @@ func (m *Machine) Owes(n protocol.NodeID) (protocol.Kind, bool) {
 	if !m.begun {
 		return 0, false
 	}
-	if _, known := m.find(n); !known {
+	if i, known := m.find(n); !known || m.members[i].Left {
 		return protocol.KindJoin, true
 	}
 	r := &m.round

@@ -155,8 +155,8 @@ func (p *play) invariants(effects []round.Effect) error {
 		}
 	}
 	for _, x := range m.Members() {
-		if kind, owes := m.Owes(x.Node); owes && kind == protocol.KindJoin {
-			return fault("a member owes a join")
+		if kind, owes := m.Owes(x.Node); (owes && kind == protocol.KindJoin) != x.Left {
+			return fault("who has a place owes a join, or who has none does not")
 		}
 	}
 	return nil

@@ -40,10 +40,43 @@ func (s *stage) line(words []string) ([]string, error) {
 		d, err := time.ParseDuration(strings.Join(rest, ""))
 		s.p.now = start.Add(protocol.Span(d))
 		return nil, err
+	case "rounds":
+		return s.rounds(rest)
 	case "owes", "holds", "state", "counts":
 		return s.ask(verb, rest), nil
 	}
 	return s.events(verb, rest)
+}
+
+// rounds lets everybody who is there do his part of so many rounds, and tells
+// where that leads.
+func (s *stage) rounds(rest []string) ([]string, error) {
+	n, err := strconv.Atoi(strings.Join(rest, ""))
+	if err != nil {
+		return nil, err
+	}
+	for range n {
+		for _, part := range []string{
+			"commit workers", "sign validators", "reveal listed", "attest validators",
+			"sheet validators", "show validators", "propose proposer", "cosign validators",
+		} {
+			verb, subject, _ := strings.Cut(part, " ")
+			there := slices.DeleteFunc(s.who(subject), func(name string) bool {
+				x, ok := s.p.machine.Member(s.p.id(name))
+				return !ok || !x.Present
+			})
+			lines, err := s.events(verb, []string{strings.Join(there, ",")})
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range lines {
+				if !strings.HasPrefix(l, ">") {
+					return nil, fmt.Errorf("%s: %s", part, l)
+				}
+			}
+		}
+	}
+	return s.ask("state", nil), nil
 }
 
 // events carries out a line that stands for one event, or one for each of

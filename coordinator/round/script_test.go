@@ -13,6 +13,7 @@ package round_test
 //	attest v1 w2=key-never-revealed all=ok:300
 //	sheet v1 w1=500/paired:-2/work:3/overlap:9
 //	tick, resumed 5s, absent w1     what the coordinator sees
+//	rounds 3                        so many honest rounds; only where they lead is told
 //	state, owes w1, holds v1        questions
 //
 // A subject is names joined by commas, or workers, listed, validators, proposer,

@@ -18,6 +18,9 @@ type Member struct {
 	Role    protocol.Role
 	Name    string
 	Present bool
+	// Left says that this worker was away for so long that a newcomer got its place.
+	// It may join again.
+	Left bool
 	// Anchor is what a validator's next preimage must hash to; Revealed counts
 	// the preimages shown of the present chain.
 	Anchor   protocol.Digest
@@ -26,6 +29,7 @@ type Member struct {
 	NextAnchor protocol.Digest
 
 	anchors []protocol.Digest // all that were ever joined with
+	away    protocol.Round    // in which it went, if it is not present
 }
 
 // Round is the round in flight. In the phase [Gathering] it holds the number and

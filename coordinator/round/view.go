@@ -23,7 +23,8 @@ func (m *Machine) Now() protocol.Instant { return m.now }
 // Current returns the round in flight.
 func (m *Machine) Current() *Round { return &m.round }
 
-// Members returns everybody who ever joined, sorted by id.
+// Members returns everybody who ever joined, sorted by id, those who left among
+// them.
 func (m *Machine) Members() []Member { return m.members }
 
 // Member returns one member; ok is false if n never joined.

@@ -16,7 +16,7 @@ type books struct {
 	next     Round     // first round whose epoch has not ended
 	room     int       // neurons that fit
 	accounts []account // ascending by key
-	neurons  []neuron  // by uid, in the order of registration
+	neurons  []neuron  // by uid
 
 	// genesis + emitted − burned = unpaid + all balances and stakes, always.
 	genesis, emitted, burned, unpaid Amount
@@ -72,6 +72,42 @@ func newBooks(room int, limit Amount, genesis []Grant) (books, error) {
 // is registered already, a round whose epoch has ended, more stake than the
 // balance holds, and anybody once all places are taken.
 func (b *books) Register(r Round, h Hotkey, role Role, stake Amount, from Hotkey) error {
+	if err := b.admits(r, h, role, stake, from); err != nil {
+		return err
+	}
+	if len(b.neurons) >= b.room {
+		return fmt.Errorf("ledger: register %s among %d: %w", h, len(b.neurons), ErrFull)
+	}
+	b.stake(h, stake, from)
+	b.neurons = append(b.neurons, neuron{key: h, role: role, joined: r})
+	return nil
+}
+
+// Replace is Register in the place of a worker, who no longer takes part then and
+// keeps its account. Its uid goes to the newcomer, the bonds on it are dropped.
+// What the worker did since the last epoch is not paid.
+func (b *books) Replace(r Round, worker, h Hotkey, role Role, stake Amount, from Hotkey) error {
+	i, found := b.uid(worker)
+	switch {
+	case !found:
+		return fmt.Errorf("ledger: replace %s: %w", worker, ErrUnknown)
+	case b.neurons[i].role != Worker:
+		return fmt.Errorf("ledger: replace %s: %w", worker, ErrRole)
+	}
+	if err := b.admits(r, h, role, stake, from); err != nil {
+		return err
+	}
+	b.stake(h, stake, from)
+	b.neurons[i] = neuron{key: h, role: role, joined: r}
+	for k := range b.neurons {
+		n := &b.neurons[k]
+		n.bonds = slices.DeleteFunc(n.bonds, func(e yuma.Entry) bool { return int(e.UID) == i })
+	}
+	return nil
+}
+
+// admits refuses who cannot take part, whatever room there is.
+func (b *books) admits(r Round, h Hotkey, role Role, stake Amount, from Hotkey) error {
 	_, registered := b.uid(h)
 	held, _ := b.Account(from)
 	switch {
@@ -81,17 +117,18 @@ func (b *books) Register(r Round, h Hotkey, role Role, stake Amount, from Hotkey
 		return fmt.Errorf("ledger: register %s: %w", h, ErrDuplicate)
 	case r < b.next || r > maxRound:
 		return fmt.Errorf("ledger: register %s for round %d, next is %d: %w", h, r, b.next, ErrRound)
-	case len(b.neurons) >= b.room:
-		return fmt.Errorf("ledger: register %s among %d: %w", h, len(b.neurons), ErrFull)
 	case stake > held.Balance:
 		return fmt.Errorf("ledger: register %s with stake %d of %d: %w", h, stake, held.Balance, ErrFunds)
 	}
-	b.open(h).stake += stake
-	if stake > 0 {
-		b.open(from).balance -= stake
-	}
-	b.neurons = append(b.neurons, neuron{key: h, role: role, joined: r})
 	return nil
+}
+
+// stake moves what from has to h's stake, and opens h's account if need be.
+func (b *books) stake(h Hotkey, amount Amount, from Hotkey) {
+	b.open(h).stake += amount
+	if amount > 0 {
+		b.open(from).balance -= amount
+	}
 }
 
 // Transfer moves a from one key's balance to another's. It refuses more than the

@@ -186,6 +186,34 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// Replacing drops the bonds on the place: a newcomer inherits no validator's trust.
+func TestReplaceDropsBonds(t *testing.T) {
+	m := small(t)
+	if _, err := m.Epoch(0, both(3, 1), validators()); err != nil {
+		t.Fatal(err)
+	}
+	i, _ := m.uid(key(3))
+	on := func() (n int) {
+		for _, x := range m.neurons {
+			for _, e := range x.bonds {
+				if int(e.UID) == i {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if on() == 0 {
+		t.Fatal("nobody has a bond on the worker")
+	}
+	if err := m.Replace(1, key(3), key(5), Worker, 0, key(5)); err != nil || on() != 0 {
+		t.Errorf("%d bonds on the newcomer's place, error %v", on(), err)
+	}
+	if restored, err := Restore(m.Snapshot()); err != nil || restored.Root() != m.Root() {
+		t.Errorf("restored: %v", err)
+	}
+}
+
 // TestRoots holds the encoding of states: a run's decisions cover them, so a
 // change makes every record of a run invalid.
 func TestRoots(t *testing.T) {

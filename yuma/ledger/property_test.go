@@ -44,12 +44,15 @@ func newWalk(t *testing.T, seed uint64) *walk {
 func (w *walk) anyKey() Hotkey { return key(byte(w.rng.IntN(24))) }
 
 func (w *walk) step() {
-	switch w.rng.IntN(7) {
+	switch w.rng.IntN(8) {
 	case 0, 1:
 		r := w.m.Next() + Round(w.rng.IntN(3))
 		_ = w.m.Register(r, w.anyKey(), Role(w.rng.IntN(3)), Amount(w.rng.Uint64N(1<<14)), w.anyKey())
 	case 2:
 		_, _ = w.m.Slash(w.anyKey(), Share(w.rng.Uint32()>>w.rng.UintN(32)))
+	case 7:
+		r := w.m.Next() + Round(w.rng.IntN(3))
+		_ = w.m.Replace(r, w.anyKey(), w.anyKey(), Role(w.rng.IntN(3)), Amount(w.rng.Uint64N(1<<14)), w.anyKey())
 	case 3:
 		_ = w.m.Transfer(w.anyKey(), w.anyKey(), Amount(w.rng.Uint64()>>w.rng.UintN(64)))
 	default:

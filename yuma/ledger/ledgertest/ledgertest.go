@@ -14,11 +14,16 @@ import (
 
 // Ledger is what a run asks of a ledger.
 type Ledger interface {
-	Register(r ledger.Round, h ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
+	places
 	Account(h ledger.Hotkey) (ledger.Grant, bool)
 	Epoch(r ledger.Round, rows []ledger.Row, active []ledger.Hotkey) (ledger.Report, error)
 	Supply() ledger.Supply
 	Root() [32]byte
+}
+
+type places interface {
+	Register(r ledger.Round, h ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
+	Replace(r ledger.Round, worker, h ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
 }
 
 // Abilities that a ledger may have; the test finds them by assertion.
@@ -44,6 +49,7 @@ type Subject struct {
 func Run(t *testing.T, s Subject) {
 	t.Run("genesis", s.genesis)
 	t.Run("register", s.register)
+	t.Run("replace", s.replace)
 	t.Run("epoch", s.epoch)
 	t.Run("any order", s.anyOrder)
 	t.Run("refusals", s.refusals)
@@ -132,6 +138,48 @@ func (s Subject) register(t *testing.T) {
 	}
 	if _, known := l.Account(key(77)); known {
 		t.Error("who paid no stake was given an account")
+	}
+}
+
+// replace gives a newcomer a worker's place. The worker keeps its account, is not
+// scored any more, and may come back where there is room.
+func (s Subject) replace(t *testing.T) {
+	l := s.small(t)
+	before, _ := l.Account(key(3))
+	if err := l.Replace(0, key(3), key(7), ledger.Validator, 11, key(1)); err != nil {
+		t.Fatal(err)
+	}
+	if after, known := l.Account(key(3)); !known || after != before {
+		t.Errorf("the worker's account is %+v, was %+v", after, before)
+	}
+	if a, _ := l.Account(key(7)); a != (ledger.Grant{Hotkey: key(7), Stake: 11}) {
+		t.Errorf("the newcomer has %+v", a)
+	}
+	if _, err := l.Epoch(0, []ledger.Row{row(key(1), 1)}, []ledger.Hotkey{key(1)}); !errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("a score of who was replaced: %v", err)
+	}
+	if _, err := l.Epoch(0, []ledger.Row{{Validator: key(7)}}, []ledger.Hotkey{key(7)}); err != nil {
+		t.Errorf("the newcomer votes: %v", err)
+	}
+	if err := l.Replace(1, key(4), key(3), ledger.Worker, 0, key(3)); err != nil {
+		t.Errorf("the worker comes back in another's place: %v", err)
+	}
+	root := l.Root()
+	for name, c := range map[string]struct {
+		got, want error
+	}{
+		"a stranger":             {l.Replace(1, key(8), key(6), ledger.Worker, 0, key(6)), ledger.ErrUnknown},
+		"who was replaced":       {l.Replace(1, key(4), key(6), ledger.Worker, 0, key(6)), ledger.ErrUnknown},
+		"a validator":            {l.Replace(1, key(2), key(6), ledger.Worker, 0, key(6)), ledger.ErrRole},
+		"by a member":            {l.Replace(1, key(3), key(5), ledger.Worker, 0, key(6)), ledger.ErrDuplicate},
+		"by itself":              {l.Replace(1, key(3), key(3), ledger.Worker, 0, key(6)), ledger.ErrDuplicate},
+		"in a past round":        {l.Replace(0, key(3), key(6), ledger.Worker, 0, key(6)), ledger.ErrRound},
+		"without a role":         {l.Replace(1, key(3), key(6), 0, 0, key(6)), ledger.ErrRole},
+		"with what is not there": {l.Replace(1, key(3), key(6), ledger.Validator, 1000, key(1)), ledger.ErrFunds},
+	} {
+		if !errors.Is(c.got, c.want) || l.Root() != root {
+			t.Errorf("replace %s: %v, want %v", name, c.got, c.want)
+		}
 	}
 }
 

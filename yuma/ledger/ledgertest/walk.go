@@ -59,9 +59,11 @@ func (w *walk) step() error {
 	before := w.l.Root()
 	var got error
 	var refused bool
-	switch w.rng.IntN(6) {
+	switch w.rng.IntN(7) {
 	case 0, 1:
 		got, refused = w.register()
+	case 6:
+		got, refused = w.replace()
 	case 2:
 		t, ok := w.l.(transferrer)
 		if !ok {
@@ -105,6 +107,18 @@ func (w *walk) register() (got error, refused bool) {
 	refused = refused || taken || len(w.members) >= w.places || stake > held.Balance || role != ledger.Worker && role != ledger.Validator
 	if got = w.l.Register(r, h, role, stake, from); got == nil {
 		w.members[h] = member{role, r}
+	}
+	return got, refused
+}
+
+func (w *walk) replace() (got error, refused bool) {
+	worker, h, from := w.anyKey(), w.anyKey(), w.anyKey()
+	old, found := w.members[worker]
+	_, taken := w.members[h]
+	refused = !found || old.role != ledger.Worker || taken
+	if got = w.l.Replace(w.next, worker, h, ledger.Worker, 0, from); got == nil {
+		delete(w.members, worker)
+		w.members[h] = member{ledger.Worker, w.next}
 	}
 	return got, refused
 }
