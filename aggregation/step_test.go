@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"lode/gradient"
+	"lode/gradient/column"
 	"lode/tensor"
 )
 
@@ -249,5 +250,24 @@ func TestGolden(t *testing.T) {
 	}
 	if got.String() != string(want) {
 		t.Errorf("got\n%swant\n%s", got.String(), want)
+	}
+}
+
+// Planes of 9 to 15 bits can say what two bytes of a plain form cannot: a large
+// magnitude must not come back as a small one of the other sign.
+func TestPlanesWithinStepBits(t *testing.T) {
+	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{1, 16}})
+	cfg := DefaultConfig(gradient.DefaultParams())
+	for _, c := range []struct {
+		bits   int
+		lo, hi byte // of |q| − 1
+		ok     bool
+	}{{10, 0xff, 0x03, false}, {10, 0xfe, 0x03, true}, {10, 0xa7, 0xfd, false}, {15, 0xff, 0x7f, false}, {15, 0xfe, 0x7f, true}} {
+		cfg.StepBits = c.bits
+		wire := column.Pack([]byte(stepHeader), []byte{0xfc}, []byte{1, 0}, []byte{0}, []byte{c.lo}, []byte{c.hi})
+		s, err := ParseStepWire(l, cfg, wire)
+		if (err == nil) != c.ok || err != nil && !errors.Is(err, gradient.ErrMalformed) {
+			t.Errorf("%d bits, magnitude %d: %v, error %v", c.bits, int(c.hi)<<8+int(c.lo)+1, s, err)
+		}
 	}
 }

@@ -100,13 +100,17 @@ func ParseStepWire(l tensor.Layout, cfg Config, wire []byte) (*Step, error) {
 			return nil, fmt.Errorf("aggregation: step: %d magnitudes for %d integers: %w", len(plane), n, gradient.ErrMalformed)
 		}
 	}
-	return ParseStepPlain(l, cfg, joinColumns(l, cfg, cols, n))
+	plain, err := joinColumns(l, cfg, cols, n)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStepPlain(l, cfg, plain)
 }
 
 // joinColumns builds a plain form from columns of matching lengths that name n
-// integers.
-func joinColumns(l tensor.Layout, cfg Config, cols [][]byte, n int) []byte {
-	width := widthOf(cfg.StepBits)
+// integers. Planes can say more than StepBits bits, which a plain form cannot.
+func joinColumns(l tensor.Layout, cfg Config, cols [][]byte, n int) ([]byte, error) {
+	width, limit := widthOf(cfg.StepBits), int32(1)<<cfg.StepBits-1
 	plain := make([]byte, 0, len(stepHeader)+len(cols[colExps])+len(cols[colBitmaps])+width*n)
 	plain = append(plain, stepHeader...)
 	exps, bitmaps, at, last := cols[colExps], cols[colBitmaps], 0, byte(0)
@@ -121,6 +125,9 @@ func joinColumns(l tensor.Layout, cfg Config, cols [][]byte, n int) []byte {
 			for p, plane := range cols[colPlanes:] {
 				q += int32(plane[at]) << (8 * p)
 			}
+			if q > limit {
+				return nil, fmt.Errorf("aggregation: step: integer of magnitude %d, want 1 to %d bits: %w", q, cfg.StepBits, gradient.ErrMalformed)
+			}
 			if cols[colSigns][at/8]>>(at%8)&1 == 1 {
 				q = -q
 			}
@@ -128,5 +135,5 @@ func joinColumns(l tensor.Layout, cfg Config, cols [][]byte, n int) []byte {
 			at++
 		}
 	}
-	return plain
+	return plain, nil
 }

@@ -51,13 +51,23 @@ type carrier interface {
 
 // columnSpec is what one chunk, or all of them, add to a column.
 type columnSpec struct {
+	name string // for people
 	column.Range
 	// delta says that bytes travel as differences to the one before, modulo 256:
 	// exponents, which change little from chunk to chunk.
 	delta bool
 }
 
-func exactly(n int) columnSpec { return columnSpec{Range: column.Exactly(n)} }
+func exactly(name string, n int) columnSpec {
+	return columnSpec{name: name, Range: column.Exactly(n)}
+}
+
+// exponents is the column of one exponent a chunk.
+func exponents() columnSpec {
+	s := exactly("exponents", 1)
+	s.delta = true
+	return s
+}
 
 // scratch is what encoding a chunk needs. The zero scratch is ready.
 type scratch struct {

@@ -91,9 +91,7 @@ func (c dense8) subtract(dst []float32, b []byte, scale float64) {
 }
 
 func (dense8) columns(n int) []columnSpec {
-	exps := exactly(1)
-	exps.delta = true
-	return []columnSpec{exps, exactly(n)}
+	return []columnSpec{exponents(), exactly("mantissas", n)}
 }
 
 func (dense8) spread(cols [][]byte, b []byte, _ int) {
@@ -210,7 +208,7 @@ func (c float) subtract(dst []float32, b []byte, scale float64) {
 func (c float) columns(n int) []columnSpec {
 	specs := make([]columnSpec, c.width())
 	for i := range specs {
-		specs[i] = exactly(n)
+		specs[i] = exactly(fmt.Sprintf("byte %d", i), n)
 	}
 	return specs
 }

@@ -69,7 +69,8 @@
 // # Wire form
 //
 // The same four bytes, then columns packed as package column says, for weights,
-// embeddings and vectors in turn, those of their codec:
+// embeddings and vectors in turn, those of their codec. Embeddings without a k of
+// their own are weights:
 //
 //	topk, dct   exponents, high mantissas, low mantissas, gap bytes, codes
 //	sign        exponents, magnitudes, signs
@@ -78,10 +79,10 @@
 //	dense 32    bytes of the lowest order, and so on up
 //
 // An exponent is less the one before it, modulo 256; all else is as in the plain
-// form. On 1,024 chunks of independent values at k = 64 and 2 bits this takes
-// 9.49 bits per kept value for normal, 9.43 for Laplace, 9.33 and 9.23 for
-// Student's t with 5 and 3 degrees of freedom, of which 7.45 go to the position
-// (log2(C(4096,64))/64 = 7.36); at k = 128, 8.41, 8.35, 8.20 and 8.09.
+// form. On 256 chunks of independent values at k = 64 and 2 bits this takes 9.24
+// and 9.32 bits per kept value for Student's t with 3 and 5 degrees of freedom, of
+// which 7.45 go to the position (log2(C(4096,64))/64 = 7.36); at k = 128, 8.01 and
+// 8.21 (TestWireBudget).
 //
 // # Bounds
 //

@@ -114,8 +114,9 @@ func TestDenseError(t *testing.T) {
 	}
 }
 
-// The fitted levels leave no more than a sixth above the error of the best two
-// levels, found by trying every split of the sorted magnitudes.
+// The fitted levels leave at most two and a half times the error of the best two
+// levels, found by trying every split of the sorted magnitudes: their mantissas
+// have 3 bits.
 func TestFitIsNearTheBest(t *testing.T) {
 	for kind := range draws {
 		got, want := 0.0, 0.0
@@ -133,7 +134,7 @@ func TestFitIsNearTheBest(t *testing.T) {
 			want += bestTwoLevels(kept)
 		}
 		t.Logf("%s: squared error %.3f of the best", kind, got/want)
-		if got > want*7/6 {
+		if got > want*5/2 {
 			t.Errorf("%s: squared error %v, the best is %v", kind, got, want)
 		}
 	}
@@ -246,12 +247,13 @@ func TestExponentsSaturate(t *testing.T) {
 	for _, c := range []struct {
 		v, w, b float32 // put in, decoded of a matrix, decoded of a bias
 	}{
-		{3e38, 248.0 / 1024, 127.0 / 1024},
-		{-3e38, -248.0 / 1024, -127.0 / 1024},
+		{3e38, 224.0 / 1024, 127.0 / 1024},
+		{-3e38, -224.0 / 1024, -127.0 / 1024},
 		{1e-30, 0, 0},
 		{0, 0, 0},
 		{1.0 / (1 << 20), 0, 1.0 / (1 << 20)},
-		{8.0 / (1 << 20), 8.0 / (1 << 20), 8.0 / (1 << 20)},
+		{8.0 / (1 << 20), 0, 8.0 / (1 << 20)},
+		{32.0 / (1 << 20), 32.0 / (1 << 20), 32.0 / (1 << 20)},
 	} {
 		a := make(tensor.Flat, l.Len())
 		for i := range a {

@@ -384,3 +384,21 @@ func hash(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:8])
 }
+
+// What is told of a wire form's parts adds up to it.
+func TestSharesAddUp(t *testing.T) {
+	for _, p := range codecsUnderTest {
+		u := mustEncode(t, model(t), p, heavyTail(1, model(t).Len()))
+		wire, sum := u.Wire(), 0
+		shares := u.Shares(wire)
+		for _, s := range shares {
+			if s.Name == "" || s.Of == "" {
+				t.Errorf("%s: a share without a name: %+v", p.name(), s)
+			}
+			sum += s.Bytes
+		}
+		if rest := len(wire) - sum - len(header); rest < len(shares) || rest > 5*len(shares) {
+			t.Errorf("%s: %d of %d bytes in %d shares", p.name(), sum, len(wire), len(shares))
+		}
+	}
+}

@@ -39,15 +39,12 @@ func newPlan(l tensor.Layout, p Params) (*plan, error) {
 	}
 	f := &plan{
 		layout: l, params: p, size: len(header),
-		codecs: []codec{forWeights: newCodec(p, p.K), forEmbeddings: newCodec(p, p.K), forVectors: dense8{p}},
+		codecs: []codec{forWeights: newCodec(p, p.K), forEmbeddings: newCodec(p, p.KEmbed), forVectors: dense8{p}},
 		of:     make([]int, l.NumTensors()), starts: make([]int, l.NumTensors()),
-	}
-	if p.KEmbed > 0 {
-		f.codecs[forEmbeddings] = newCodec(p, p.KEmbed)
 	}
 	f.columns = make([][]columnSpec, len(f.codecs))
 	for t := range f.of {
-		f.of[t], f.starts[t] = codecOf(l.Spec(t)), f.size
+		f.of[t], f.starts[t] = p.codecOf(l.Spec(t)), f.size
 		if f.of[t] == frozen {
 			continue
 		}
@@ -73,13 +70,15 @@ func newCodec(p Params, k int) codec {
 	return topk{p, k}
 }
 
-func codecOf(s tensor.Spec) int {
+// codecOf returns the place of a tensor's codec. Embeddings of no k of their own
+// are weights like others, and travel in the same columns.
+func (p Params) codecOf(s tensor.Spec) int {
 	switch {
 	case s.Kind == tensor.Frozen:
 		return frozen
 	case len(s.Shape) == 1 && s.Shape[0] <= DenseLen:
 		return forVectors
-	case s.Kind == tensor.Embedding:
+	case s.Kind == tensor.Embedding && p.KEmbed > 0:
 		return forEmbeddings
 	}
 	return forWeights
@@ -101,7 +100,7 @@ func (f *plan) addChunks(i, num, n int) {
 		all := &f.columns[i][j]
 		all.Min += num * s.Min
 		all.Max += num * s.Max
-		all.delta = s.delta
+		all.name, all.delta = s.name, s.delta
 	}
 }
 

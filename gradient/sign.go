@@ -106,9 +106,7 @@ func (c sign) subtract(dst []float32, b []byte, scale float64) {
 }
 
 func (c sign) columns(n int) []columnSpec {
-	exps := exactly(1)
-	exps.delta = true
-	return []columnSpec{exps, exactly(1), exactly((n + 7) / 8)}
+	return []columnSpec{exponents(), exactly("magnitudes", 1), exactly("signs", (n+7)/8)}
 }
 
 func (sign) spread(cols [][]byte, b []byte, _ int) {

@@ -300,10 +300,8 @@ const (
 
 func (c topk) columns(n int) []columnSpec {
 	k := c.kept(n)
-	exps := exactly(1)
-	exps.delta = true
-	gaps := columnSpec{Range: column.Range{Min: k, Max: k + column.NumEscapes(n, k)}}
-	return []columnSpec{exps, exactly(1), exactly(1), gaps, exactly(c.codesLen(k))}
+	gaps := columnSpec{name: Positions, Range: column.Range{Min: k, Max: k + column.NumEscapes(n, k)}}
+	return []columnSpec{exponents(), exactly("high levels", 1), exactly("low levels", 1), gaps, exactly("codes", c.codesLen(k))}
 }
 
 func (c topk) spread(cols [][]byte, b []byte, n int) {

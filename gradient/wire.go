@@ -38,6 +38,32 @@ func (u *Update) Wire() []byte {
 	return column.Pack([]byte(header), all...)
 }
 
+// Positions is the name of the column that says where kept values are.
+const Positions = "positions"
+
+// Share is what one kind of bytes takes of a wire form.
+type Share struct {
+	Of    string // weights, embeddings or vectors
+	Name  string // of the column
+	Bytes int    // packed
+}
+
+// Shares tells what the bytes of wire, a form that u travels in, are spent on; for
+// people. Headers of frames are part of their columns.
+func (u *Update) Shares(wire []byte) []Share {
+	var shares []Share
+	for i, specs := range u.f.columns {
+		of := [...]string{forWeights: "weights", forEmbeddings: "embeddings", forVectors: "vectors"}[i]
+		for _, s := range specs {
+			shares = append(shares, Share{Of: of, Name: s.name})
+		}
+	}
+	for i, n := range column.Sizes(wire[len(header):], len(shares)) {
+		shares[i].Bytes = n
+	}
+	return shares
+}
+
 // differ turns bytes into differences to the one before, modulo 256; add undoes
 // it.
 func differ(b []byte) {

@@ -34,13 +34,26 @@ func lockDir(dir string) (unlock func(), err error) {
 // parent alone, which ends its children in order.
 func apart(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }
 
-// peakOf returns the largest resident size of an ended process in bytes. Linux
-// counts in KiB, others in bytes.
+// peakOf returns the largest resident size of an ended process in bytes.
 func peakOf(s *os.ProcessState) int64 {
 	u, ok := s.SysUsage().(*syscall.Rusage)
 	if !ok {
 		return 0
 	}
+	return peak(u)
+}
+
+// ownPeak returns the largest resident size of this process so far.
+func ownPeak() int64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return peak(&u)
+}
+
+// peak is in KiB on Linux, in bytes elsewhere.
+func peak(u *syscall.Rusage) int64 {
 	if runtime.GOOS == "linux" {
 		return int64(u.Maxrss) << 10
 	}

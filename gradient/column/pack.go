@@ -73,6 +73,17 @@ func compress(col []byte) []byte {
 	return enc.EncodeAll(col, make([]byte, 0, len(col)+frameOverhead(len(col))))
 }
 
+// Sizes returns the lengths of the frames of num columns that Pack packed behind
+// one another.
+func Sizes(packed []byte, num int) []int {
+	sizes := make([]int, num)
+	for i := range sizes {
+		n, used := binary.Uvarint(packed)
+		sizes[i], packed = int(n), packed[max(used, 0):]
+	}
+	return sizes
+}
+
 // Unpack takes the packed columns apart. There must be exactly one column for
 // each range, each of a length within it, and not a byte more.
 func Unpack(src []byte, want ...Range) ([][]byte, error) {
