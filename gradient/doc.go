@@ -79,9 +79,9 @@
 //	dense 32    bytes of the lowest order, and so on up
 //
 // An exponent is less the one before it, modulo 256; all else is as in the plain
-// form. On 256 chunks of independent values at k = 64 and 2 bits this takes 9.24
-// and 9.32 bits per kept value for Student's t with 3 and 5 degrees of freedom, of
-// which 7.45 go to the position (log2(C(4096,64))/64 = 7.36); at k = 128, 8.01 and
+// form. On 256 chunks of independent values at k = 64 and 2 bits this takes 9.28
+// and 9.34 bits per kept value for Student's t with 3 and 5 degrees of freedom, of
+// which 7.45 go to the position (log2(C(4096,64))/64 = 7.36); at k = 128, 8.09 and
 // 8.21 (TestWireBudget).
 //
 // # Bounds

@@ -80,49 +80,46 @@ func magnitudes(xs []uint32, vals []float32, index []uint16) (b int) {
 	return int(topExp) - expoOfFraction - (magnitudeBits - 24)
 }
 
-// fitBits returns how many bits of the outer mantissas a fit makes use of; the rest
-// are 0. With 3 bits the error of two levels grows by a third to the double of what
-// they leave at best, which is a hundredth of what selection leaves and is sent
-// later by error feedback; scales take 0.3 bits less of each kept value, where k is
-// 64 and the model small, than with 5.
-func (p Params) fitBits() int { return max(3, p.Bits+1) }
+// digits returns how many significant bits a fit gives the outer mantissas. Against
+// 8 they add to the error that two levels leave at best a twentieth on heavy tails
+// and a half on normal data, which is next to nothing of what selection leaves and
+// is sent later by error feedback; scales then take a third less.
+func (p Params) digits() int { return max(3, p.Bits+1) }
 
 // fit returns the levels for magnitudes xs·2^b within the bounds of p.
 func fit(xs []uint32, b int, p Params) levels {
 	curve := curves[p.Bits-1]
 	hi, lo := outer(xs, curve)
+	hi, lo = roundDigits(hi, p.digits()), roundDigits(lo, p.digits())
 	if hi == 0 {
 		return levels{}
 	}
-	fitBits := p.fitBits()
-	spare, most := levelBits-fitBits, uint64(1)<<fitBits-1
-	shift := bits.Len64(hi) - fitBits
-	if roundShift(hi, shift) > most {
-		shift++
+	shift := min(max(bits.Len64(hi)-levelBits, int(p.EMin)-b), int(p.EMax)-b)
+	hi, lo = roundShift(hi, shift), roundShift(lo, shift)
+	if limit := uint64(1)<<levelBits - 1<<(levelBits-p.digits()); hi > limit {
+		hi, lo = limit, min(lo, limit) // beyond EMax
 	}
-	base := b - spare // exponent at shift 0
-	shift = min(max(shift, int(p.EMin)-base), int(p.EMax)-base)
-	hi, lo = min(roundShift(hi, shift), most), min(roundShift(lo, shift), most)
 	if hi == 0 {
 		return levels{}
 	}
-	merged := (hi-lo)<<spare < uint64(spreads[p.Bits-1])
+	merged := hi-lo < uint64(spreads[p.Bits-1])
 	if merged {
 		lo = 0 // one level: whatever is not zero takes the highest
 	}
-	lv := levels{exp: base + shift, mantissa: mantissasOf(curve, uint32(lo<<spare), uint32(hi<<spare))}
+	lv := levels{exp: b + shift, mantissa: mantissasOf(curve, uint32(lo), uint32(hi))}
 	for i := range curve[1:] {
-		between := uint64(lv.mantissa[i] + lv.mantissa[i+1])
-		switch {
-		case merged || shift < 0: // below 0 everything saturates
-			lv.cut[i+1] = 1
-		case shift >= spare:
-			lv.cut[i+1] = (between<<(shift-spare) + 1) / 2
-		default:
-			lv.cut[i+1] = (between>>(spare-shift) + 1) / 2
+		lv.cut[i+1] = 1 // where all is one, or everything saturates
+		if between := uint64(lv.mantissa[i] + lv.mantissa[i+1]); !merged && shift >= 0 {
+			lv.cut[i+1] = (between<<shift + 1) / 2
 		}
 	}
 	return lv
+}
+
+// roundDigits returns x rounded to so many significant bits.
+func roundDigits(x uint64, digits int) uint64 {
+	drop := max(bits.Len64(x)-digits, 0)
+	return roundShift(x, drop) << drop
 }
 
 // outer returns the highest and the lowest level that fit xs.
@@ -228,7 +225,7 @@ func above(xs []uint32, cut uint32) (sum, num uint64) {
 // reach returns 1 if x is at least cut, which is below 2^63, else 0.
 func reach(x, cut uint64) byte { return byte((cut - 1 - x) >> 63) }
 
-// roundShift returns x·2^−shift rounded half to even, or more than any mantissa if
+// roundShift returns x·2^−shift rounded half to even, or the largest number if
 // shift is negative and x is not 0.
 func roundShift(x uint64, shift int) uint64 {
 	switch {
@@ -236,7 +233,7 @@ func roundShift(x uint64, shift int) uint64 {
 		if x == 0 {
 			return 0
 		}
-		return 1 << levelBits
+		return math.MaxUint64
 	case shift == 0:
 		return x
 	case shift > 62:
