@@ -70,7 +70,16 @@
 // Coarse steps cost little and save much. Relative error of a step against the
 // exact one and its bytes in units of one worker's upload, for 4 workers with
 // independent supports at k = 128, Student's t with 5 (and 3) degrees of
-// freedom:
+// freedom (TestStepPrecision):
+//
+//	bits     error            uploads
+//	4        8.3 % (17 %)     3.9 (3.7)
+//	6        1.7 % (3.7 %)    4.6 (4.5)
+//	8        0.4 % (0.8 %)    5.0 (5.2)
+//	10       0.1 % (0.2 %)    5.8 (5.9)
+//	12       0.03 % (0.06 %)  6.2 (6.4)
+//	16       0.00 % (0.00 %)  6.7 (7.2)
+//	24       exact            8.5 (9.1)
 //
 // Hence 8 bits by default: an error a hundredth of what compression itself
 // leaves out. Independent supports are the worst case: the step then holds all

@@ -35,7 +35,8 @@ type decoder interface {
 	// position and in units of 2^EMin.
 	entries(dst []Entry, b []byte, n int) []Entry
 	// subtract takes each decoded value, in units of 2^EMin, times scale off dst:
-	// the product is rounded to float32 once, the difference once more.
+	// the product is rounded to float64, then to float32, and the difference to
+	// float32.
 	subtract(dst []float32, b []byte, scale float64)
 }
 

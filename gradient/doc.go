@@ -69,8 +69,8 @@
 // # Wire form
 //
 // The same four bytes, then columns packed as package column says, for weights,
-// embeddings and vectors in turn, those of their codec. Embeddings without a k of
-// their own are weights:
+// embeddings and vectors in turn, those of their codec (none where there is no such
+// tensor). Embeddings without a k of their own are weights:
 //
 //	topk, dct   exponents, high mantissas, low mantissas, gap bytes, codes
 //	sign        exponents, magnitudes, signs

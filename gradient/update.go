@@ -71,8 +71,8 @@ func (u *Update) ReadChunk(c tensor.Chunk, dst []float32) error {
 }
 
 // SubtractFrom turns dst, the values a of chunk c, into the residual
-// a − round(f·decoded): the scaled value is rounded to float32 once, the
-// difference once more, so that every machine finds the same bits. With
+// a − round(f·decoded): the scaled value is rounded to float64, then to float32,
+// and the difference to float32, so that every machine finds the same bits. With
 // f = [Unclipped] the scaled value is that which was decoded; with f = 0, dst
 // stays as it is.
 func (u *Update) SubtractFrom(c tensor.Chunk, f Clip, dst []float32) {

@@ -13,8 +13,9 @@
 //	for each column   its frame
 //
 // An empty column has an empty frame of length 0. Any other is one zstd frame
-// (RFC 8878) that states its content size, uses no dictionary, and ends with its
-// last block: no skippable frame, no second frame, no byte after it. Literals
+// (RFC 8878) that states its content size, uses no dictionary, has no window wider
+// than the longest column (or 1 KiB, if that is more), and ends with its last
+// block: no skippable frame, no second frame, no byte after it. Literals
 // are always entropy-coded; without that option positions, which never repeat,
 // would travel as they are. Several compressors give several packed forms of the
 // same columns, so the packed form is never digested.
