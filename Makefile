@@ -1,5 +1,6 @@
 # Needs Go alone; modules come through the module proxy. The race detector also
-# needs a C compiler and is left out, saying so, where there is none.
+# needs a C compiler, the checks of python/ a Python with venv and pip; both are
+# left out, saying so, where there is none. NEED_PYTHON=1 fails instead.
 #
 #   make up      try the whole system on this machine
 #   make test    everything that must hold before a change lands
@@ -10,6 +11,7 @@ GO       ?= go
 P        ?= 2
 FUZZTIME ?= 30s
 BENCH    ?= .
+PYTHON   ?= python3
 
 # Packages whose goroutines are worth the race detector's time.
 RACE := $(addprefix ./,$(addsuffix /...,$(wildcard transport coordinator worker validator checkpoints)))
@@ -18,35 +20,53 @@ S3TEST := .cache/s3test
 # Tests that need an S3 server start this one.
 export LODE_S3TEST := $(CURDIR)/$(S3TEST)
 
-.PHONY: help setup lint test race up fuzz bench clean
+# Python with what python/ needs.
+VENV := .cache/venv
+
+.PHONY: help setup lint test race python up fuzz bench clean
 
 help:
-	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | fuzz | bench | setup | clean'
+	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | python | fuzz | bench | setup | clean'
 
-setup: $(S3TEST)
+setup: $(S3TEST) $(VENV)/ready
 	$(GO) mod download
 
 $(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
 	@mkdir -p .cache
 	cd tools/s3test && $(GO) build -p $(P) -o ../../$(S3TEST) .
 
+$(VENV)/ready: python/requirements.txt
+	@mkdir -p .cache; rm -rf $(VENV); \
+	if $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q --disable-pip-version-check -r $<; then touch $@; \
+	else rm -rf $(VENV); test -z "$(NEED_PYTHON)"; fi
+
 lint:
 	@files=$$($(GO) tool gofumpt -l .); test -z "$$files" || { echo "not formatted (go tool gofumpt -l -w .):"; echo "$$files"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# All three parts run whatever the others find.
+# All four parts run whatever the others find.
 test: setup
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	echo "$(GO) test -p $(P) ./..."; $(GO) test -p $(P) ./... || failed="$$failed test"; \
 	$(MAKE) --no-print-directory race || failed="$$failed race"; \
+	$(MAKE) --no-print-directory python || failed="$$failed python"; \
 	test -z "$$failed" || { echo "make test: failed:$$failed"; exit 1; }
 
 race:
 	@if test -z "$(RACE)"; then exit 0; fi; \
 	cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "no C compiler here: the race detector is left out"; exit 0; }; \
 	echo "$(GO) test -race -short -p $(P) $(RACE)"; CGO_ENABLED=1 $(GO) test -race -short -p $(P) $(RACE)
+
+# The second implementation of the update format, alone and against the first.
+python:
+	@if ! test -e $(VENV)/ready; then \
+		echo "NOT CHECKED: python/, the twin of the update format (no Python with venv and pip, or it could not install; see make setup)"; \
+		test -z "$(NEED_PYTHON)"; exit; \
+	fi; \
+	echo "$(VENV)/bin/python -m unittest discover -s python/tests"; $(VENV)/bin/python -m unittest discover -s python/tests || exit 1; \
+	echo "$(GO) test -count 1 -run PythonTwin ./gradient"; LODE_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count 1 -run PythonTwin ./gradient
 
 up:
 	$(GO) run ./cmd/lode up

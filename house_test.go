@@ -261,6 +261,30 @@ func undocumented(d *ast.GenDecl) (names []*ast.Ident) {
 	return names
 }
 
+// Python files say what they are and are no longer than others.
+func TestPythonFiles(t *testing.T) {
+	num := 0
+	walk(t, func(p string, _ fs.DirEntry) {
+		if !strings.HasPrefix(p, "python/") || path.Ext(p) != ".py" {
+			return
+		}
+		num++
+		text, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(text, []byte(`"""`)) {
+			t.Errorf("%s: it must begin by saying what it is", p)
+		}
+		if n := bytes.Count(text, []byte("\n")); n > maxLines {
+			t.Errorf("%s: %d lines, at most %d", p, n, maxLines)
+		}
+	})
+	if num < 5 {
+		t.Fatalf("only %d Python files found: the walk is wrong", num)
+	}
+}
+
 // The project speaks of itself alone: these belong to whatever it was made with.
 // They are spelt in two halves because this file is read too.
 var foreignWords = []string{"/wo" + "rk/", "fa" + "rm-", "iss" + "ue #"}

@@ -1,0 +1,14 @@
+"""Updates and merged steps of Lode runs, read and written without Go.
+
+docs/update-format.md is the specification, and the modules follow its sections:
+
+    layout  layouts and chunks            section 1
+    params  parameters                    section 2
+    codec   the plain form of a chunk     sections 3 to 8
+    column  packed columns                section 9
+    fit     which levels an encoder takes section 12
+    update  whole updates                 sections 3 and 8 to 12
+    step    merged steps                  section 13
+
+What comes from others is refused with one of the errors of `errors`.
+"""
