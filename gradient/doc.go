@@ -72,14 +72,16 @@
 // embeddings and vectors in turn, those of their codec (none where there is no such
 // tensor). Embeddings without a k of their own are weights:
 //
-//	topk, dct   exponents, high mantissas, low mantissas, gap bytes, codes
+//	topk, dct   exponents, high mantissas, low mantissas, gap bytes, signs,
+//	            levels: 8, 4 or 2 of them to a byte for 2, 3 or 4 Bits, none for 1
 //	sign        exponents, magnitudes, signs
 //	dense 8     exponents, mantissas
 //	dense 16    low bytes, high bytes
 //	dense 32    bytes of the lowest order, and so on up
 //
-// An exponent is less the one before it, modulo 256; all else is as in the plain
-// form. On 256 chunks of independent values at k = 64 and 2 bits this takes 9.28
+// An exponent is less the one before it, modulo 256; signs and levels are those of
+// the codes, lowest bits first, beginning a new byte with each chunk; all else is
+// as in the plain form. On 256 chunks of independent values at k = 64 and 2 bits this takes 9.28
 // and 9.34 bits per kept value for Student's t with 3 and 5 degrees of freedom, of
 // which 7.45 go to the position (log2(C(4096,64))/64 = 7.36); at k = 128, 8.09 and
 // 8.21 (TestWireBudget).

@@ -295,13 +295,31 @@ func (c topk) checkZeros(s sparse, k int) error {
 const (
 	colScales = iota // exponents, then high mantissas, then low ones
 	colGaps   = colScales + scaleLen
-	colCodes  = colGaps + 1
+	colSigns  = colGaps + 1 // one bit an entry, lowest first, a new byte for each chunk
+	colLevels = colSigns + 1
 )
+
+// levelsPerByte says how many levels, lowest bits first, a byte of their column
+// holds. Apart from the signs, which are as good as random, they compress with a
+// small table, in short columns too.
+var levelsPerByte = [maxValueBits]int{0, 8, 4, 2}
+
+// lens returns the bytes that k entries add to the columns of signs and levels.
+func (c topk) lens(k int) (signs, levels int) {
+	if per := levelsPerByte[c.p.Bits-1]; per > 0 {
+		levels = (k + per - 1) / per
+	}
+	return (k + 7) / 8, levels
+}
 
 func (c topk) columns(n int) []columnSpec {
 	k := c.kept(n)
+	signs, levels := c.lens(k)
 	gaps := columnSpec{name: Positions, Range: column.Range{Min: k, Max: k + column.NumEscapes(n, k)}}
-	return []columnSpec{exponents(), exactly("high levels", 1), exactly("low levels", 1), gaps, exactly("codes", c.codesLen(k))}
+	return []columnSpec{
+		exponents(), exactly("high levels", 1), exactly("low levels", 1), gaps,
+		exactly("signs", signs), exactly("levels", levels),
+	}
 }
 
 func (c topk) spread(cols [][]byte, b []byte, n int) {
@@ -314,7 +332,23 @@ func (c topk) spread(cols [][]byte, b []byte, n int) {
 		positions[i] = binary.LittleEndian.Uint16(s.positions[2*i:])
 	}
 	cols[colGaps] = column.AppendGaps(cols[colGaps], positions[:k])
-	cols[colCodes] = append(cols[colCodes], s.codes...)
+	numSigns, numLevels := c.lens(k)
+	signs, levels := grow(&cols[colSigns], numSigns), grow(&cols[colLevels], numLevels)
+	top, per := c.top(), levelsPerByte[c.p.Bits-1]
+	for i := range k {
+		code := c.codeAt(s.codes, i)
+		signs[i/8] |= code >> (c.p.Bits - 1) << (i % 8)
+		if per > 0 {
+			levels[i/per] |= code & top << (i % per * (c.p.Bits - 1))
+		}
+	}
+}
+
+// grow appends n zeros to a column and returns them.
+func grow(col *[]byte, n int) []byte {
+	at := len(*col)
+	*col = append(*col, make([]byte, n)...)
+	return (*col)[at:]
 }
 
 func (c topk) gather(b []byte, cols [][]byte, n int) error {
@@ -331,6 +365,32 @@ func (c topk) gather(b []byte, cols [][]byte, n int) error {
 	for i, at := range positions[:k] {
 		binary.LittleEndian.PutUint16(s.positions[2*i:], at)
 	}
-	copy(s.codes, takeBytes(&cols[colCodes], len(s.codes)))
+	numSigns, numLevels := c.lens(k)
+	return c.joinCodes(s.codes, takeBytes(&cols[colSigns], numSigns), takeBytes(&cols[colLevels], numLevels), k)
+}
+
+// joinCodes writes k codes of the given signs and levels to codes, which is zero.
+func (c topk) joinCodes(codes, signs, levels []byte, k int) error {
+	if used := k % 8; used != 0 && signs[len(signs)-1]>>used != 0 {
+		return fmt.Errorf("unused bits of signs are set: %w", ErrMalformed)
+	}
+	top, per, width := c.top(), levelsPerByte[c.p.Bits-1], c.p.Bits-1
+	for i, v := range levels {
+		if v>>(min(per, k-i*per)*width) != 0 {
+			return fmt.Errorf("unused bits of levels are set: %w", ErrMalformed)
+		}
+	}
+	for i := range k {
+		code := uint16(signs[i/8]>>(i%8)&1) << width
+		if per > 0 {
+			code |= uint16(levels[i/per] >> (i % per * width) & top)
+		}
+		at := i * c.p.Bits
+		code <<= at % 8
+		codes[at/8] |= byte(code)
+		if code > 0xff {
+			codes[at/8+1] |= byte(code >> 8)
+		}
+	}
 	return nil
 }

@@ -159,8 +159,11 @@ func ask(tb testing.TB, r *rand.Rand) dialogue {
 	return q
 }
 
-// flip changes one bit of b.
+// flip changes one bit of b, if it has one.
 func flip(r *rand.Rand, b []byte) []byte {
+	if len(b) == 0 {
+		return b
+	}
 	b[r.IntN(len(b))] ^= 1 << r.IntN(8)
 	return b
 }

@@ -450,7 +450,9 @@ func wireRefusals(tb testing.TB) (all []refusal) {
 	col("a gap of 255 beyond the chunk", colGaps, []byte{0, 0, 0, 255})
 	col("an exponent out of bounds", colScales, []byte{1})
 	col("a high mantissa not normalised", colScales+1, []byte{127})
-	col("unused sign bits are none, levels nobody takes", colCodes, []byte{0})
+	col("a level that nobody takes", colLevels, []byte{0})
+	col("an unused bit of signs", colSigns, []byte{0x16})
+	col("an unused bit of levels", colLevels, []byte{0x15})
 	return all
 }
 

@@ -185,18 +185,49 @@ class TopK(Codec):
     def columns(self, n: int) -> list[column.Range]:
         k = self.kept(n)
         gaps = column.Range(k, k + column.num_escapes(n, k))
-        return [column.exactly(1)] * 3 + [gaps, column.exactly(self._codes_len(n))]
+        return [column.exactly(1)] * 3 + [gaps, column.exactly((k + 7) // 8), column.exactly(self._levels_len(k))]
+
+    def _levels_len(self, k: int) -> int:
+        per = LEVELS_PER_BYTE[self.bits]
+        return -(-k // per) if per else 0
 
     def split(self, chunk: bytes, n: int) -> list[bytes]:
-        codes_at = 3 + 2 * self.kept(n)
-        gaps = column.write_gaps(np.frombuffer(chunk[3:codes_at], "<u2"))
-        return [chunk[0:1], chunk[1:2], chunk[2:3], gaps, chunk[codes_at:]]
+        s = self._read(chunk, n)
+        signs = np.packbits(s.codes > self.top, bitorder="little").tobytes()
+        levels = _pack(s.codes & self.top, LEVELS_PER_BYTE[self.bits], self.bits - 1)
+        return [chunk[0:1], chunk[1:2], chunk[2:3], column.write_gaps(s.positions), signs, levels]
 
     def join(self, heads: list[column.Head], n: int) -> bytes:
-        *scale, gaps, codes = heads
-        positions = column.read_gaps(gaps, self.kept(n), n)
-        parts = [head.take(1) for head in scale]
-        return b"".join([*parts, positions.astype("<u2").tobytes(), codes.take(self._codes_len(n))])
+        *scale, gaps, signs, levels = heads
+        k = self.kept(n)
+        exponent, hi, lo = (head.take(1)[0] for head in scale)
+        positions = column.read_gaps(gaps, k, n)
+        sign = _unpack(signs.take((k + 7) // 8), 8, 1, k)
+        level = _unpack(levels.take(self._levels_len(k)), LEVELS_PER_BYTE[self.bits], self.bits - 1, k)
+        return self._write(Sparse(exponent, hi, lo, positions, level | sign << (self.bits - 1)))
+
+
+# How many levels a byte of their column holds, by the bits of a value.
+LEVELS_PER_BYTE = {1: 0, 2: 8, 3: 4, 4: 2}
+
+
+def _pack(numbers: np.ndarray, per: int, width: int) -> bytes:
+    """Numbers of some bits each, so many to a byte, lowest bits first."""
+    if per == 0:
+        return b""
+    padded = np.zeros(-(-len(numbers) // per) * per, dtype=np.int64)
+    padded[: len(numbers)] = numbers
+    return (padded.reshape(-1, per) << np.arange(per) * width).sum(axis=1).astype(np.uint8).tobytes()
+
+
+def _unpack(packed: bytes, per: int, width: int, count: int) -> np.ndarray:
+    """The numbers that `_pack` packed; bits that none uses must be 0."""
+    if per == 0:
+        return np.zeros(count, dtype=np.int64)
+    numbers = (np.frombuffer(packed, np.uint8).astype(np.int64)[:, None] >> np.arange(per) * width).ravel()
+    numbers &= (1 << width) - 1
+    must(_pack(numbers[:count], per, width) == packed, Malformed, "unused bits are set")
+    return numbers[:count]
 
 
 RUN = 64

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAGNITUDE_MASK = 0x7FFFFFFF  # float32 bits without the sign: they order as magnitudes do
-FIT_BITS = 5  # of a mantissa's eight bits, those a fit makes use of
-SPARE_BITS = 8 - FIT_BITS
-MAX_FIT = (1 << FIT_BITS) - 1
+MANTISSA_BITS = 8
 MAX_ROUNDS = 16
 
 # Where the levels lie between the low one at 0 and the high one at 256, by the
@@ -59,26 +57,30 @@ class Levels:
 
 def fit(xs: np.ndarray, b: int, bits: int, e_min: int, e_max: int) -> Levels | None:
     """The levels of a chunk, or None if all of it is zero."""
-    hi, lo = _outer(xs, bits)
+    digits = max(3, bits + 1)
+    hi, lo = (_round_digits(x, digits) for x in _outer(xs, bits))
     if hi == 0:
         return None
-    shift = hi.bit_length() - FIT_BITS
-    if _round_shift(hi, shift) > MAX_FIT:
-        shift += 1
-    base = b - SPARE_BITS
-    shift = min(max(shift, e_min - base), e_max - base)
-    hi, lo = (min(_round_shift(x, shift), MAX_FIT) for x in (hi, lo))
+    shift = min(max(hi.bit_length() - MANTISSA_BITS, e_min - b), e_max - b)
+    limit = (1 << MANTISSA_BITS) - (1 << (MANTISSA_BITS - digits))
+    hi, lo = (min(_round_shift(x, shift), limit) for x in (hi, lo))
     if hi == 0:
         return None
-    merged = (hi - lo) << SPARE_BITS < LEAST_SPREAD[bits]
+    merged = hi - lo < LEAST_SPREAD[bits]
     if merged:
         lo = 0
-    mantissas = levels_between(lo << SPARE_BITS, hi << SPARE_BITS, bits)
+    mantissas = levels_between(lo, hi, bits)
     if merged or shift < 0:
         cuts = [1] * (len(mantissas) - 1)
     else:
-        cuts = [(((m + n) << shift >> SPARE_BITS) + 1) // 2 for m, n in zip(mantissas, mantissas[1:])]
-    return Levels(base + shift, mantissas, cuts)
+        cuts = [((m + n << shift) + 1) // 2 for m, n in zip(mantissas, mantissas[1:])]
+    return Levels(b + shift, mantissas, cuts)
+
+
+def _round_digits(x: int, digits: int) -> int:
+    """x rounded to so many significant bits."""
+    drop = max(x.bit_length() - digits, 0)
+    return _round_shift(x, drop) << drop
 
 
 def _outer(xs: np.ndarray, bits: int) -> tuple[int, int]:
@@ -138,9 +140,9 @@ def _refit(xs: np.ndarray, bits: int, low: float, high: float) -> tuple[float, f
 
 
 def _round_shift(x: int, shift: int) -> int:
-    """x·2^−shift to nearest, ties to even; more than MAX_FIT if shift is negative and x is not 0."""
+    """x·2^−shift to nearest, ties to even; more than any mantissa if shift is negative and x is not 0."""
     if shift < 0:
-        return MAX_FIT + 1 if x else 0
+        return 1 << MANTISSA_BITS if x else 0
     q, rest = x >> shift, x & ((1 << shift) - 1)
     half = 1 << shift >> 1
     return q + (rest > half or (rest == half > 0 and q & 1 == 1))

@@ -36,13 +36,13 @@ WEIGHTS, EMBEDDINGS, VECTORS = range(3)  # whose columns travel in this order
 # Section 3: which codec a tensor has, and where each chunk lies.
 
 
-def _group(tensor: Tensor) -> int | None:
+def _group(tensor: Tensor, params: Params) -> int | None:
     """Which of the three codecs a tensor has; none if it is frozen."""
     if tensor.kind == Kind.FROZEN:
         return None
     if len(tensor.shape) == 1 and len(tensor) <= DENSE_LEN:
         return VECTORS
-    return EMBEDDINGS if tensor.kind == Kind.EMBEDDING else WEIGHTS
+    return EMBEDDINGS if tensor.kind == Kind.EMBEDDING and params.k_embed else WEIGHTS
 
 
 class _Plan:
@@ -50,10 +50,10 @@ class _Plan:
 
     def __init__(self, layout: Layout, params: Params) -> None:
         self.layout = layout
-        self.groups = [_group(t) for t in layout.tensors]
+        self.groups = [_group(t, params) for t in layout.tensors]
         self.codecs = (
             codec.of(params, params.k),
-            codec.of(params, params.k_embed or params.k),
+            codec.of(params, params.k_embed),
             codec.Dense8(params.e_min, params.e_max),
         )
         self.size = len(HEADER)
