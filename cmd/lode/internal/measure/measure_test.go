@@ -1,0 +1,66 @@
+package measure
+
+// This file runs the measurements small, and benchmarks the same work.
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"lode/gradient"
+	"lode/tensor"
+)
+
+const testLen = 64 * tensor.ChunkLen
+
+func TestGradientMeasures(t *testing.T) {
+	for _, p := range []gradient.Params{
+		gradient.DefaultParams(),
+		{Codec: gradient.Sign, Bits: 1, EMin: -40, EMax: -4},
+	} {
+		r, err := Gradient(t.Context(), layout(testLen), heavyTailed(1, testLen), p, testLen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.BitsPerValue <= 0 || r.EncodeMBps <= 0 || r.DecodeMValues <= 0 || r.EncodeOverCopy <= 0 {
+			t.Errorf("%s: %+v", p.Codec, r)
+		}
+		if sparse := p.Codec == gradient.TopK; sparse && (r.PositionBits < r.PositionBound || r.BitsPerValue < r.PositionBits) {
+			t.Errorf("%s: below the bound: %+v", p.Codec, r)
+		}
+	}
+}
+
+func TestMergeMeasures(t *testing.T) {
+	r, err := Merge(t.Context(), testLen)
+	if err != nil || len(r.Rows) == 0 || r.OverCopy <= 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Merge(ctx, testLen); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func BenchmarkEncodeWithFeedback(b *testing.B) {
+	const n = 16 << 20
+	f := feedback{make(tensor.Flat, n), heavyTailed(1, n), make(tensor.Flat, n)}
+	b.SetBytes(4 * n)
+	for b.Loop() {
+		u, err := gradient.Encode(layout(n), gradient.DefaultParams(), f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		u.Wire()
+	}
+}
+
+func BenchmarkCopy(b *testing.B) {
+	const n = 16 << 20
+	work := copying(n)
+	b.SetBytes(4 * n)
+	for b.Loop() {
+		_ = work()
+	}
+}
