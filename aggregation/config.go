@@ -23,6 +23,8 @@ const (
 	maxStepBits    = 24
 	maxStepEMax    = 64
 	maxWorkers     = 1 << 20
+	maxWhole       = 1 << 12 // contributions that are compared with each other
+	maxBucket      = 64
 	stateBound     = int64(1) << (valueBits + q16Bits) // of a momentum, in magnitude
 	minStepBits    = 2
 	defaultUnit    = 40
@@ -31,24 +33,38 @@ const (
 )
 
 // Config says how contributions become a step. All participants of a run use
-// the same; it is part of what gives a step's bytes their meaning.
+// the same; it is part of what gives a step's bytes their meaning. Merges go
+// through its parts in this order.
 type Config struct {
-	Params     gradient.Params // of the updates
-	Rule       string          // how contributions combine: "mean"
-	Optimizer  string          // what is made of the result: "sgd" or "nesterov"
-	Rate       uint32          // outer learning rate, Q16; above 0, at most 4.0
-	Momentum   uint32          // Q16; 0 for sgd, above 0 and below 1.0 for nesterov
-	Unit       int             // values are integers in units of 2^−Unit; EMax + Unit at most 36
-	StepBits   int             // magnitude bits of a step's integers; 2 … 24
-	StepEMax   int             // highest exponent of a step's chunk; −Unit … 64
-	MaxWorkers int             // most contributions to one merge
+	Params gradient.Params // of the updates
+
+	ClipNorms bool     // clip contributions to the lower median of their norms
+	Mix       bool     // replace each by the mean of the W − Liars nearest to it
+	Bucket    int      // replace them by means of so many each; 0 and 1 are off
+	Seed      [32]byte // deals the buckets
+
+	Rule     string // how contributions combine: one of Rules
+	Liars    int    // f, how many of them may be anything, for Mix and rules that ask
+	Senders  bool   // ask at each place only those that name it; else they say 0
+	Weighted bool   // mean: weigh contributions by Samples
+
+	Optimizer string // what is made of the result: one of Optimizers
+	Rate      uint32 // outer learning rate, Q16; above 0, at most 4.0
+	Momentum  uint32 // µ or β1, Q16, below 1.0; for sgd 0
+	Second    uint32 // β2, Q16, below 1.0; for fedadam and fedyogi alone
+	FloorExp  int    // τ = 2^FloorExp; −Unit … 0, for adaptive optimizers alone
+
+	Unit       int // values are integers in units of 2^−Unit; EMax + Unit at most 36
+	StepBits   int // magnitude bits of a step's integers; 2 … 24
+	StepEMax   int // highest exponent of a step's chunk; −Unit … 64
+	MaxWorkers int // most contributions to one merge
 }
 
 // DefaultConfig is the mean of updates under p with plain SGD at rate 1, exact
 // in units of 2⁻⁴⁰, steps of 8 bits, at most 4,096 workers.
 func DefaultConfig(p gradient.Params) Config {
 	return Config{
-		Params: p, Rule: "mean", Optimizer: "sgd", Rate: One,
+		Params: p, Rule: Mean, Optimizer: SGD, Rate: One,
 		Unit: defaultUnit, StepBits: defaultBits, StepEMax: 0, MaxWorkers: defaultWorkers,
 	}
 }
@@ -62,12 +78,37 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("aggregation: "+format+": %w", append(args, gradient.ErrParams)...))
 		}
 	}
-	if _, err := newRule(c.Rule); err != nil {
+	if r, err := findRule(c.Rule); err != nil {
 		errs = append(errs, err)
+	} else {
+		c.checkRule(r, check)
 	}
 	if _, err := newOptimizer(c); err != nil {
 		errs = append(errs, err)
 	}
+	c.checkBounds(check)
+	return errors.Join(errs...)
+}
+
+type checkFunc = func(ok bool, format string, args ...any)
+
+// checkRule checks what goes with the rule.
+func (c Config) checkRule(r rule, check checkFunc) {
+	_, normsOnly := c.needsGram()
+	mixes := c.Mix || c.Bucket > 1
+	check(c.MaxWorkers <= maxWhole || normsOnly, "%d workers, at most %d where whole rows are compared", c.MaxWorkers, maxWhole)
+	check(c.Bucket >= 0 && c.Bucket <= maxBucket, "buckets of %d, want 0 to %d", c.Bucket, maxBucket)
+	check(!c.Mix || c.Bucket <= 1, "both mixing and buckets: take one")
+	asks := r.liars || c.Mix
+	check(!asks || c.Liars >= 1 && c.Liars <= maxWhole, "%d liars, want 1 to %d", c.Liars, maxWhole)
+	check(asks || c.Liars == 0, "%d liars, but rule %q does not ask for a number", c.Liars, c.Rule)
+	check(!c.Senders || r.byPlace, "rule %q looks at whole rows and cannot leave out who does not send", c.Rule)
+	check(!c.Senders || !mixes, "mixed rows have no senders")
+	check(!c.Weighted || c.Rule == Mean && !mixes && !c.Senders, "only the plain mean weighs by samples")
+}
+
+// checkBounds checks the numbers that arithmetic relies on.
+func (c Config) checkBounds(check checkFunc) {
 	check(c.Rate > 0 && c.Rate <= maxRate, "rate is %d, want 1 to %d", c.Rate, maxRate)
 	check(c.Unit >= 0 && c.Unit <= maxUnit, "unit is %d, want 0 to %d", c.Unit, maxUnit)
 	check(mantissaBits+int(c.Params.EMax)+c.Unit <= valueBits,
@@ -79,5 +120,4 @@ func (c Config) Validate() error {
 		bits := max(mantissaBits+int(c.Params.EMax)+c.Unit, 1)
 		check(int64(c.MaxWorkers) <= int64(1)<<min(sumBits-bits, 40), "%d workers of %d bits exceed %d bits", c.MaxWorkers, bits, sumBits)
 	}
-	return errors.Join(errs...)
 }

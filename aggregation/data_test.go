@@ -62,7 +62,7 @@ func contributions(tb testing.TB, l tensor.Layout, p gradient.Params, seed uint6
 		case 1:
 			clip = gradient.Clip(r.IntN(5))
 		}
-		cs[i] = Contribution{encode(tb, l, p, heavyTail(r.Uint64(), l.Len())), clip}
+		cs[i] = Contribution{Update: encode(tb, l, p, heavyTail(r.Uint64(), l.Len())), Clip: clip}
 	}
 	return cs
 }
@@ -80,6 +80,43 @@ func nesterovConfig(p gradient.Params) Config {
 	cfg := DefaultConfig(p)
 	cfg.Optimizer, cfg.Momentum, cfg.Rate = "nesterov", 9*One/10, 7*One/10
 	return cfg
+}
+
+// ruleConfigs has every rule, with and without what may stand before it.
+func ruleConfigs(p gradient.Params) []Config {
+	var all []Config
+	for _, r := range rules {
+		cfg := DefaultConfig(p)
+		cfg.Rule = r.name
+		if r.liars {
+			cfg.Liars = 1
+		}
+		all = append(all, cfg)
+		cfg.ClipNorms, cfg.Bucket, cfg.Seed = true, 2, [32]byte{1}
+		all = append(all, cfg)
+		cfg.Bucket, cfg.Mix, cfg.Liars = 0, true, 1
+		all = append(all, cfg)
+		if r.byPlace {
+			cfg = DefaultConfig(p)
+			cfg.Rule, cfg.Liars, cfg.Senders = r.name, all[len(all)-3].Liars, true
+			all = append(all, cfg)
+		}
+	}
+	return all
+}
+
+// nameOf returns the rule and what stands before it.
+func nameOf(cfg Config) string {
+	name := cfg.Rule
+	for _, part := range []struct {
+		on   bool
+		name string
+	}{{cfg.ClipNorms, "clip"}, {cfg.Mix, "mix"}, {cfg.Bucket > 1, "buckets"}, {cfg.Senders, "senders"}} {
+		if part.on {
+			name += "+" + part.name
+		}
+	}
+	return name
 }
 
 func planesOf(tb testing.TB, l tensor.Layout, cfg Config) Planes {

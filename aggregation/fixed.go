@@ -4,6 +4,7 @@ package aggregation
 // nearest, ties to even, and is symmetric in the sign.
 
 import (
+	"math"
 	"math/bits"
 
 	"lode/gradient"
@@ -18,19 +19,26 @@ func roundShift(x uint64, shift uint) uint64 {
 		return 0
 	}
 	q, rest, half := x>>shift, x&(1<<shift-1), uint64(1)<<(shift-1)
-	if rest > half || (rest == half && q&1 == 1) {
-		q++
-	}
-	return q
+	return q + above(rest+q&1, half) // a tie is above half where q is odd
+}
+
+// above returns 1 if x > y, else 0, without a branch: which way values round is
+// chance, and processors lose time on branches they cannot foresee.
+func above(x, y uint64) uint64 {
+	_, less := bits.Sub64(y, x, 0)
+	return less
 }
 
 // fixed returns value·2^exp·clip in units of 2^−unit, rounded. Config keeps its
 // magnitude within 2^44.
 func fixed(value int64, exp int, clip gradient.Clip, unit int) int64 {
 	hi, lo := bits.Mul64(magnitude(value), uint64(clip)) // at most 2^44 · 2^32
-	if shift := 32 - exp - unit; shift <= 0 {
+	switch shift := 32 - exp - unit; {
+	case shift <= 0:
 		lo <<= -shift
-	} else {
+	case hi == 0:
+		lo = roundShift(lo, uint(shift))
+	default:
 		lo = roundShift128(hi, lo, uint(shift))
 	}
 	return signed(lo, value < 0)
@@ -61,6 +69,38 @@ func divide(x int64, n int64) int64 {
 	return signed(q, x < 0)
 }
 
+// divisor divides by one number again and again, by a multiplication.
+type divisor struct{ n, inverse uint64 }
+
+// newDivisor returns the divisor by n, above 0.
+func newDivisor(n uint64) divisor { return divisor{n, math.MaxUint64 / n} }
+
+// divide returns x/n as [divide] does, for |x| < 2^63 and n below 2^62. The product misses the
+// quotient by less than |x|/2^64 < 1, and only from below.
+func (d divisor) divide(x int64) int64 {
+	sign := uint64(x >> 63) // all bits if below 0
+	u := (uint64(x) ^ sign) - sign
+	q, _ := bits.Mul64(u, d.inverse)
+	rest := u - q*d.n
+	missed := above(rest+1, d.n)
+	q, rest = q+missed, rest-missed*d.n
+	q += above(2*rest+q&1, d.n)
+	return int64((q ^ sign) - sign)
+}
+
+// divideWide returns (hi·2^64 + lo)/n, rounded, of 128 bits in two's complement,
+// for n below 2^63 and a result below 2^63.
+func divideWide(hi, lo, n uint64) int64 {
+	negative := hi>>63 == 1
+	if negative {
+		var borrow uint64
+		lo, borrow = bits.Sub64(0, lo, 0)
+		hi, _ = bits.Sub64(0, hi, borrow)
+	}
+	q, rest := bits.Div64(hi, lo, n)
+	return signed(q+above(2*rest+q&1, n), negative)
+}
+
 // scale returns x·factor·2^−16, rounded, for a result below 2^63.
 func scale(x int64, factor uint32) int64 {
 	hi, lo := bits.Mul64(magnitude(x), uint64(factor))
@@ -70,6 +110,11 @@ func scale(x int64, factor uint32) int64 {
 		q++
 	}
 	return signed(q, x < 0)
+}
+
+// shiftSigned returns x·2^−shift, rounded.
+func shiftSigned(x int64, shift uint) int64 {
+	return signed(roundShift(magnitude(x), shift), x < 0)
 }
 
 func magnitude(x int64) uint64 {

@@ -37,7 +37,7 @@ func TestStepPrecision(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		var cs []Contribution
 		for _, percent := range []gradient.Clip{100, 91, 77, 62} { // no two levels alike
-			cs = append(cs, Contribution{encode(t, l, p, student(r, l.Len(), freedom)), gradient.Unclipped * percent / 100})
+			cs = append(cs, Contribution{Update: encode(t, l, p, student(r, l.Len(), freedom)), Clip: gradient.Unclipped * percent / 100})
 		}
 		upload := float64(len(cs[0].Update.(*gradient.Update).Wire()))
 		cfg := DefaultConfig(p)

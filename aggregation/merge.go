@@ -1,11 +1,13 @@
 package aggregation
 
-// This file holds the merge itself: chunk by chunk from contributions to a step.
+// This file holds the merge itself: from contributions to a step.
 
 import (
+	"crypto/sha256"
 	"fmt"
-	"runtime"
-	"sync"
+	"hash"
+	"math/bits"
+	"slices"
 
 	"lode/gradient"
 	"lode/tensor"
@@ -22,10 +24,28 @@ type Source interface {
 	Load(first, last tensor.Chunk, old *gradient.Part) (*gradient.Part, error)
 }
 
-// Contribution is one accepted update and the factor it is clipped by.
+// Contribution is one accepted update and what it counts for.
 type Contribution struct {
 	Update Source
-	Clip   gradient.Clip // at most gradient.Unclipped
+	Clip   gradient.Clip // factor it is multiplied by; at most gradient.Unclipped
+	// Samples is the weight in a mean by samples; 0 counts as 1.
+	Samples uint32
+	// Stale is how many rounds old the model was that the update was made from:
+	// the update is multiplied by 1/√(1 + Stale), rounded down to a multiple of
+	// 2^−32 (FedBuff, Nguyen et al. 2022, arXiv:2106.06639, section 3).
+	Stale uint32
+}
+
+// factor returns what all values of the contribution are multiplied by.
+func (c Contribution) factor() gradient.Clip {
+	age := gradient.Norm{Lo: 1 + uint64(c.Stale)}
+	return times(c.Clip, age.ClipTo(gradient.Norm{Lo: 1}))
+}
+
+// times returns the product, rounded down.
+func times(a, b gradient.Clip) gradient.Clip {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	return gradient.Clip(hi<<32 | lo>>32)
 }
 
 // Merge combines contributions under cfg and brings state up to date. The order
@@ -36,24 +56,37 @@ type Contribution struct {
 // An error before the first write to state leaves it untouched; after an error
 // from state itself its content is mixed and must be thrown away.
 func Merge(l tensor.Layout, cfg Config, contributions []Contribution, state State) (*Step, error) {
-	if err := cfg.Validate(); err != nil {
+	m, err := newMerger(l, cfg, contributions)
+	if err != nil {
 		return nil, err
 	}
-	if err := checkContributions(l, cfg, contributions); err != nil {
-		return nil, err
-	}
-	rule, _ := newRule(cfg.Rule) // Validate has seen both
-	opt, _ := newOptimizer(cfg)
-	if opt.NumPlanes() > 0 && state == nil {
+	if len(m.opt.Planes()) > 0 && state == nil {
 		return nil, fmt.Errorf("aggregation: optimizer %q needs a state: %w", cfg.Optimizer, gradient.ErrParams)
 	}
-	m := &merger{cfg: cfg, rule: rule, opt: opt, from: contributions, parts: make([]*gradient.Part, len(contributions)), state: state}
+	m.state = state
 	b := newStepBuilder(l, cfg)
-	b.reserve(m.maxMoved(l))
-	if err := m.run(l, b); err != nil {
+	b.reserve(m.maxMoved())
+	err = m.run(pass{prepare: m.load, work: m.advance, finish: func(s *slot) error {
+		b.add(&s.out)
+		return m.store(s)
+	}})
+	if err != nil {
 		return nil, err
 	}
 	return b.step(), nil
+}
+
+// Combine writes what the rule makes of contributions to dst, of length D, in
+// units of 2^−Unit: a merge up to the optimizer. It is for the study of rules.
+func Combine(dst []int64, l tensor.Layout, cfg Config, contributions []Contribution) error {
+	m, err := newMerger(l, cfg, contributions)
+	if err != nil {
+		return err
+	}
+	return m.run(pass{work: m.combine, finish: func(s *slot) error {
+		copy(dst[s.chunk.Offset:], s.vals[:s.chunk.Len])
+		return nil
+	}})
 }
 
 func checkContributions(l tensor.Layout, cfg Config, contributions []Contribution) error {
@@ -73,118 +106,123 @@ func checkContributions(l tensor.Layout, cfg Config, contributions []Contributio
 	return nil
 }
 
-// batchPerLane is the number of chunks a core works on between two visits to
-// state and contributions. It bounds memory and changes no result.
-const batchPerLane = 16
-
-// merger is one call to Merge.
+// merger is one merge.
 type merger struct {
-	cfg   Config
-	rule  Rule
-	opt   Optimizer
-	from  []Contribution
-	parts []*gradient.Part // of each contribution, those of the batch at work
-	state State
+	layout tensor.Layout
+	cfg    Config
+	plan   plan
+	opt    Optimizer
+	state  State
+}
+
+// newMerger checks everything and makes the plan, for which it may go over the
+// contributions once.
+func newMerger(l tensor.Layout, cfg Config, contributions []Contribution) (*merger, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := checkContributions(l, cfg, contributions); err != nil {
+		return nil, err
+	}
+	from := slices.Clone(contributions)
+	for i, c := range from {
+		from[i].Clip = c.factor()
+	}
+	opt, _ := newOptimizer(cfg) // Validate has seen it
+	m := &merger{layout: l, cfg: cfg, plan: plan{from: from}, opt: opt}
+	if len(from) == 0 {
+		return m, nil
+	}
+	var g *gram
+	if needs, normsOnly := cfg.needsGram(); needs {
+		var err error
+		if m.plan.from, g, err = m.gram(normsOnly); err != nil {
+			return nil, err
+		}
+	}
+	m.plan = cfg.plan(m.plan.from, g)
+	return m, nil
 }
 
 // maxMoved bounds how many parameters the step moves.
-func (m *merger) maxMoved(l tensor.Layout) int {
-	if m.opt.NumPlanes() > 0 && len(m.from) > 0 {
-		return l.Len() // momentum moves what nobody names
+func (m *merger) maxMoved() int {
+	if len(m.opt.Planes()) > 0 && len(m.plan.from) > 0 {
+		return m.layout.Len() // momentum moves what nobody names
 	}
 	n := 0
-	for _, c := range m.from {
-		n = min(n+c.Update.NumKept(), l.Len())
+	for _, c := range m.plan.from {
+		n = min(n+c.Update.NumKept(), m.layout.Len())
 	}
 	return n
 }
 
-// slot holds one chunk on its way.
-type slot struct {
-	chunk  tensor.Chunk
-	vals   [tensor.ChunkLen]int64
-	planes [][]int64
-	out    chunkBytes
+// combine makes one row of a chunk's rows.
+func (m *merger) combine(s *slot, ln *lane) {
+	clear(s.vals[:s.chunk.Len])
+	if len(m.plan.from) > 0 {
+		m.plan.combiner.combine(s.vals[:s.chunk.Len], ln.table(m.plan.blends), &ln.scratch)
+	}
 }
 
-// lane is the scratch space of one core.
-type lane struct {
-	rows    []Row
-	entries []gradient.Entry
+// advance makes a chunk of the step.
+func (m *merger) advance(s *slot, ln *lane) {
+	m.combine(s, ln)
+	if len(m.plan.from) > 0 {
+		m.opt.Advance(s.vals[:s.chunk.Len], s.planes)
+	}
+	s.out.quantise(s.vals[:s.chunk.Len], m.cfg)
 }
 
-// run fills batches of slots in order, has the lanes work on them, and takes
-// the results in order.
-func (m *merger) run(l tensor.Layout, b *stepBuilder) error {
-	lanes := make([]lane, max(1, min(runtime.GOMAXPROCS(0), l.NumChunks()/batchPerLane)))
-	slots := make([]slot, min(len(lanes)*batchPerLane, max(1, l.NumChunks())))
-	n := 0
-	for c := range l.Chunks() {
-		slots[n].chunk = c
-		if n++; n == len(slots) {
-			if err := m.batch(slots, lanes, b); err != nil {
-				return err
+// gram makes the first pass: it returns the contributions in the order of their
+// digests, and what rules may know of them.
+func (m *merger) gram(normsOnly bool) ([]Contribution, *gram, error) {
+	num := len(m.plan.from)
+	hashes := make([]hash.Hash, num)
+	for w := range hashes {
+		hashes[w] = sha256.New()
+	}
+	total := newGramSums(num, normsOnly)
+	err := m.run(pass{
+		work: func(s *slot, ln *lane) {
+			if ln.gram == nil {
+				ln.gram = newGramSums(num, normsOnly)
 			}
-			n = 0
-		}
-	}
-	return m.batch(slots[:n], lanes, b)
-}
-
-func (m *merger) batch(slots []slot, lanes []lane, b *stepBuilder) error {
-	if len(slots) == 0 {
-		return nil
-	}
-	if len(m.from) > 0 {
-		if err := m.fetch(slots[0].chunk, slots[len(slots)-1].chunk); err != nil {
-			return err
-		}
-		for i := range slots {
-			if err := m.load(&slots[i]); err != nil {
-				return err
+			rows := ln.rows.terms()
+			ln.gram.add(rows, &ln.halves)
+			s.digests = ln.gram.digests(s.digests, rows)
+		},
+		finish: func(s *slot) error {
+			for w := range hashes {
+				hashes[w].Write(s.digests[w][:])
 			}
-		}
-	}
-	var wait sync.WaitGroup
-	for i := range lanes {
-		wait.Go(func() { // ends with its share of the slots
-			for j := i; j < len(slots); j += len(lanes) {
-				m.work(&slots[j], &lanes[i])
+			return nil
+		},
+		leave: func(ln *lane) {
+			if ln.gram != nil {
+				total.plus(ln.gram)
 			}
-		})
+		},
+	})
+	if err != nil {
+		return nil, nil, err
 	}
-	wait.Wait()
-	for i := range slots {
-		s := &slots[i]
-		if len(m.from) > 0 {
-			for p, vals := range s.planes {
-				if err := m.state.WritePlane(p, s.chunk, vals); err != nil {
-					return fmt.Errorf("aggregation: write state plane %d, tensor %d chunk %d: %w", p, s.chunk.Tensor, s.chunk.Index, err)
-				}
-			}
-		}
-		b.add(&s.out)
+	digests := make([][sha256.Size]byte, num)
+	for w, h := range hashes {
+		h.Sum(digests[w][:0])
 	}
-	return nil
-}
-
-// fetch loads what the contributions hold of a batch.
-func (m *merger) fetch(first, last tensor.Chunk) error {
-	for w, from := range m.from {
-		var err error
-		if m.parts[w], err = from.Update.Load(first, last, m.parts[w]); err != nil {
-			return fmt.Errorf("aggregation: contribution %d: %w", w, err)
-		}
-	}
-	return nil
+	order, g := total.sorted(digests)
+	return at(m.plan.from, order), g, nil
 }
 
 // load reads the state of a slot's chunk.
 func (m *merger) load(s *slot) error {
-	if s.planes == nil {
-		s.planes = make([][]int64, m.opt.NumPlanes())
+	if len(m.plan.from) == 0 {
+		return nil
 	}
-	for p := range s.planes {
+	if s.planes == nil {
+		s.planes = make([][]int64, len(m.opt.Planes()))
+	}
+	for p, within := range m.opt.Planes() {
 		if cap(s.planes[p]) == 0 {
 			s.planes[p] = make([]int64, tensor.ChunkLen)
 		}
@@ -193,7 +231,7 @@ func (m *merger) load(s *slot) error {
 			return fmt.Errorf("aggregation: read state plane %d, tensor %d chunk %d: %w", p, s.chunk.Tensor, s.chunk.Index, err)
 		}
 		for _, v := range s.planes[p] {
-			if v > stateBound || v < -stateBound {
+			if v < within.Min || v > within.Max {
 				return fmt.Errorf("aggregation: state plane %d, tensor %d chunk %d: %d is out of range: %w",
 					p, s.chunk.Tensor, s.chunk.Index, v, gradient.ErrMalformed)
 			}
@@ -202,30 +240,15 @@ func (m *merger) load(s *slot) error {
 	return nil
 }
 
-// work merges one chunk.
-func (m *merger) work(s *slot, ln *lane) {
-	vals := s.vals[:s.chunk.Len]
-	clear(vals)
-	if len(m.from) > 0 {
-		m.rule.Combine(vals, m.gather(ln, s.chunk))
-		m.opt.Advance(vals, s.planes)
+// store writes the state of a slot's chunk.
+func (m *merger) store(s *slot) error {
+	if len(m.plan.from) == 0 {
+		return nil
 	}
-	s.out.quantise(vals, m.cfg)
-}
-
-// gather returns what the contributions hold of c, valid until the next call.
-func (m *merger) gather(ln *lane, c tensor.Chunk) []Row {
-	if ln.rows == nil {
-		ln.rows = make([]Row, len(m.from))
-	}
-	for w, from := range m.from {
-		var exp int
-		ln.entries, exp = m.parts[w].Entries(ln.entries[:0], c)
-		row := ln.rows[w][:0]
-		for _, e := range ln.entries {
-			row = append(row, Term{e.Pos, fixed(e.Value, exp, from.Clip, m.cfg.Unit)})
+	for p, vals := range s.planes {
+		if err := m.state.WritePlane(p, s.chunk, vals); err != nil {
+			return fmt.Errorf("aggregation: write state plane %d, tensor %d chunk %d: %w", p, s.chunk.Tensor, s.chunk.Index, err)
 		}
-		ln.rows[w] = row
 	}
-	return ln.rows
+	return nil
 }

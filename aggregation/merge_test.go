@@ -203,7 +203,7 @@ func TestMergeOfExtremes(t *testing.T) {
 	for i := range a {
 		a[i] = 1e30
 	}
-	cs := slices.Repeat([]Contribution{{encode(t, l, p, a), gradient.Unclipped}}, cfg.MaxWorkers)
+	cs := slices.Repeat([]Contribution{{Update: encode(t, l, p, a), Clip: gradient.Unclipped}}, cfg.MaxWorkers)
 	state := planesOf(t, l, cfg)
 	for range 3 {
 		mustMerge(t, l, cfg, cs, state)
@@ -240,7 +240,7 @@ func TestMergeRefuses(t *testing.T) {
 	other.K = 32
 	far := planesOf(t, l, cfg)
 	far[0][100] = stateBound + 1
-	over := append(slices.Clone(cs), Contribution{cs[0].Update, gradient.Unclipped + 1})
+	over := append(slices.Clone(cs), Contribution{Update: cs[0].Update, Clip: gradient.Unclipped + 1})
 	few := cfg
 	few.MaxWorkers = 1
 	for _, c := range []struct {
@@ -276,6 +276,29 @@ func TestConfigRefuses(t *testing.T) {
 		"sgd, momentum":   func(c *Config) { c.Momentum = 1 },
 		"momentum 0":      func(c *Config) { c.Optimizer = "nesterov" },
 		"momentum 1":      func(c *Config) { c.Optimizer, c.Momentum = "nesterov", One },
+		"no rule":         func(c *Config) { c.Rule = "" },
+		"liars, mean":     func(c *Config) { c.Liars = 1 },
+		"no liars":        func(c *Config) { c.Rule = Krum },
+		"mixing, 0 liars": func(c *Config) { c.Mix = true },
+		"too many liars":  func(c *Config) { c.Rule, c.Liars = TrimmedMean, 5000 },
+		"mixed buckets":   func(c *Config) { c.Mix, c.Liars, c.Bucket = true, 1, 2 },
+		"bucket":          func(c *Config) { c.Bucket = 65 },
+		"bucket below 0":  func(c *Config) { c.Bucket = -1 },
+		"whole senders":   func(c *Config) { c.Rule, c.Senders = GeometricMedian, true },
+		"mixed senders":   func(c *Config) { c.Mix, c.Liars, c.Senders = true, 1, true },
+		"weighted median": func(c *Config) { c.Rule, c.Weighted = Median, true },
+		"weights, mixing": func(c *Config) { c.Weighted, c.Bucket = true, 2 },
+		"weighted sender": func(c *Config) { c.Weighted, c.Senders = true, true },
+		"whole crowds":    func(c *Config) { c.Rule, c.MaxWorkers = CentredClipping, 1<<12+1 },
+		"sgd, second":     func(c *Config) { c.Second = 1 },
+		"sgd, floor":      func(c *Config) { c.FloorExp = -1 },
+		"heavy, second":   func(c *Config) { c.Optimizer, c.Momentum, c.Second = FedAvgM, 1, 1 },
+		"adam, second 0":  func(c *Config) { c.Optimizer = FedAdam },
+		"yogi, momentum":  func(c *Config) { c.Optimizer, c.Second, c.Momentum = FedYogi, 1, One },
+		"adam, second 1":  func(c *Config) { c.Optimizer, c.Second = FedAdam, One },
+		"adagrad, second": func(c *Config) { c.Optimizer, c.Second = FedAdagrad, 1 },
+		"adagrad, floor":  func(c *Config) { c.Optimizer, c.FloorExp = FedAdagrad, 1 },
+		"adagrad, deep":   func(c *Config) { c.Optimizer, c.FloorExp = FedAdagrad, -41 },
 		"rate 0":          func(c *Config) { c.Rate = 0 },
 		"rate":            func(c *Config) { c.Rate = 4*One + 1 },
 		"unit":            func(c *Config) { c.Unit = -1 },

@@ -110,7 +110,7 @@ func TestStepIsAVector(t *testing.T) {
 	l := model(t)
 	p := gradient.DefaultParams()
 	u := encode(t, l, p, heavyTail(5, l.Len()))
-	s := mustMerge(t, l, DefaultConfig(p), []Contribution{{u, gradient.Unclipped}}, nil)
+	s := mustMerge(t, l, DefaultConfig(p), []Contribution{{Update: u, Clip: gradient.Unclipped}}, nil)
 	us, err := gradient.DotVectors(u, s)
 	uu, err2 := gradient.DotVectors(u, u)
 	if err != nil || err2 != nil || math.Abs(us-uu) > 1e-3*uu { // one worker, 8 bits
@@ -231,11 +231,12 @@ func TestGolden(t *testing.T) {
 	l := model(t)
 	p := gradient.DefaultParams()
 	var got strings.Builder
-	for _, cfg := range []Config{DefaultConfig(p), nesterovConfig(p)} {
+	configs := append([]Config{DefaultConfig(p), nesterovConfig(p)}, optimizerConfigs(p)...)
+	for _, cfg := range append(configs, ruleConfigs(p)...) {
 		state := planesOf(t, l, cfg)
-		for w := 1; w <= 5; w += 2 {
+		for w := 1; w <= 7; w += 2 {
 			s := mustMerge(t, l, cfg, contributions(t, l, p, uint64(w), w), state)
-			fmt.Fprintf(&got, "%s %d %x %x\n", cfg.Optimizer, w, sha256.Sum256(s.Plain()), sha256.Sum256(fmt.Append(nil, state)))
+			fmt.Fprintf(&got, "%s %s %d %x %x\n", nameOf(cfg), cfg.Optimizer, w, sha256.Sum256(s.Plain()), sha256.Sum256(fmt.Append(nil, state)))
 		}
 	}
 	path := filepath.Join("testdata", "golden.txt")

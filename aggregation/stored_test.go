@@ -121,7 +121,7 @@ func TestMergeMemoryIsFlat(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cs = append(cs, Contribution{s, gradient.Unclipped})
+		cs = append(cs, Contribution{Update: s, Clip: gradient.Unclipped})
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

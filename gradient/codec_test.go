@@ -106,6 +106,7 @@ func checkEntries(t *testing.T, u *Update) {
 			t.Fatal(err)
 		}
 		entries, exp := u.Entries(nil, c)
+		checkAdds(t, u, c, entries)
 		if u.Layout().Spec(c.Tensor).Kind == tensor.Frozen && len(entries) > 0 {
 			t.Fatal("an update names values of a frozen tensor")
 		}
@@ -132,6 +133,25 @@ func checkEntries(t *testing.T, u *Update) {
 	}
 	if got := bigOf(u.NormSquared()); got.Cmp(want) != 0 {
 		t.Fatalf("squared norm %v, want %v", got, want)
+	}
+}
+
+// checkAdds checks that AddTo adds what entries names to what is there.
+func checkAdds(t *testing.T, u *Update, c tensor.Chunk, entries []Entry) {
+	t.Helper()
+	fix := func(v int64) int64 { return 3 * v }
+	got := make([]int64, c.Len)
+	for i := range got {
+		got[i] = int64(i)
+	}
+	u.AddTo(got, c, fix)
+	for _, e := range entries {
+		got[e.Pos] -= fix(e.Value)
+	}
+	for i, v := range got {
+		if v != int64(i) {
+			t.Fatalf("position %d: %d is added too much", i, v-int64(i))
+		}
 	}
 }
 

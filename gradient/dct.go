@@ -123,6 +123,13 @@ func (c dct) entries(dst []Entry, b []byte, n int) []Entry {
 	return dst
 }
 
+func (c dct) add(dst []int64, b []byte, fix func(int64) int64) {
+	x := c.decode(b, len(dst))
+	for i := range dst {
+		dst[i] += fix(x[i])
+	}
+}
+
 func (c dct) subtract(dst []float32, b []byte, scale float64) {
 	x := c.decode(b, len(dst))
 	for i := range dst {

@@ -83,6 +83,31 @@ func (c dense8) entries(dst []Entry, b []byte, _ int) []Entry {
 	return dst
 }
 
+func (c dense8) add(dst []int64, b []byte, fix func(int64) int64) {
+	var values [256]int64 // by mantissa
+	shift := c.shift(b)
+	for m := 1; m <= maxDense; m++ {
+		v := fix(int64(m) << shift)
+		values[m], values[256-m] = v, -v
+	}
+	b = b[1:]
+	for len(dst) >= 8 {
+		w, d := binary.LittleEndian.Uint64(b), (*[8]int64)(dst)
+		d[0] += values[byte(w)]
+		d[1] += values[byte(w>>8)]
+		d[2] += values[byte(w>>16)]
+		d[3] += values[byte(w>>24)]
+		d[4] += values[byte(w>>32)]
+		d[5] += values[byte(w>>40)]
+		d[6] += values[byte(w>>48)]
+		d[7] += values[byte(w>>56)]
+		dst, b = dst[8:], b[8:]
+	}
+	for i := range dst {
+		dst[i] += values[b[i]]
+	}
+}
+
 func (c dense8) subtract(dst []float32, b []byte, scale float64) {
 	scale = float64(scale * float64(uint64(1)<<c.shift(b)))
 	for i, m := range b[1:] {
@@ -196,6 +221,31 @@ func (c float) entries(dst []Entry, b []byte, n int) []Entry {
 		}
 	}
 	return dst
+}
+
+func (c float) add(dst []int64, b []byte, fix func(int64) int64) {
+	for i := range dst {
+		dst[i] += fix(c.integer(c.at(b, i)))
+	}
+}
+
+// integer returns the value of float32 bits that passed check, in units of
+// 2^EMin: a 24-bit significand, shifted without loss.
+func (c float) integer(bits uint32) int64 {
+	exp := int(bits>>23) & 0xff
+	if exp == 0 {
+		return 0 // no subnormal is a multiple of 2^EMin
+	}
+	v := int64(bits&(1<<23-1) | 1<<23)
+	if shift := exp - 150 - int(c.p.EMin); shift >= 0 {
+		v <<= shift
+	} else {
+		v >>= -shift
+	}
+	if bits&signBit != 0 {
+		return -v
+	}
+	return v
 }
 
 func (c float) subtract(dst []float32, b []byte, scale float64) {

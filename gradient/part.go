@@ -41,6 +41,15 @@ func (p *Part) Entries(dst []Entry, c tensor.Chunk) (entries []Entry, exp int) {
 	return dst, int(p.f.params.EMin)
 }
 
+// AddTo adds fix(v) of each nonzero value v of chunk c, in units of 2^EMin, to
+// dst, whose length is c.Len. fix(−v) must be −fix(v); it is called once for each
+// level of a chunk where the codec has levels.
+func (p *Part) AddTo(dst []int64, c tensor.Chunk, fix func(v int64) int64) {
+	if codec, b := p.chunk(c); codec != nil {
+		codec.add(dst[:c.Len], b, fix)
+	}
+}
+
 // Load returns the update itself: all of it is there.
 func (u *Update) Load(_, _ tensor.Chunk, _ *Part) (*Part, error) { return &u.Part, nil }
 

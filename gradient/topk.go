@@ -205,6 +205,17 @@ func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 	return dst
 }
 
+func (c topk) add(dst []int64, b []byte, fix func(int64) int64) {
+	s, k := c.cut(b, len(dst))
+	values := c.values(s.scale)
+	for code, v := range values {
+		values[code] = fix(v)
+	}
+	for i := range k {
+		dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[c.codeAt(s.codes, i)]
+	}
+}
+
 func (c topk) subtract(dst []float32, b []byte, scale float64) {
 	s, k := c.cut(b, len(dst))
 	var values [1 << maxValueBits]float32
