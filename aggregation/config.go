@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"lode/gradient"
+	"lode/tensor"
 )
 
 // One is 1 as a Q16 number: an integer in units of 2⁻¹⁶.
@@ -56,6 +57,7 @@ type Config struct {
 
 	Unit       int // values are integers in units of 2^−Unit; EMax + Unit at most 36
 	StepBits   int // magnitude bits of a step's integers; 2 … 24
+	StepKeep   int // values a step moves of a full chunk of 4,096, the rest waits; 0: all
 	StepEMax   int // highest exponent of a step's chunk; −Unit … 64
 	MaxWorkers int // most contributions to one merge
 }
@@ -114,6 +116,7 @@ func (c Config) checkBounds(check checkFunc) {
 	check(mantissaBits+int(c.Params.EMax)+c.Unit <= valueBits,
 		"highest exponent %d and unit %d exceed %d together", c.Params.EMax, c.Unit, valueBits-mantissaBits)
 	check(c.StepBits >= minStepBits && c.StepBits <= maxStepBits, "steps of %d bits, want %d to %d", c.StepBits, minStepBits, maxStepBits)
+	check(c.StepKeep >= 0 && c.StepKeep <= tensor.ChunkLen, "steps keep %d of %d values, want 0 to that", c.StepKeep, tensor.ChunkLen)
 	check(c.StepEMax >= -c.Unit && c.StepEMax <= maxStepEMax, "highest step exponent %d, want %d to %d", c.StepEMax, -c.Unit, maxStepEMax)
 	check(c.MaxWorkers >= 1 && c.MaxWorkers <= maxWorkers, "%d workers, want 1 to %d", c.MaxWorkers, maxWorkers)
 	if c.MaxWorkers > 0 {

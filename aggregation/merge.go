@@ -60,8 +60,8 @@ func Merge(l tensor.Layout, cfg Config, contributions []Contribution, state Stat
 	if err != nil {
 		return nil, err
 	}
-	if len(m.opt.Planes()) > 0 && state == nil {
-		return nil, fmt.Errorf("aggregation: optimizer %q needs a state: %w", cfg.Optimizer, gradient.ErrParams)
+	if len(m.planes) > 0 && state == nil {
+		return nil, fmt.Errorf("aggregation: optimizer %q or a thin step needs a state: %w", cfg.Optimizer, gradient.ErrParams)
 	}
 	m.state = state
 	b := newStepBuilder(l, cfg)
@@ -112,6 +112,7 @@ type merger struct {
 	cfg    Config
 	plan   plan
 	opt    Optimizer
+	planes []Range // of the state
 	state  State
 }
 
@@ -129,7 +130,7 @@ func newMerger(l tensor.Layout, cfg Config, contributions []Contribution) (*merg
 		from[i].Clip = c.factor()
 	}
 	opt, _ := newOptimizer(cfg) // Validate has seen it
-	m := &merger{layout: l, cfg: cfg, plan: plan{from: from}, opt: opt}
+	m := &merger{layout: l, cfg: cfg, plan: plan{from: from}, opt: opt, planes: statePlanes(opt, cfg)}
 	if len(from) == 0 {
 		return m, nil
 	}
@@ -146,8 +147,11 @@ func newMerger(l tensor.Layout, cfg Config, contributions []Contribution) (*merg
 
 // maxMoved bounds how many parameters the step moves.
 func (m *merger) maxMoved() int {
-	if len(m.opt.Planes()) > 0 && len(m.plan.from) > 0 {
-		return m.layout.Len() // momentum moves what nobody names
+	if len(m.plan.from) == 0 {
+		return 0
+	}
+	if len(m.planes) > 0 { // momentum moves what nobody names
+		return mostMoved(m.layout, m.cfg)
 	}
 	n := 0
 	for _, c := range m.plan.from {
@@ -167,10 +171,22 @@ func (m *merger) combine(s *slot, ln *lane) {
 // advance makes a chunk of the step.
 func (m *merger) advance(s *slot, ln *lane) {
 	m.combine(s, ln)
-	if len(m.plan.from) > 0 {
-		m.opt.Advance(s.vals[:s.chunk.Len], s.planes)
+	vals := s.vals[:s.chunk.Len]
+	if len(m.plan.from) == 0 {
+		s.out.quantise(vals, m.cfg)
+		return
 	}
-	s.out.quantise(s.vals[:s.chunk.Len], m.cfg)
+	m.opt.Advance(vals, s.planes)
+	if m.cfg.StepKeep == 0 {
+		s.out.quantise(vals, m.cfg)
+		return
+	}
+	waiting := s.planes[len(s.planes)-1]
+	thin(vals, waiting, keptOf(m.layout.Spec(s.chunk.Tensor), s.chunk.Len, m.cfg), &ln.scratch)
+	s.out.quantise(vals, m.cfg)
+	for i, v := range vals {
+		waiting[i] -= v
+	}
 }
 
 // gram makes the first pass: it returns the contributions in the order of their
@@ -220,9 +236,9 @@ func (m *merger) load(s *slot) error {
 		return nil
 	}
 	if s.planes == nil {
-		s.planes = make([][]int64, len(m.opt.Planes()))
+		s.planes = make([][]int64, len(m.planes))
 	}
-	for p, within := range m.opt.Planes() {
+	for p, within := range m.planes {
 		if cap(s.planes[p]) == 0 {
 			s.planes[p] = make([]int64, tensor.ChunkLen)
 		}

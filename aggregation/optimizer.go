@@ -104,9 +104,10 @@ func (o heavyBall) Advance(vals []int64, planes [][]int64) {
 	}
 }
 
-// State is where the optimizer's integers live: planes of length D. It is part of a run's state. A merge reads each chunk of each
-// plane once and writes it after, one call at a time, in the order of the
-// chunks.
+// State is where integers that outlive a merge are kept: planes of length D, the
+// optimizer's first, then what waits where steps are thin. It is part of a run's
+// state. A merge reads each chunk of each plane once and writes it after, one call
+// at a time, in the order of the chunks.
 type State interface {
 	// ReadPlane fills dst, whose length is c.Len.
 	ReadPlane(plane int, c tensor.Chunk, dst []int64) error
@@ -118,7 +119,7 @@ type State interface {
 type Planes [][]int64
 
 // NewPlanes returns the state that a run under l and cfg starts with: all zero,
-// and no plane at all where the optimizer has none.
+// and no plane at all where nothing is remembered.
 func NewPlanes(l tensor.Layout, cfg Config) (Planes, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func NewPlanes(l tensor.Layout, cfg Config) (Planes, error) {
 	if err != nil {
 		return nil, err
 	}
-	planes := make(Planes, len(opt.Planes()))
+	planes := make(Planes, len(statePlanes(opt, cfg)))
 	for i := range planes {
 		planes[i] = make([]int64, l.Len())
 	}

@@ -11,9 +11,10 @@ import (
 // places that move, their integers.
 type chunkBytes struct{ bytes []byte }
 
-// quantise writes vals: the lowest exponent X = shift − Unit under which the
-// largest magnitude has StepBits bits after rounding. Above StepEMax it stays
-// there and larger values end at ±(2^StepBits − 1).
+// quantise writes vals, and leaves in them what it wrote: the lowest exponent
+// X = shift − Unit under which the largest magnitude has StepBits bits after
+// rounding. Above StepEMax it stays there and larger values end at
+// ±(2^StepBits − 1).
 func (o *chunkBytes) quantise(vals []int64, cfg Config) {
 	top := uint64(0)
 	for _, v := range vals {
@@ -36,6 +37,7 @@ func (o *chunkBytes) quantise(vals []int64, cfg Config) {
 			continue
 		}
 		q := min(roundShift(magnitude(v), uint(shift)), limit)
+		vals[i] = signed(q<<shift, v < 0)
 		if q == 0 {
 			continue
 		}

@@ -15,7 +15,7 @@ func MaxStepPlainLen(l tensor.Layout, cfg Config) int {
 	if cfg.Validate() != nil {
 		return 0
 	}
-	return len(stepHeader) + l.NumChunks() + bitmapsLen(l) + l.Len()*widthOf(cfg.StepBits)
+	return len(stepHeader) + l.NumChunks() + bitmapsLen(l) + mostMoved(l, cfg)*widthOf(cfg.StepBits)
 }
 
 // bitmapsLen returns the bytes of the bitmaps of all chunks.
@@ -42,7 +42,7 @@ func ParseStepPlain(l tensor.Layout, cfg Config, plain []byte) (*Step, error) {
 	b.s.plain = plain
 	rest := plain[len(stepHeader):]
 	for c := range l.Chunks() {
-		n, err := checkStepChunk(rest, c.Len, cfg)
+		n, err := checkStepChunk(rest, c.Len, keptOf(l.Spec(c.Tensor), c.Len, cfg), cfg)
 		if err != nil {
 			return nil, fmt.Errorf("aggregation: step, tensor %q chunk %d: %w", l.Spec(c.Tensor).Name, c.Index, err)
 		}
@@ -55,9 +55,9 @@ func ParseStepPlain(l tensor.Layout, cfg Config, plain []byte) (*Step, error) {
 	return b.step(), nil
 }
 
-// checkStepChunk checks the chunk of n values at the head of b and returns how
-// many bytes it has.
-func checkStepChunk(b []byte, n int, cfg Config) (int, error) {
+// checkStepChunk checks the chunk of n values, of which most may move, at the head
+// of b and returns how many bytes it has.
+func checkStepChunk(b []byte, n, most int, cfg Config) (int, error) {
 	m, width := bitmapLen(n), widthOf(cfg.StepBits)
 	if len(b) < 1+m {
 		return 0, fmt.Errorf("%d bytes left for a bitmap of %d: %w", len(b), m, gradient.ErrMalformed)
@@ -66,7 +66,11 @@ func checkStepChunk(b []byte, n int, cfg Config) (int, error) {
 	if used := n % 8; used != 0 && bitmap[m-1]>>used != 0 {
 		return 0, fmt.Errorf("unused bits are set: %w", gradient.ErrNotCanonical)
 	}
-	size := 1 + m + width*numSet(bitmap)
+	moved := numSet(bitmap)
+	if moved > most {
+		return 0, fmt.Errorf("%d values move, at most %d may: %w", moved, most, gradient.ErrMalformed)
+	}
+	size := 1 + m + width*moved
 	if len(b) < size {
 		return 0, fmt.Errorf("%d bytes left, want %d: %w", len(b), size, gradient.ErrMalformed)
 	}

@@ -25,10 +25,10 @@ func stepColumns(l tensor.Layout, cfg Config) []column.Range {
 	r := []column.Range{
 		colExps:    column.Exactly(l.NumChunks()),
 		colBitmaps: column.Exactly(bitmapsLen(l)),
-		colSigns:   {Max: bitmapLen(l.Len())},
+		colSigns:   {Max: bitmapLen(mostMoved(l, cfg))},
 	}
 	for range numPlanes(cfg.StepBits) {
-		r = append(r, column.Range{Max: l.Len()})
+		r = append(r, column.Range{Max: mostMoved(l, cfg)})
 	}
 	return r
 }

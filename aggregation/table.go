@@ -39,6 +39,7 @@ type scratch struct {
 	sums
 	placeScratch
 	voteScratch
+	keys [tensor.ChunkLen]uint64 // magnitudes, in any order
 }
 
 // chunkRows is a table of what contributions hold.

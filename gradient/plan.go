@@ -76,13 +76,16 @@ func (p Params) codecOf(s tensor.Spec) int {
 	switch {
 	case s.Kind == tensor.Frozen:
 		return frozen
-	case len(s.Shape) == 1 && s.Shape[0] <= DenseLen:
+	case IsVector(s):
 		return forVectors
 	case s.Kind == tensor.Embedding && p.KEmbed > 0:
 		return forEmbeddings
 	}
 	return forWeights
 }
+
+// IsVector tells whether a tensor goes dense under every codec: a norm, a bias.
+func IsVector(s tensor.Spec) bool { return len(s.Shape) == 1 && s.Shape[0] <= DenseLen }
 
 // addChunks counts num chunks of n values that have the codec at i.
 func (f *plan) addChunks(i, num, n int) {
