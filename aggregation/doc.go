@@ -5,11 +5,11 @@
 //
 // Read it in this order: [Config] holds the settings that all participants
 // share; [Contribution] is an accepted update, in memory or not, with its clip
-// factor; [Merge]
-// combines W of them by a [Rule] and hands the result to an [Optimizer], whose
-// memory is a [State]; [Step] is the outcome. [Step.Plain] is the one form that
-// is digested, [Step.Wire] one that travels; [Apply] moves a model by it. A Step
-// is a [gradient.Vector], so dot products and overlaps work on it.
+// factor, samples and age; [Merge] combines W of them by a rule and hands the
+// result to an [Optimizer], whose memory is a [State]; [Step] is the outcome.
+// [Combine] stops before the optimizer. [Step.Plain] is the one form that is
+// digested, [Step.Wire] one that travels; [Apply] moves a model by it. A Step is a
+// [gradient.Vector], so dot products and overlaps work on it.
 //
 // # Arithmetic
 //
@@ -18,10 +18,8 @@
 //
 //	x_w  = round(m·2^e·clip_w)                 |x_w| < 2^44
 //	Σ_w x_w                                    |Σ| < 2^62, for W up to MaxWorkers
-//	g    = round(Σ/W)                          rule "mean"
-//	s    = round(rate·g)                       optimizer "sgd"
-//	v    = round(µ·v) + g                      optimizer "nesterov"
-//	s    = round(rate·(g + round(µ·v)))        |v| <= 2^60, |s| < 2^63
+//	g    = what the rule makes of x            |g| <= 2^44
+//	s    = what the optimizer makes of g       |s| < 2^63
 //	q    = round(s·2^−shift), X = shift − Unit |q| < 2^StepBits
 //	θ    = θ − q·2^X                           one float32 subtraction
 //
@@ -37,15 +35,101 @@
 // their difference, and it is 0 or normal; against a smaller θ the difference is
 // at least 2^−61. Parameters that do not move are not touched.
 //
+// # How a merge goes
+//
+// What rules need of whole rows is in their dot products:
+//
+//  1. If a rule or what stands before it asks for them, one pass over the chunks
+//     adds up W² of them as exact integers, and a digest of each row. Rows are put
+//     in the order of their digests, the dot products rounded once to float64.
+//  2. From these numbers alone follow the rows that are combined: blends of the
+//     contributions with integer weights that add up to at most their denominator.
+//     Floats go through correctly rounded operations in the order of the digests;
+//     ties go to the lower digest.
+//  3. One pass blends and combines, chunk by chunk, exactly, and rounds once.
+//
+// So the result does not depend on the order of arrival, on cores, or on where
+// updates are kept. Only identical rows have equal digests, and those may change
+// places. Denominators stay below 2^63: a centre's weights are below 2^32, 4,096
+// rows at most are compared, and mixing or buckets multiply by at most 4,096.
+//
+// Before the rule, in this order, each if it is set:
+//
+//	ClipNorms  x_w ← x_w·c_w, c_w = min(1, m/‖x_w‖) in units of 2^−32, rounded
+//	           down, m the lower median of the norms. Needs the norms alone. No row
+//	           is then longer than an honest one if fewer than half are liars.
+//	Mix        x_w ← mean of the W − f rows nearest to x_w, itself among them
+//	           (nearest-neighbour mixing, arXiv:2302.01772)
+//	Bucket     the means of ⌈W/s⌉ groups of at most s rows, dealt by Seed and
+//	           digests (arXiv:2006.09365); f liars spoil at most f of them
+//
 // # Rules
 //
-//	mean   g = Σ/W. Cost: one addition per term, one division per place that is
-//	       not zero; memory O(chunk), here O(W·K/D·chunk) per core for the rows.
-//	       One liar moves it by 1/W of its clipped norm: it relies on gating and
-//	       clipping. NaN cannot be said in an update.
+// f is Liars, n the rows after mixing or buckets, k the values that a row names.
+// Costs are per merge. "Hull" is the range from the least to the greatest value at
+// a place, 0 included. NaN and infinities cannot be said in an update, so no rule
+// meets one.
+//
+//	mean              g = Σ/n, or Σ samples·x/Σ samples if Weighted. W·k + D. One
+//	                  liar moves it by 1/W of its clipped norm: it relies on
+//	                  scores, gates and clipping.
+//	sign-majority     the sign of more than n/2 rows, times the lower median of
+//	                  the rows' mean magnitude in the chunk. W·k + D. Bears
+//	                  (n−1)/2: |g| <= the largest honest mean magnitude.
+//	median            at each place; of an even n the mean of the middle two.
+//	                  D·n·log²n dense, W·k·log n sparse. Bears (n−1)/2: stays
+//	                  within the honest values at each place.
+//	trimmed-mean      mean without the f least and f greatest at each place. Costs
+//	                  and stays like the median, for f <= (n−1)/2.
+//	krum              the row with the least sum of squared distances to the
+//	                  n − f − 2 nearest to it. W²·k + W²·log W. Needs n >= 2f + 3:
+//	                  within (1 + √(n−f−2)) diameters of the honest rows.
+//	multi-krum        mean of the n − f rows of least such sums. As krum.
+//	bulyan            krum n − 2f times, each time without those chosen, then at
+//	                  each place the mean of the n − 4f values nearest to the
+//	                  median of the chosen. W²·k + W³. Needs n >= 4f + 3: at each
+//	                  place at most the honest range outside it.
+//	geometric-median  the point of least sum of distances, by 16 smoothed
+//	                  Weiszfeld steps from the row of least sum. W²·k + W². Bears
+//	                  (n−1)/2: within 2.4·(n−f)/(n−2f) diameters of the honest rows.
+//	centred-clipping  three steps from 0, each by the mean of differences clipped
+//	                  to their lower median length. W²·k + W². Bears (n−1)/2: at
+//	                  most 7 times as long as the longest honest row.
+//
+// All results but the sign's lie within the hull. A row that does not name a place
+// says 0 there. With Senders the first four ask at each place only the rows whose
+// value is not 0: n is their number, a sign needs more votes than the other, and a
+// liar that is alone somewhere decides alone. Where workers choose what they send,
+// most rows are 0 at most places: median and trimmed-mean then hardly move, and
+// distances between honest rows are as large as their norms, which is what krum
+// chooses by.
+//
+// Rules bear fewer liars of fewer rows: f counts as the largest number for which n
+// suffices, for krum, multi-krum and bulyan below three rows as the mean, so that no
+// round is held up. [Config.NeedsWorkers] says how many f asks for.
+//
+// An update made from an older model counts 1/√(1+s) of itself, s its age in
+// rounds, and the mean still divides by W (FedBuff, arXiv:2106.06639).
 //
 // Memory of a merge: a window of 16·cores chunks of each contribution that is not
-// in memory already, as many chunks in flight, and the step; never W models.
+// in memory already, as many chunks in flight, W chunks written out for each core,
+// and the step; 12·W² bytes for each core where rows are compared; never W models.
+//
+// # Optimizers
+//
+// µ is Momentum, as β1 is; β2 is Second, τ = 2^FloorExp.
+//
+//	sgd         s = rate·g
+//	nesterov    v ← µ·v + g, s = rate·(g + µ·v)
+//	fedavgm     v ← µ·v + g, s = rate·v                          arXiv:1909.06335
+//	fedadam     m ← β1·m + (1−β1)·g, s = rate·m/(√v + τ),        arXiv:2003.00295
+//	            v ← β2·v + (1−β2)·g²
+//	fedyogi     v ← v − (1−β2)·g²·sign(v − g²)
+//	fedadagrad  v ← v + g²
+//
+// The first three round each product to an integer. The adaptive ones keep m and
+// √v as integers and pass through correctly rounded float64 operations, with v = 0
+// at the start and no correction of bias.
 //
 // # Plain form of a step
 //

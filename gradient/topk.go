@@ -208,11 +208,23 @@ func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 func (c topk) add(dst []int64, b []byte, fix func(int64) int64) {
 	s, k := c.cut(b, len(dst))
 	values := c.values(s.scale)
-	for code, v := range values {
-		values[code] = fix(v)
+	for level := range c.top() + 1 {
+		v := fix(values[level])
+		values[level], values[level|(c.top()+1)] = v, -v
 	}
-	for i := range k {
-		dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[c.codeAt(s.codes, i)]
+	if 8%c.p.Bits != 0 {
+		for i := range k {
+			dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[c.codeAt(s.codes, i)]
+		}
+		return
+	}
+	mask := byte(1)<<c.p.Bits - 1
+	for _, codes := range s.codes { // each byte holds whole codes
+		for n := 8 / c.p.Bits; n > 0 && len(s.positions) > 0; n-- {
+			dst[binary.LittleEndian.Uint16(s.positions)] += values[codes&mask]
+			codes >>= c.p.Bits
+			s.positions = s.positions[2:]
+		}
 	}
 }
 

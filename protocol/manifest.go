@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -100,12 +102,21 @@ type Update struct {
 
 // Merge says how accepted updates become one step.
 type Merge struct {
-	_        struct{} `cbor:",toarray"`
-	Rule     string   // "mean"
-	Rate     uint32   // outer learning rate, Q16
-	Momentum uint32   // outer Nesterov momentum, Q16; 0 is plain SGD
-	StepBits uint32   // bits of a merged step's integers
-	Refuse   uint32   // norms above this multiple of the reference are refused
+	_         struct{} `cbor:",toarray"`
+	ClipNorms bool     // accepted updates are clipped to the lower median of their norms
+	Mix       bool     // each is replaced by the mean of those nearest to it, all but Liars
+	Bucket    uint32   // they are replaced by means of so many each; 0 and 1 are off
+	Rule      string   // one of mergeRules
+	Liars     uint32   // updates that may be anything, where mixing or the rule asks; else 0
+	Senders   bool     // a place counts only those that name it
+	Optimizer string   // "sgd", "nesterov", "fedavgm", "fedadam", "fedyogi" or "fedadagrad"
+	Rate      uint32   // outer learning rate, Q16
+	Momentum  uint32   // of the outer optimizer, Q16; 0 for sgd
+	Second    uint32   // fedadam, fedyogi: memory of squares, Q16; else 0
+	FloorExp  int32    // fedadam, fedyogi, fedadagrad: binary exponent of τ; else 0
+	StepBits  uint32   // bits of a merged step's integers
+	StepKeep  uint32   // values a step moves of a chunk of 4,096, the rest waits; 0: all
+	Refuse    uint32   // norms above this multiple of the reference are refused
 }
 
 // Score says how validators judge updates.
@@ -310,12 +321,48 @@ func (u Update) validateCodec(check checkFunc, within withinFunc) {
 	check(u.Boost == 1, "update.boost", "is %d, but codec %q keeps every value: leave it at 1", u.Boost, u.Codec)
 }
 
+// Names of merge rules, and of those that ask how many updates may be anything;
+// package aggregation says what they do.
+var (
+	rulesOfLiars = []string{"trimmed-mean", "krum", "multi-krum", "bulyan"}
+	mergeRules   = append([]string{"mean", "sign-majority", "median", "geometric-median", "centred-clipping"}, rulesOfLiars...)
+)
+
 func (g Merge) validate(check checkFunc, within withinFunc) {
-	check(g.Rule == "mean", "merge.rule", "is %q, only %q is known", g.Rule, "mean")
+	check(slices.Contains(mergeRules, g.Rule), "merge.rule", "is %q; there are %s", g.Rule, strings.Join(mergeRules, ", "))
+	within("merge.bucket", float64(g.Bucket), 0, 64)
+	within("merge.liars", float64(g.Liars), 0, 4096)
+	asks := g.Mix || slices.Contains(rulesOfLiars, g.Rule)
+	check(!asks || g.Liars > 0, "merge.liars", "is 0, but rule %q or merge.mix asks how many there may be", g.Rule)
+	check(asks || g.Liars == 0, "merge.liars", "is %d, but rule %q does not ask for a number: leave it at 0", g.Liars, g.Rule)
+	g.validateOptimizer(check, within)
 	within("merge.rate", float64(g.Rate)/65536, 1.0/65536, 4)
-	within("merge.momentum", float64(g.Momentum)/65536, 0, 0.999)
 	within("merge.step_bits", float64(g.StepBits), 4, 24)
+	within("merge.step_keep", float64(g.StepKeep), 0, 4096)
 	within("merge.refuse", float64(g.Refuse), 1, 1000)
+}
+
+func (g Merge) validateOptimizer(check checkFunc, within withinFunc) {
+	within("merge.momentum", float64(g.Momentum)/65536, 0, 0.999)
+	within("merge.second", float64(g.Second)/65536, 0, 0.9999)
+	within("merge.floor_exp", float64(g.FloorExp), -36, 0)
+	var needsMomentum, takesMomentum, takesSecond, takesFloor bool
+	switch g.Optimizer {
+	case "sgd":
+	case "nesterov", "fedavgm":
+		needsMomentum, takesMomentum = true, true
+	case "fedadam", "fedyogi":
+		takesMomentum, takesSecond, takesFloor = true, true, true
+	case "fedadagrad":
+		takesMomentum, takesFloor = true, true
+	default:
+		check(false, "merge.optimizer", "is %q; there are sgd, nesterov, fedavgm, fedadam, fedyogi and fedadagrad", g.Optimizer)
+		return
+	}
+	check(takesMomentum || g.Momentum == 0, "merge.momentum", "is set, but optimizer %q has none: leave it at 0", g.Optimizer)
+	check(!needsMomentum || g.Momentum > 0, "merge.momentum", "is 0, but optimizer %q needs it", g.Optimizer)
+	check(takesSecond == (g.Second > 0), "merge.second", "is %v; fedadam and fedyogi need it and others have none", float64(g.Second)/65536)
+	check(takesFloor || g.FloorExp == 0, "merge.floor_exp", "is set, but optimizer %q has none: leave it at 0", g.Optimizer)
 }
 
 func (s Score) validate(check checkFunc, within withinFunc) {

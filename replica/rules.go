@@ -3,6 +3,7 @@ package replica
 // This file derives from a manifest what each round is done with.
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path"
@@ -47,7 +48,7 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	r.Layout = r.Layout.Freeze(r.Frozen)
-	if err := r.Merge(0).Validate(); err != nil {
+	if err := r.checkMerge(); err != nil {
 		return nil, fmt.Errorf("manifest: merge: %w", err)
 	}
 	return r, nil
@@ -86,6 +87,19 @@ func (r *Rules) Fit(e engine.Engine) error {
 	return nil
 }
 
+// checkMerge checks what goes with the merge's rule. A round may accept fewer
+// updates than it has workers; then the rule bears fewer liars.
+func (r *Rules) checkMerge() error {
+	cfg := r.Merge(0)
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	if need, have := cfg.NeedsWorkers(), int(r.Manifest.Members.MinWorkers); need > have {
+		return fmt.Errorf("rule %q bears %d liars among %d workers or more, but members.min_workers is %d", cfg.Rule, cfg.Liars, need, have)
+	}
+	return nil
+}
+
 // Codec returns the parameters of round n's updates.
 func (r *Rules) Codec(n protocol.Round) gradient.Params {
 	u := r.Manifest.Update
@@ -103,10 +117,11 @@ func (r *Rules) Codec(n protocol.Round) gradient.Params {
 func (r *Rules) Merge(n protocol.Round) aggregation.Config {
 	g := r.Manifest.Merge
 	cfg := aggregation.DefaultConfig(r.Codec(n))
-	cfg.Rule, cfg.Rate, cfg.Momentum, cfg.StepBits = g.Rule, g.Rate, g.Momentum, int(g.StepBits)
-	if g.Momentum > 0 {
-		cfg.Optimizer = "nesterov"
-	}
+	cfg.ClipNorms, cfg.Mix, cfg.Bucket = g.ClipNorms, g.Mix, int(g.Bucket)
+	cfg.Seed = protocol.Hash("buckets", r.Run[:], binary.LittleEndian.AppendUint64(nil, uint64(n)))
+	cfg.Rule, cfg.Liars, cfg.Senders = g.Rule, int(g.Liars), g.Senders
+	cfg.Optimizer, cfg.Rate, cfg.Momentum, cfg.Second, cfg.FloorExp = g.Optimizer, g.Rate, g.Momentum, g.Second, int(g.FloorExp)
+	cfg.StepBits, cfg.StepKeep = int(g.StepBits), int(g.StepKeep)
 	return cfg
 }
 

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"lode/aggregation"
 	"lode/engine/cpu"
+	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 	"lode/tensor"
@@ -17,8 +19,8 @@ func TestRules(t *testing.T) {
 	if k0, k1 := r.Codec(0).K, r.Codec(1).K; k0 != 1024 || k1 != 512 {
 		t.Errorf("kept values: %d in the first round, then %d", k0, k1)
 	}
-	if r.Merge(0).Optimizer != "nesterov" || rulesOf(t, plain).Merge(0).Optimizer != "sgd" {
-		t.Error("momentum does not choose the optimizer")
+	if a, b := r.Merge(0).Seed, r.Merge(1).Seed; a == b {
+		t.Error("two rounds deal the same buckets")
 	}
 	// Warmup is 3 rounds: a quarter, a half, three quarters, and the whole of 0.1.
 	for n, want := range []float64{0.025, 0.05, 0.075, 0.1, 0.1} {
@@ -85,5 +87,50 @@ func TestFit(t *testing.T) {
 				t.Errorf("rules %d, engine %d: %v", k, i, err)
 			}
 		}
+	}
+}
+
+// Every rule and optimizer of the manifest is one of the merge's, and the other
+// way round; a rule that too few workers would meet is refused.
+func TestMergeRules(t *testing.T) {
+	for _, rule := range aggregation.Rules() {
+		for _, optimizer := range aggregation.Optimizers() {
+			man := manifest()
+			man.Members.MinWorkers = 7
+			g := &man.Merge
+			g.Rule, g.Optimizer, g.Momentum = rule, optimizer, 0
+			switch rule {
+			case aggregation.TrimmedMean, aggregation.Krum, aggregation.MultiKrum, aggregation.Bulyan:
+				g.Liars = 1
+			}
+			if optimizer != aggregation.SGD {
+				g.Momentum = protocol.Q16(0.9)
+			}
+			switch optimizer {
+			case aggregation.FedAdam, aggregation.FedYogi:
+				g.Second, g.FloorExp = protocol.Q16(0.99), -10
+			case aggregation.FedAdagrad:
+				g.FloorExp = -10
+			}
+			r, err := replica.NewRules(man)
+			if err != nil {
+				t.Errorf("%s, %s: %v", rule, optimizer, err)
+				continue
+			}
+			if got := r.Merge(3); got.Rule != rule || got.Optimizer != optimizer || got.Liars != int(g.Liars) || got.FloorExp != int(g.FloorExp) {
+				t.Errorf("%s, %s became %+v", rule, optimizer, got)
+			}
+			man.Members.MinWorkers = 2
+			if _, err := replica.NewRules(man); (err != nil) != (g.Liars > 0) {
+				t.Errorf("%s with %d liars among 2 workers: %v", rule, g.Liars, err)
+			}
+		}
+	}
+	if _, err := replica.NewRules(func() protocol.Manifest {
+		man := manifest()
+		man.Merge.Rule, man.Merge.Senders = aggregation.GeometricMedian, true
+		return man
+	}()); !errors.Is(err, gradient.ErrParams) {
+		t.Errorf("a rule that looks at whole rows, of senders: got %v", err)
 	}
 }

@@ -31,7 +31,7 @@ func manifest() protocol.Manifest {
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: "bytes", Bytes: 1 << 16, Piece: 64, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 4, Rows: 1, Steps: 8, Rate: 0.1, Warmup: 3, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1},
 		Update: protocol.Update{Codec: "topk", Keep: 512, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, DenseStart: 1, Boost: 2},
-		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(0.7), Momentum: protocol.Q16(0.9), StepBits: 8, Refuse: 4},
+		Merge:  protocol.Merge{Rule: "mean", Optimizer: "nesterov", Rate: protocol.Q16(0.7), Momentum: protocol.Q16(0.9), StepBits: 8, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 1, HeldOut: 1, Threshold: protocol.Q16(0.1), Window: 2, Project: 2, Overlap: protocol.Q16(0.5), WorkMin: 2,
 		},
@@ -58,7 +58,7 @@ func rulesOf(t *testing.T, changes ...func(*protocol.Manifest)) *replica.Rules {
 	return r
 }
 
-func plain(m *protocol.Manifest) { m.Merge.Momentum = 0 }
+func plain(m *protocol.Manifest) { m.Merge.Optimizer, m.Merge.Momentum = "sgd", 0 }
 
 func modelOf(t *testing.T, r *replica.Rules) *replica.Model {
 	t.Helper()

@@ -124,7 +124,7 @@ func config(t testing.TB, out *outside) Config {
 		Data:    protocol.Data{Mode: "assigned", Tokenizer: "bytes", Index: ix.Digest(), Bytes: ix.Bytes, Piece: 256, HeldOut: protocol.Q16(0.1)},
 		Train:   protocol.Train{InnerSteps: 2, Rows: 1, Steps: 8, Rate: 0.01, Warmup: 1, Beta1: 0.9, Beta2: 0.95, ClipNorm: 1},
 		Update:  protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
-		Merge:   protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
+		Merge:   protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score:   protocol.Score{Rows: 1, HeldOut: 1, Window: 2, Overlap: 1 << 15, WorkMin: 1},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: 1, MinValidators: 1, MaxMembers: 4, OpenWorkers: true, Genesis: []protocol.Stake{{Node: me, Stake: 1}}},

@@ -53,7 +53,7 @@ func testManifest() protocol.Manifest {
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: "bytes", Bytes: 1 << 16, Piece: 64, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 1, Rows: 1, Steps: 8, Rate: 0.1},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
-		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
+		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 1, HeldOut: 1, Threshold: protocol.Q16(0.1), Window: 2, Project: 2, Overlap: protocol.Q16(0.5),
 			Audit: 1, Examine: 0, WorkGate: 0, WorkMin: 2,

@@ -47,7 +47,7 @@ func Defaults() Plan {
 			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,
 		},
 		Update: protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
-		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
+		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6),
 			Audit: 1, Examine: 3, WorkGate: 1 << 15, WorkMin: 4,

@@ -122,7 +122,9 @@ func random(rng *rand.Rand) Plan {
 	r.Model.Tied, r.Members.OpenWorkers = rng.IntN(2) == 0, rng.IntN(2) == 0
 	r.Data.Piece = 641 + rng.Uint32N(1<<24-641)
 	r.Data.HeldOut = 66 + rng.Uint32N(32700)
-	r.Update.Decay, r.Merge.Rate, r.Merge.Momentum = rng.Uint32N(65537), 1+rng.Uint32N(4*65536), rng.Uint32N(65470)
+	r.Update.Decay, r.Merge.Rate = rng.Uint32N(65537), 1+rng.Uint32N(4*65536)
+	r.Merge.ClipNorms, r.Merge.Senders, r.Merge.Rule = rng.IntN(2) == 0, rng.IntN(2) == 0, []string{"mean", "median", "sign-majority"}[rng.IntN(3)]
+	r.Merge.Optimizer, r.Merge.Momentum, r.Merge.Second, r.Merge.FloorExp = "fedyogi", rng.Uint32N(65470), 1+rng.Uint32N(65529), -rng.Int32N(37)
 	r.Score.WorkGate = rng.Int32N(2*65536) - 65536
 	for range rng.IntN(3) {
 		r.Train.Only = append(r.Train.Only, []string{"*", "model.layers.[01].*", `model\.norm.weight`, "model.norm.w?ight"}[rng.IntN(4)])

@@ -68,7 +68,7 @@ func manifest(c Config) protocol.Manifest {
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: "bytes", Index: protocol.Digest{4}, Bytes: 1 << 16, Piece: 1 << 10, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 4, Rows: 2, Steps: 16, Rate: 1e-3, Beta1: 0.9, Beta2: 0.95},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 1, Boost: 2},
-		Merge:  protocol.Merge{Rule: "mean", Rate: protocol.Q16(0.7), StepBits: 20, Refuse: 4},
+		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(0.7), StepBits: 20, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 4, HeldOut: 4, Threshold: protocol.Q16(0.1), Window: 4, Project: 1, Overlap: protocol.Q16(0.5),
 			WorkGate: -int32(protocol.Q16(0.25)), WorkMin: 4,
@@ -81,7 +81,7 @@ func manifest(c Config) protocol.Manifest {
 		m.Economy.Ledger, m.Economy.Emission = protocol.LedgerVolunteer, 0
 	}
 	if c.Momentum {
-		m.Merge.Momentum = protocol.Q16(0.9)
+		m.Merge.Optimizer, m.Merge.Momentum = "nesterov", protocol.Q16(0.9)
 	}
 	for i := range numValidators {
 		m.Members.Genesis = append(m.Members.Genesis, protocol.Stake{Node: idOf(keyOf("validator", i)), Stake: 1e12})
