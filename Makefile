@@ -45,11 +45,12 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# All four parts run whatever the others find.
+# All parts run whatever the others find.
 test: setup
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	echo "$(GO) test -p $(P) ./..."; $(GO) test -p $(P) ./... || failed="$$failed test"; \
+	echo "$(GO) test ./... in tools/plot"; (cd tools/plot && $(GO) vet ./... && $(GO) test -p $(P) ./...) || failed="$$failed plot"; \
 	$(MAKE) --no-print-directory race || failed="$$failed race"; \
 	$(MAKE) --no-print-directory python || failed="$$failed python"; \
 	test -z "$$failed" || { echo "make test: failed:$$failed"; exit 1; }

@@ -54,6 +54,6 @@
 // this module. tensor, gradient and aggregation may spread a kernel over cores.
 //
 // A folder whose name ends in test holds a kit for testing what stands beside
-// it, and only tests import it. Modules of their own below tools serve the tests
-// alone.
+// it, and only tests import it. Modules of their own below tools serve tests and
+// reports alone.
 package lode

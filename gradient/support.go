@@ -119,6 +119,22 @@ func (s *Support) Gather(a tensor.Reader) (tensor.Flat, error) {
 	return out, nil
 }
 
+// Scatter writes on, what a vector holds on the support, to its places in full, of
+// the full layout.
+func (s *Support) Scatter(full, on tensor.Flat) {
+	for c := range s.full.Chunks() {
+		places, at := s.of(c)
+		src, dst := on[s.part.Offset(c.Tensor)+at:], full[c.Offset:c.Offset+c.Len]
+		if places == nil {
+			copy(dst, src)
+			continue
+		}
+		for i, p := range places {
+			dst[p] = src[i]
+		}
+	}
+}
+
 // Spread returns v, a vector on the support, as one of the full layout.
 func (s *Support) Spread(v Vector) (Vector, error) {
 	if !SameLayout(v.Layout(), s.part) {

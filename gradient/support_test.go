@@ -41,6 +41,11 @@ func TestSupportThereAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		back := make(tensor.Flat, l.Len())
+		s.Scatter(back, on)
+		if again, err := s.Gather(back); err != nil || !slices.Equal(again, on) {
+			t.Fatalf("k %d: scattered and gathered again it is another vector: %v", k, err)
+		}
 		full, err := s.Spread(mustEncode(t, s.Layout(), p, on))
 		if err != nil {
 			t.Fatal(err)
