@@ -131,6 +131,14 @@
 // √v as integers and pass through correctly rounded float64 operations, with v = 0
 // at the start and no correction of bias.
 //
+// # Thin steps
+//
+// With StepKeep k of 4,096, what waits in the last plane of the state is added to
+// s, the ⌈k·n/4096⌉ largest magnitudes of a chunk of n values become the step, the
+// lower index first among equals, and what the step does not say waits again, to
+// the last unit (error feedback at the server, arXiv:1905.05957). Vectors (norms,
+// biases) move whole. The step's bytes then do not grow with W.
+//
 // # Plain form of a step
 //
 // Four bytes "LGS" 0x01, then all chunks of all tensors in layout order, each

@@ -38,10 +38,11 @@ type vectorRules struct {
 	Bits int `json:"bits"`
 	Unit int `json:"unit"`
 	EMax int `json:"e_max"`
+	Keep int `json:"keep"`
 }
 
 func settingOf(l tensor.Layout, cfg Config) setting {
-	s := setting{Rules: vectorRules{cfg.StepBits, cfg.Unit, cfg.StepEMax}}
+	s := setting{Rules: vectorRules{cfg.StepBits, cfg.Unit, cfg.StepEMax, cfg.StepKeep}}
 	for t := range l.NumTensors() {
 		s.Tensors = append(s.Tensors, vectorTensor(l.Spec(t)))
 	}
@@ -114,8 +115,12 @@ func vectors(tb testing.TB) (all []vector) {
 	p := gradient.Params{Codec: gradient.TopK, K: 700, Bits: 3, EMin: -40, EMax: -4}
 	add := func(l tensor.Layout, cfg Config, num int) {
 		seed := uint64(cfg.StepBits)
-		s := mustMerge(tb, l, cfg, contributions(tb, l, p, seed, num), nil)
-		name := fmt.Sprintf("%d bits, %d workers, %d values", cfg.StepBits, num, l.Len())
+		state, err := NewPlanes(l, cfg)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		s := mustMerge(tb, l, cfg, contributions(tb, l, p, seed, num), state)
+		name := fmt.Sprintf("%d bits, keep %d, %d workers, %d values", cfg.StepBits, cfg.StepKeep, num, l.Len())
 		all = append(all, newVector(tb, name, s, cfg, heavyTail(seed+100, l.Len())))
 	}
 	for bits := minStepBits; bits <= maxStepBits; bits++ {
@@ -126,6 +131,9 @@ func vectors(tb testing.TB) (all []vector) {
 	cfg := DefaultConfig(p)
 	add(l, cfg, 0)
 	add(l, cfg, 1)
+	cfg.StepKeep = 700
+	add(l, cfg, 3)
+	cfg.StepKeep = 0
 	cfg.StepEMax = -30 // saturates
 	add(l, cfg, 2)
 	p.K = 64
@@ -158,6 +166,13 @@ func refusals(tb testing.TB) (all []refusal) {
 	plain("exponent too high", stepHeader+"\x01\x01\x08\xff\x00\x01\xff")
 	plain("exponent too low", stepHeader+"\xd7\x01\x08\xff\x00\x01\xff")
 	plain("zeros with an exponent", stepHeader+"\xec\x00\x00")
+	cfg.StepKeep = 100 // of 12 values one
+	plain("two values move, one may", stepHeader+"\xec\x01\x08\xff\x00\x01\xff")
+	cfg.StepKeep = 0
+	free := l
+	l = l.Freeze([]bool{true})
+	plain("a frozen tensor moves", stepHeader+"\xec\x01\x08\xff\x00\x01\xff")
+	l = free
 	wire := func(name string, cols ...string) {
 		packed := make([][]byte, len(cols))
 		for i, c := range cols {
@@ -180,6 +195,8 @@ func refusals(tb testing.TB) (all []refusal) {
 	wire("a bit beyond the chunk", "\xec", "\x01\x10", "\x02", "\xfe\xfe")
 	wire("a column too many", "\xec", "\x01\x08", "\x02", "\xfe\xfe", "\x00")
 	wire("a column missing", "\xec", "\x01\x08", "\x02")
+	cfg.StepBits = 10
+	wire("a magnitude of more bits than two bytes tell", "\xec", "\x01\x08", "\x02", "\xfe\xa7", "\x03\xfd")
 	return all
 }
 
@@ -248,7 +265,7 @@ func (s setting) open(tb testing.TB) (tensor.Layout, Config) {
 		specs[i] = tensor.Spec(t)
 	}
 	cfg := DefaultConfig(gradient.DefaultParams())
-	cfg.StepBits, cfg.Unit, cfg.StepEMax = s.Rules.Bits, s.Rules.Unit, s.Rules.EMax
+	cfg.StepBits, cfg.Unit, cfg.StepEMax, cfg.StepKeep = s.Rules.Bits, s.Rules.Unit, s.Rules.EMax, s.Rules.Keep
 	return layoutOf(tb, specs...), cfg
 }
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from math import prod
 
 CHUNK_LEN = 4096
+DENSE_LEN = 1 << 16  # up to which a tensor of one dimension is a vector
 MAX_TENSORS = 1 << 16
 MAX_DIMS = 8
 MAX_NAME_LEN = 256
@@ -42,6 +43,11 @@ class Tensor:
 
     def __len__(self) -> int:
         return prod(self.shape)
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether it is a norm or a bias, which every codec keeps whole."""
+        return len(self.shape) == 1 and len(self) <= DENSE_LEN
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import column
 from .errors import Malformed, NotCanonical, must
-from .layout import Chunk, Layout, chunk_lengths
+from .layout import CHUNK_LEN, Chunk, Kind, Layout, Tensor, chunk_lengths
 from .update import sums
 
 HEADER = b"LGS\x01"
@@ -26,10 +26,18 @@ class Rules:
     bits: int = 8  # of an integer's magnitude
     unit: int = 40  # exponents are at least −unit
     e_max: int = 0  # highest exponent
+    keep: int = 0  # values of a full chunk that may move; 0: all
 
     def __post_init__(self) -> None:
-        if not (2 <= self.bits <= 24 and 0 <= self.unit <= MAX_UNIT and -self.unit <= self.e_max <= MAX_EXPONENT):
+        exponents = 0 <= self.unit <= MAX_UNIT and -self.unit <= self.e_max <= MAX_EXPONENT
+        if not (2 <= self.bits <= 24 and exponents and 0 <= self.keep <= CHUNK_LEN):
             raise ValueError(f"invalid rules: {self}")
+
+    def most(self, tensor: Tensor, n: int) -> int:
+        """How many of the n values of a tensor's chunk may move."""
+        if tensor.kind == Kind.FROZEN:
+            return 0
+        return n if self.keep == 0 or tensor.is_vector else -(-self.keep * n // CHUNK_LEN)
 
     @property
     def width(self) -> int:
@@ -63,7 +71,7 @@ class Step:
         """Each chunk with its exponent and its integers, zeros included."""
         at = len(HEADER)
         for chunk in self.layout.chunks():
-            exponent, q, at = _read_chunk(self.plain, at, chunk.length, self.rules)
+            exponent, q, at = _read_chunk(self.plain, at, chunk.length, chunk.length, self.rules)
             yield chunk, exponent, q
 
     def apply(self, model: np.ndarray) -> np.ndarray:
@@ -81,19 +89,21 @@ def parse_plain(layout: Layout, rules: Rules, plain: bytes) -> Step:
     must(plain[:4] == HEADER, Malformed, f"step starts with {plain[:4]!r}")
     at = len(HEADER)
     for chunk in layout.chunks():
-        exponent, q, at = _read_chunk(plain, at, chunk.length, rules)
+        most = rules.most(layout.tensors[chunk.tensor], chunk.length)
+        exponent, q, at = _read_chunk(plain, at, chunk.length, most, rules)
         _check_chunk(exponent, q, rules)
     must(at == len(plain), Malformed, f"{len(plain) - at} bytes too many")
     return Step(layout, rules, plain)
 
 
-def _read_chunk(plain: bytes, at: int, n: int, rules: Rules) -> tuple[int, np.ndarray, int]:
-    """Exponent and n integers of the chunk at plain[at:], and where it ends."""
+def _read_chunk(plain: bytes, at: int, n: int, most: int, rules: Rules) -> tuple[int, np.ndarray, int]:
+    """Exponent and n integers of the chunk at plain[at:], of which most may move, and where it ends."""
     start = at + 1 + (n + 7) // 8
     must(start <= len(plain), Malformed, "a bitmap is cut off")
     bits = np.unpackbits(np.frombuffer(plain[at + 1 : start], np.uint8), bitorder="little")
     must(not bits[n:].any(), NotCanonical, "bits beyond a chunk are set")
     moves = bits[:n] == 1
+    must(int(moves.sum()) <= most, Malformed, f"{int(moves.sum())} values move, at most {most} may")
     end = start + rules.width * int(moves.sum())
     must(end <= len(plain), Malformed, "integers are cut off")
     q = np.zeros(n, dtype=np.int64)
@@ -132,11 +142,12 @@ def parse_wire(layout: Layout, rules: Rules, wire: bytes) -> Step:
 def _ranges(layout: Layout, rules: Rules) -> list[column.Range]:
     """What the columns' lengths may be: exponents, bitmaps, signs, planes of magnitudes."""
     counts = [c for t in layout.tensors for c in chunk_lengths(len(t))]
+    most = sum(count * rules.most(t, n) for t in layout.tensors for count, n in chunk_lengths(len(t)))
     return [
         column.exactly(sum(count for count, _ in counts)),
         column.exactly(sum(count * ((n + 7) // 8) for count, n in counts)),
-        column.Range(0, (layout.num_values + 7) // 8),
-        *[column.Range(0, layout.num_values)] * rules.num_planes,
+        column.Range(0, (most + 7) // 8),
+        *[column.Range(0, most)] * rules.num_planes,
     ]
 
 

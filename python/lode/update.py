@@ -26,7 +26,6 @@ __all__ = [
 ]  # fmt: skip
 
 HEADER = b"LGU\x01"
-DENSE_LEN = 1 << 16  # up to which a tensor of one dimension is a vector
 CLIP_BITS = 32
 UNCLIPPED = 1 << CLIP_BITS  # the clip factor 1
 
@@ -40,7 +39,7 @@ def _group(tensor: Tensor, params: Params) -> int | None:
     """Which of the three codecs a tensor has; none if it is frozen."""
     if tensor.kind == Kind.FROZEN:
         return None
-    if len(tensor.shape) == 1 and len(tensor) <= DENSE_LEN:
+    if tensor.is_vector:
         return VECTORS
     return EMBEDDINGS if tensor.kind == Kind.EMBEDDING and params.k_embed else WEIGHTS
 
