@@ -126,7 +126,7 @@ func (p *press) merge(t *testing.T) round.Summary {
 	p.shelf.mu.Unlock()
 	rc := protocol.Receipt{
 		Version: protocol.Version, Run: p.rules.Run, Round: n,
-		Step: protocol.Sum(m.Step.Plain()), Payload: protocol.Sum(wire), Size: uint32(len(wire)), Model: m.Model, Outer: m.State,
+		Step: protocol.Sum(m.Step.Plain()), Payload: protocol.Sum(wire), Size: uint64(len(wire)), Model: m.Model, Outer: m.State,
 	}
 	if err := p.model.Adopt(m, rc); err != nil {
 		t.Fatal(err)

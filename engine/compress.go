@@ -40,7 +40,10 @@ func Compress(e Engine, p gradient.Params, f Feedback) (*gradient.Update, error)
 			return nil, err
 		}
 	}
-	return gradient.Encode(e.Layout(), p, j)
+	if j.inMemory() {
+		return gradient.Encode(e.Layout(), p, j)
+	}
+	return gradient.Encode(e.Layout(), p, struct{ tensor.Reader }{j}) // one chunk at a time
 }
 
 // joined computes a as it is read, and leaves it in Into: the encoder reads each
@@ -48,6 +51,16 @@ func Compress(e Engine, p gradient.Params, f Feedback) (*gradient.Update, error)
 type joined struct {
 	Feedback
 	now Vector // θ
+}
+
+// inMemory tells whether all vectors can be used where they lie.
+func (j joined) inMemory() bool {
+	for _, v := range []Vector{j.Into, j.Residual, j.Start, j.now} {
+		if _, ok := v.(tensor.Viewer); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // ViewChunk implements tensor.Viewer where all vectors lie in memory.

@@ -15,8 +15,8 @@ import (
 const minLane = 64
 
 // Encode compresses the D values that a gives out under l. It looks at each chunk
-// that is not of a frozen tensor once, where it lies if a is a [tensor.Viewer],
-// and at several at the same time. A NaN or infinity is an error that wraps
+// that is not of a frozen tensor once: of a [tensor.Viewer] where it lies, several
+// at the same time on several cores; of others one after another. A NaN or infinity is an error that wraps
 // [ErrNotFinite] and names tensor and index; an error of a is returned wrapped.
 func Encode(l tensor.Layout, p Params, a tensor.Reader) (*Update, error) {
 	f, err := newPlan(l, p)
@@ -26,7 +26,10 @@ func Encode(l tensor.Layout, p Params, a tensor.Reader) (*Update, error) {
 	e := &encoder{f: f, plain: make([]byte, f.size), a: a}
 	copy(e.plain, header)
 	num := l.NumChunks()
-	lanes := max(1, min(runtime.GOMAXPROCS(0), num/minLane))
+	lanes := 1
+	if _, ok := a.(tensor.Viewer); ok {
+		lanes = max(1, min(runtime.GOMAXPROCS(0), num/minLane))
+	}
 	errs := make([]error, lanes)
 	var wait sync.WaitGroup
 	for i := range lanes {

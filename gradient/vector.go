@@ -59,29 +59,73 @@ func DotVectors(a, b Vector) (float64, error) {
 	return total, err
 }
 
-// Overlap returns the share of a's nonzero entries that b has too, with the
-// same sign, as the floor of 65535 × share; 0 if a has none.
+// Overlap returns the share of a's nonzero entries that b has too with the same
+// sign, less that which b has with the other, as the floor of 65535 × share; 0 if
+// a has none or more disagree. Of vectors that name every place half of the signs
+// agree by chance, which says nothing. Of a b that names more places of a chunk
+// than a does, as merged steps may, only as many of the largest count: to have sent
+// those is to repeat it.
 func Overlap(a, b Vector) (uint16, error) {
-	same, all := uint64(0), uint64(0)
-	err := meet(a, b, func(both []pair, _ int) {
+	l := a.Layout()
+	if !SameLayout(l, b.Layout()) {
+		return 0, fmt.Errorf("gradient: %d and %d values: %w", l.Len(), b.Layout().Len(), ErrLayout)
+	}
+	same, all := int64(0), int64(0)
+	var as, bs []Entry
+	var both []pair
+	var keys []uint32
+	for c := range l.Chunks() {
+		as, _ = a.Entries(as[:0], c)
+		bs, _ = b.Entries(bs[:0], c)
+		bs, keys = largest(bs, len(as), keys)
+		both = shared(both[:0], as, bs)
 		for _, p := range both {
 			if (p.a > 0) == (p.b > 0) {
 				same++
+			} else {
+				same--
 			}
 		}
-	})
-	if err != nil {
-		return 0, err
+		all += int64(len(as))
 	}
-	var entries []Entry
-	for c := range a.Layout().Chunks() {
-		entries, _ = a.Entries(entries[:0], c)
-		all += uint64(len(entries))
-	}
-	if all == 0 {
+	if all == 0 || same < 0 {
 		return 0, nil
 	}
 	return uint16(same * math.MaxUint16 / all), nil
+}
+
+// largest keeps the k entries of largest magnitude, as float32 tells them apart, the
+// lower position first among equals. keys is scratch space, returned grown.
+func largest(entries []Entry, k int, keys []uint32) ([]Entry, []uint32) {
+	if k >= len(entries) {
+		return entries, keys
+	}
+	if k == 0 {
+		return entries[:0], keys
+	}
+	key := func(e Entry) uint32 { return math.Float32bits(float32(max(e.Value, -e.Value))) }
+	keys = keys[:0]
+	for _, e := range entries {
+		keys = append(keys, key(e))
+	}
+	kth := nthLargest(keys, k)
+	ties := k
+	for _, e := range entries {
+		if key(e) > kth {
+			ties--
+		}
+	}
+	kept := entries[:0]
+	for _, e := range entries {
+		switch x := key(e); {
+		case x > kth:
+			kept = append(kept, e)
+		case x == kth && ties > 0:
+			kept = append(kept, e)
+			ties--
+		}
+	}
+	return kept, keys
 }
 
 // pair is two values at one position.
@@ -100,21 +144,26 @@ func meet(a, b Vector, visit func(both []pair, exp int)) error {
 		var ea, eb int
 		as, ea = a.Entries(as[:0], c)
 		bs, eb = b.Entries(bs[:0], c)
-		both = both[:0]
-		for i, j := 0, 0; i < len(as) && j < len(bs); {
-			switch x, y := as[i], bs[j]; {
-			case x.Pos < y.Pos:
-				i++
-			case x.Pos > y.Pos:
-				j++
-			default:
-				both = append(both, pair{x.Value, y.Value})
-				i, j = i+1, j+1
-			}
-		}
+		both = shared(both[:0], as, bs)
 		visit(both, ea+eb)
 	}
 	return nil
+}
+
+// shared appends the values at the positions that as and bs share.
+func shared(dst []pair, as, bs []Entry) []pair {
+	for i, j := 0, 0; i < len(as) && j < len(bs); {
+		switch x, y := as[i], bs[j]; {
+		case x.Pos < y.Pos:
+			i++
+		case x.Pos > y.Pos:
+			j++
+		default:
+			dst = append(dst, pair{x.Value, y.Value})
+			i, j = i+1, j+1
+		}
+	}
+	return dst
 }
 
 // SameLayout tells whether a and b list tensors of the same names, shapes and kinds.

@@ -146,12 +146,16 @@ func TestOverlap(t *testing.T) {
 		{a, 65535},
 		{enc(-1, 1, -1, 1, 0, 0, 0, 0), 0},
 		{enc(0, 0, 0, 0, 1, 1, 1, 1), 0},
-		{enc(1, -1, -1, 0, 0, 0, 0, 1), 32767},
+		{enc(1, -1, -1, 0, 0, 0, 0, 1), 16383}, // two agree, one does not
 		{enc(0, 0, 0, 0, 0, 0, 0, 0), 0},
 	} {
 		if got, err := Overlap(a, c.b); err != nil || got != c.want {
 			t.Errorf("overlap with %v: got %d, want %d, error %v", decode(t, c.b), got, c.want, err)
 		}
+	}
+	wide := mustEncode(t, l, Params{Codec: Dense, Bits: 8, EMin: -10, EMax: 10}, tensor.Flat{9, -9, 1, -1, 8, 8, 0, 1})
+	if got, err := Overlap(a, wide); err != nil || got != 32767 {
+		t.Errorf("with the largest of many: got %d, error %v, want half", got, err)
 	}
 	if got, err := Overlap(enc(0, 0, 0, 0, 0, 0, 0, 0), a); err != nil || got != 0 {
 		t.Errorf("of nothing: got %d, error %v", got, err)

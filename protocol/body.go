@@ -19,6 +19,9 @@ type Join struct {
 	Invitation Signature
 }
 
+// MaxCount bounds what a commit says of itself: bytes, values kept, tokens.
+const MaxCount = 1 << 40
+
 // Commit binds a worker to one update before anybody can read it.
 type Commit struct {
 	_         struct{} `cbor:",toarray"`
@@ -26,9 +29,9 @@ type Commit struct {
 	Seed      Digest   // of the assignment of shards it was trained on
 	Plain     Digest   // of the update's canonical plain form
 	Cipher    Digest   // of the ciphertext payload
-	Size      uint32   // of the ciphertext, bytes
-	Kept      uint32   // values kept by the codec, for the books
-	Tokens    uint32   // tokens trained on, for the books
+	Size      uint64   // of the ciphertext, bytes
+	Kept      uint64   // values kept by the codec, for the books
+	Tokens    uint64   // tokens trained on, for the books
 	Loss      NanoNats // mean training loss over the inner steps, for the books
 }
 
@@ -120,7 +123,7 @@ type Receipt struct {
 	Decision  Digest // what the round machine decided from the sheets
 	Step      Digest // canonical plain form of the merged step
 	Payload   Digest // the merged step as it travels
-	Size      uint32 // of the payload, bytes
+	Size      uint64 // of the payload, bytes
 	Model     Digest // Merkle root of the parameters after the step
 	Outer     Digest // of the outer optimizer's state after the step; zero if it has none
 }

@@ -217,6 +217,9 @@ func (m Manifest) Validate() error {
 	m.Update.validate(check, within)
 	m.Merge.validate(check, within)
 	m.Score.validate(check, within)
+	whole := m.Update.Codec == "sign" || m.Update.Codec == "dense"
+	check(!whole || m.Score.Overlap >= Q16(0.85), "score.overlap",
+		"is %.2f, but codec %q sends every value, on which honest workers agree that much: set 0.85 or more", float64(m.Score.Overlap)/65536, m.Update.Codec)
 	m.Timing.validate(within)
 	m.Members.validate(check, within)
 	m.Economy.validate(check, within)

@@ -24,7 +24,7 @@ type Header struct {
 	Node      NodeID
 	StateRoot Digest
 	Plain     Digest // of the update's canonical plain form
-	Size      uint32 // of the content, bytes
+	Size      uint64 // of the content, bytes
 }
 
 // SealOverhead is how much longer a payload is than its content, at most.
@@ -56,7 +56,7 @@ func nonceOf(key [32]byte, head, content []byte) []byte {
 // little-endian), the header, a nonce, and the content under AES-256-GCM with the
 // header as additional data.
 func Seal(key [32]byte, h Header, content []byte) []byte {
-	h.Version, h.Size = Version, uint32(len(content))
+	h.Version, h.Size = Version, uint64(len(content))
 	head := Encode(h)
 	out := binary.LittleEndian.AppendUint16(make([]byte, 0, len(content)+SealOverhead), uint16(len(head)))
 	out = append(out, head...)
@@ -76,7 +76,7 @@ func Unseal(key [32]byte, h Header, payload []byte, most int) ([]byte, error) {
 		return nil, Refuse(NotOpened, "cut inside its header")
 	}
 	head, nonce, sealed := payload[2:2+n], payload[2+n:2+n+nonceLen], payload[2+n+nonceLen:]
-	h.Version, h.Size = Version, uint32(max(0, len(sealed)-16))
+	h.Version, h.Size = Version, uint64(max(0, len(sealed)-16))
 	if int(h.Size) > most {
 		return nil, Refuse(TooLarge, "content of %d bytes, at most %d are allowed", h.Size, most)
 	}

@@ -25,7 +25,7 @@ func ExampleRules_Open() {
 	}
 	worker, root := keyOf(1), protocol.Digest{}
 	sealed := rules.Seal(worker, 0, root, update)
-	commit := protocol.Commit{StateRoot: root, Plain: sealed.Plain, Cipher: sealed.Cipher, Size: uint32(len(sealed.Payload))}
+	commit := protocol.Commit{StateRoot: root, Plain: sealed.Plain, Cipher: sealed.Cipher, Size: uint64(len(sealed.Payload))}
 
 	_, err = rules.Open(0, idOf(1), commit, [32]byte{}, sealed.Payload)
 	fmt.Println(err)

@@ -45,7 +45,7 @@ func finished(t *testing.T, m *replica.Model, store shelf, num int) (*round.Summ
 	wire := merged.Step.Wire()
 	store.put(wire)
 	s.Receipt = protocol.Receipt{
-		Round: n, Step: protocol.Sum(merged.Step.Plain()), Payload: protocol.Sum(wire), Size: uint32(len(wire)),
+		Round: n, Step: protocol.Sum(merged.Step.Plain()), Payload: protocol.Sum(wire), Size: uint64(len(wire)),
 		Model: merged.Model, Outer: merged.State,
 	}
 	if len(wire) > m.Rules.MaxStep(n) {

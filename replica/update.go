@@ -37,7 +37,7 @@ func nodeID(key ed25519.PrivateKey) protocol.NodeID {
 // Open takes a payload apart again. Everything that can be wrong with it is a
 // refusal with its own reason.
 func (r *Rules) Open(n protocol.Round, worker protocol.NodeID, c protocol.Commit, key [32]byte, payload []byte) (*gradient.Update, error) {
-	if len(payload) != int(c.Size) || protocol.Sum(payload) != c.Cipher {
+	if uint64(len(payload)) != c.Size || protocol.Sum(payload) != c.Cipher {
 		return nil, protocol.Refuse(protocol.WrongContent, "payload is not what was committed")
 	}
 	h := protocol.Header{Run: r.Run, Round: n, Node: worker, StateRoot: c.StateRoot, Plain: c.Plain}
@@ -101,7 +101,7 @@ func (r *Rules) Step(ctx context.Context, from Fetcher, rc protocol.Receipt) (*a
 	if err != nil {
 		return nil, fmt.Errorf("merged step of round %d: %w", rc.Round, err)
 	}
-	if len(payload) != int(rc.Size) {
+	if uint64(len(payload)) != rc.Size {
 		return nil, fmt.Errorf("merged step of round %d has %d bytes, the receipt says %d", rc.Round, len(payload), rc.Size)
 	}
 	step, err := aggregation.ParseStepWire(r.Layout, r.Merge(rc.Round), payload)

@@ -23,14 +23,14 @@ func seal(t *testing.T, r *replica.Rules, n protocol.Round, worker byte) sealed 
 	s := r.Seal(keyOf(worker), n, root, updateOf(t, r, n, uint64(worker)))
 	return sealed{
 		round: n, worker: idOf(worker), payload: s.Payload,
-		commit: protocol.Commit{StateRoot: root, Plain: s.Plain, Cipher: s.Cipher, Size: uint32(len(s.Payload))},
+		commit: protocol.Commit{StateRoot: root, Plain: s.Plain, Cipher: s.Cipher, Size: uint64(len(s.Payload))},
 		key:    protocol.PayloadKey(keyOf(worker), r.Run, n, s.Plain),
 	}
 }
 
 // swap replaces the payload by one that the commit was made for.
 func (s *sealed) swap(payload []byte) {
-	s.payload, s.commit.Cipher, s.commit.Size = payload, protocol.Sum(payload), uint32(len(payload))
+	s.payload, s.commit.Cipher, s.commit.Size = payload, protocol.Sum(payload), uint64(len(payload))
 }
 
 func TestSealAndOpen(t *testing.T) {

@@ -255,7 +255,7 @@ func (r *rogue) commit(cur *round.Round, s replica.Sealed, upload bool) {
 }
 
 func commitTo(cur *round.Round, s replica.Sealed) protocol.Commit {
-	return protocol.Commit{StateRoot: cur.Root, Seed: cur.Seed, Plain: s.Plain, Cipher: s.Cipher, Size: uint32(len(s.Payload)), Kept: 1, Tokens: 1}
+	return protocol.Commit{StateRoot: cur.Root, Seed: cur.Seed, Plain: s.Plain, Cipher: s.Cipher, Size: uint64(len(s.Payload)), Kept: 1, Tokens: 1}
 }
 
 // sealed is an update of a round, of a model with that layout.

@@ -2,7 +2,8 @@ package tensor
 
 // This file holds how a model's values are read and written, chunk by chunk.
 
-// Reader gives out values chunk by chunk, different chunks also at the same time.
+// Reader gives out values chunk by chunk, one at a time; a [Viewer] several at the
+// same time.
 type Reader interface {
 	// ReadChunk fills dst, whose length is c.Len, with the values of c.
 	ReadChunk(c Chunk, dst []float32) error

@@ -36,7 +36,7 @@ const (
 	// MaxManifestLen bounds the manifest inside a Welcome.
 	MaxManifestLen = protocol.MaxMessageLen - 1024
 	// MaxPayloadLen bounds what Put and Get may name.
-	MaxPayloadLen = 1 << 40
+	MaxPayloadLen = protocol.MaxCount
 )
 
 // maxBody returns the longest body a request of this kind may declare, and

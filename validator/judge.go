@@ -264,7 +264,7 @@ func (j *judge) open(ctx context.Context, r *round.Round, e *round.Entry) (*grad
 	switch {
 	case !e.Revealed:
 		return nil, protocol.Refuse(protocol.NotRevealed, "no key")
-	case int(e.Commit.Size) > most:
+	case e.Commit.Size > uint64(most):
 		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", e.Commit.Size, most)
 	}
 	payload, err := j.cfg.Link.Fetch(ctx, e.Commit.Cipher, int64(e.Commit.Size))

@@ -98,7 +98,7 @@ func (s *shelf) entry(t *testing.T, r *replica.Rules, n byte) (round.Entry, *gra
 	s.held[sealed.Cipher] = sealed.Payload
 	return round.Entry{
 		Worker: protocol.NodeID(keyOf(n).Public().(ed25519.PublicKey)),
-		Commit: protocol.Commit{Plain: sealed.Plain, Cipher: sealed.Cipher, Size: uint32(len(sealed.Payload))},
+		Commit: protocol.Commit{Plain: sealed.Plain, Cipher: sealed.Cipher, Size: uint64(len(sealed.Payload))},
 		Key:    protocol.PayloadKey(keyOf(n), r.Run, 0, sealed.Plain), Revealed: true,
 	}, u
 }
@@ -236,7 +236,7 @@ func TestDifferingProposal(t *testing.T) {
 		"missing":  func(rc *protocol.Receipt) { rc.Payload[0] ^= 1 },
 		"junk": func(rc *protocol.Receipt) {
 			junk := []byte("not a step")
-			rc.Payload, rc.Size = protocol.Sum(junk), uint32(len(junk))
+			rc.Payload, rc.Size = protocol.Sum(junk), uint64(len(junk))
 			s.held[rc.Payload] = junk
 		},
 	} {

@@ -51,7 +51,7 @@ func (j *judge) receipt(r *round.Round, m *merged) protocol.Receipt {
 	return protocol.Receipt{
 		Version: protocol.Version, Run: j.cfg.Rules.Run,
 		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
-		Step: m.Plain, Payload: protocol.Sum(m.wire), Size: uint32(len(m.wire)),
+		Step: m.Plain, Payload: protocol.Sum(m.wire), Size: uint64(len(m.wire)),
 		Model: m.Model, Outer: m.State,
 	}
 }

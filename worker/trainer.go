@@ -300,11 +300,11 @@ func (t *trainer) seal(s *sent, u *gradient.Update) {
 	s.sealed = t.cfg.Rules.Seal(t.cfg.Key, s.task.round, s.task.root, u)
 	s.commit.StateRoot, s.commit.Seed = s.task.root, s.task.seed
 	s.commit.Plain, s.commit.Cipher = s.sealed.Plain, s.sealed.Cipher
-	s.commit.Size, s.commit.Kept = uint32(len(s.sealed.Payload)), uint32(u.NumKept())
+	s.commit.Size, s.commit.Kept = uint64(len(s.sealed.Payload)), uint64(u.NumKept())
 }
 
 // inner takes the inner steps and returns their mean loss and token count.
-func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, tokens uint32, err error) {
+func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, tokens uint64, err error) {
 	hyper := t.cfg.Rules.Hyper(k.round)
 	done := 0
 	for b, err := range t.cfg.Duties.Batches(ctx, k.seed, k.workers, k.index) {
@@ -322,7 +322,7 @@ func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, t
 			return 0, 0, err
 		}
 		loss += l
-		tokens += uint32(b.NumTargets())
+		tokens += uint64(b.NumTargets())
 		done++
 	}
 	return loss / float64(max(done, 1)), tokens, nil

@@ -151,9 +151,9 @@ func (w *benchWatch) of(n protocol.NodeID) *measured {
 func (w *benchWatch) round(_ *round.Machine, s round.Summary) {
 	var up, kept uint64
 	for _, o := range s.Outcomes {
-		up += uint64(o.Commit.Size)
-		kept += uint64(o.Commit.Kept)
-		w.tokens += uint64(o.Commit.Tokens)
+		up += o.Commit.Size
+		kept += o.Commit.Kept
+		w.tokens += o.Commit.Tokens
 		w.of(o.Worker).reasons[o.Verdict.Reason]++
 	}
 	if n := uint64(s.Round); n%w.every != 0 && n != w.last {

@@ -189,7 +189,7 @@ func verifiedText(r models.Result) string {
 	case r.Trusted > 0:
 		return fmt.Sprintf("every file; signed by %s only, of which you trust %d; no receipt was at hand", signed, r.Trusted)
 	}
-	return fmt.Sprintf("every file; signed by the coordinator %s only: is it the one you trust? (--trust KEY asks; a pull from the run's link compares the validators' receipt)", signed)
+	return fmt.Sprintf("every file; signed by key %s only: is it the one you trust? (--trust KEY asks; a pull from the run's link compares the validators' receipt)", signed)
 }
 
 func plural(n int, what string) string {

@@ -24,8 +24,8 @@ func TestVerifiedText(t *testing.T) {
 		"every file; the run's initial parameters, computed again here; record of 2 entries": {
 			Signers: by, Entries: 2, Receipt: &models.Receipt{},
 		},
-		"every file; signed by vpgqaaaa only, of which you trust 1; no receipt was at hand":                                                                             {Signers: by, Trusted: 1},
-		"every file; signed by the coordinator vpgqaaaa only: is it the one you trust? (--trust KEY asks; a pull from the run's link compares the validators' receipt)": {Signers: by},
+		"every file; signed by vpgqaaaa only, of which you trust 1; no receipt was at hand":                                                                 {Signers: by, Trusted: 1},
+		"every file; signed by key vpgqaaaa only: is it the one you trust? (--trust KEY asks; a pull from the run's link compares the validators' receipt)": {Signers: by},
 	} {
 		if got := verifiedText(r); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)

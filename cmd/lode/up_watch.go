@@ -49,7 +49,7 @@ func (w *watch) see(s round.Summary) roundLine {
 		}
 	}
 	for _, o := range s.Outcomes {
-		w.tokens += uint64(o.Commit.Tokens)
+		w.tokens += o.Commit.Tokens
 		if o.Verdict.Reason != protocol.OK {
 			if w.refused[o.Worker] == nil {
 				w.refused[o.Worker] = map[protocol.Reason]int{}
@@ -116,8 +116,8 @@ func (w *watch) line(s round.Summary) roundLine {
 	l.Seconds = s.Closed.Sub(began).Seconds()
 	for _, o := range s.Outcomes {
 		l.TrainLoss += o.Commit.Loss.Nats() / float64(len(s.Outcomes))
-		l.UpBytes += uint64(o.Commit.Size)
-		l.Tokens += uint64(o.Commit.Tokens)
+		l.UpBytes += o.Commit.Size
+		l.Tokens += o.Commit.Tokens
 		if o.Verdict.Reason == protocol.OK {
 			l.Accepted++
 		}

@@ -29,6 +29,7 @@ type Journal struct {
 	db     *bbolt.DB
 	bucket []byte
 	length atomic.Uint64
+	append sync.Mutex // held by Append from reading the length to moving it
 }
 
 // lockWait is how long Open waits for another process to let go of the file.
@@ -87,6 +88,8 @@ func (j *Journal) Len() uint64 { return j.length.Load() }
 
 // Append makes entries durable behind those that are there.
 func (j *Journal) Append(entries [][]byte) error {
+	j.append.Lock()
+	defer j.append.Unlock()
 	next := j.Len()
 	err := j.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(j.bucket)

@@ -76,8 +76,8 @@ func (m *Machine) commit(msg protocol.Message, c protocol.Commit) error {
 	if c.Seed != r.Seed {
 		return protocol.Refuse(protocol.WrongState, "update was trained on the shards of another roster of round %d", r.Number)
 	}
-	if c.Loss < -protocol.MaxNanoNats || c.Loss > protocol.MaxNanoNats || c.Size == 0 {
-		return protocol.Refuse(protocol.Malformed, "impossible loss or size")
+	if c.Loss < -protocol.MaxNanoNats || c.Loss > protocol.MaxNanoNats || c.Size == 0 || max(c.Size, c.Kept, c.Tokens) > protocol.MaxCount {
+		return protocol.Refuse(protocol.Malformed, "impossible loss, size or count")
 	}
 	if r.entryOf[place] != 0 {
 		return protocol.Refuse(protocol.Duplicate, "round %d has a commit of this worker", r.Number)

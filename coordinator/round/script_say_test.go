@@ -71,7 +71,7 @@ func (s *stage) body(verb, who string, plain []string, opt options) protocol.Bod
 		c := p.commitOf(who)
 		c.StateRoot = s.digest(opt, "root", c.StateRoot)
 		c.Plain, c.Cipher = s.digest(opt, "plain", c.Plain), s.digest(opt, "cipher", c.Cipher)
-		c.Size, c.Loss = uint32(s.number(opt, "size", int64(c.Size))), protocol.NanoNats(s.number(opt, "loss", int64(c.Loss)))
+		c.Size, c.Loss = uint64(s.number(opt, "size", int64(c.Size))), protocol.NanoNats(s.number(opt, "loss", int64(c.Loss)))
 		if of, ok := opt["copy"]; ok {
 			c = p.commitOf(of)
 		}
@@ -234,7 +234,7 @@ func (s *stage) receipt(opt options) protocol.Receipt {
 	c.Parent, c.StateRoot = s.digest(opt, "parent", c.Parent), s.digest(opt, "root", c.StateRoot)
 	c.List, c.Decision = s.digest(opt, "list", c.List), s.digest(opt, "decision", c.Decision)
 	c.Model = s.digest(opt, "model", c.Model)
-	c.Size = uint32(s.number(opt, "size", int64(c.Size)))
+	c.Size = uint64(s.number(opt, "size", int64(c.Size)))
 	c.Round = protocol.Round(s.number(opt, "of-round", int64(c.Round)))
 	return c
 }

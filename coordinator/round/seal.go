@@ -44,7 +44,7 @@ func (m *Machine) propose(now protocol.Instant, s *Seat, p protocol.Proposal) er
 		return protocol.Refuse(protocol.Duplicate, "proposed already")
 	}
 	c := p.Receipt
-	if c.Version != protocol.Version || c.Run != m.run || c.Round != r.Number || c.Parent != r.Parent || c.StateRoot != r.Root || c.List != r.List || c.Decision != r.Decision || c.Size == 0 {
+	if c.Version != protocol.Version || c.Run != m.run || c.Round != r.Number || c.Parent != r.Parent || c.StateRoot != r.Root || c.List != r.List || c.Decision != r.Decision || c.Size == 0 || c.Size > protocol.MaxCount {
 		return protocol.Refuse(protocol.WrongReceipt, "round %d", r.Number)
 	}
 	r.Proposal = &c
@@ -172,13 +172,13 @@ func (r *Round) measured() (before, after, heldOut protocol.NanoNats) {
 func (m *Machine) tally(s *Summary) {
 	c := &m.counts
 	c.Rounds++
-	c.DownBytes += uint64(s.Receipt.Size)
+	c.DownBytes += s.Receipt.Size
 	for _, o := range s.Outcomes {
-		c.UpBytes += uint64(o.Commit.Size)
-		c.Kept += uint64(o.Commit.Kept)
+		c.UpBytes += o.Commit.Size
+		c.Kept += o.Commit.Kept
 		if o.Verdict.Reason == protocol.OK {
 			c.Accepted++
-			c.Tokens += uint64(o.Commit.Tokens)
+			c.Tokens += o.Commit.Tokens
 		} else {
 			c.Refused++
 		}

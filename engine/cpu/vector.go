@@ -33,34 +33,35 @@ func (e *Engine) NewVector() (engine.Vector, error) {
 
 // ReadChunk implements tensor.Reader.
 func (v held) ReadChunk(c tensor.Chunk, dst []float32) error {
-	ours, err := v.chunk(c, dst)
+	ours, err := v.chunk(c, len(dst))
 	copy(dst, ours)
 	return err
 }
 
 // ViewChunk implements tensor.Viewer.
 func (v held) ViewChunk(c tensor.Chunk) []float32 {
-	if v.of.closed {
+	ours, err := v.chunk(c, c.Len)
+	if err != nil {
 		return nil
 	}
-	return v.values[c.Offset : c.Offset+c.Len]
+	return ours
 }
 
 // WriteChunk implements tensor.Writer.
 func (v held) WriteChunk(c tensor.Chunk, src []float32) error {
-	ours, err := v.chunk(c, src)
+	ours, err := v.chunk(c, len(src))
 	copy(ours, src)
 	return err
 }
 
-// chunk returns the values of c, to be copied from or to a caller's slice.
-func (v held) chunk(c tensor.Chunk, theirs []float32) ([]float32, error) {
+// chunk returns the values of c, to be copied from or to a caller's slice of so many.
+func (v held) chunk(c tensor.Chunk, theirs int) ([]float32, error) {
 	if v.of.closed {
 		return nil, engine.ErrClosed
 	}
 	n := len(v.values)
-	if c.Len < 0 || c.Offset < 0 || c.Offset > n || c.Len > n-c.Offset || len(theirs) != c.Len {
-		return nil, fmt.Errorf("cpu: chunk of %d values at %d with a slice of %d, model has %d", c.Len, c.Offset, len(theirs), n)
+	if c.Len < 0 || c.Offset < 0 || c.Offset > n || c.Len > n-c.Offset || theirs != c.Len {
+		return nil, fmt.Errorf("cpu: chunk of %d values at %d with a slice of %d, model has %d", c.Len, c.Offset, theirs, n)
 	}
 	return v.values[c.Offset : c.Offset+c.Len], nil
 }

@@ -103,7 +103,7 @@ func (k kit) compress(t *testing.T) {
 	} {
 		e := k.engine(t)
 		l := e.Layout()
-		for _, e := range []engine.Engine{e, without(e)} {
+		for _, e := range []engine.Engine{e, without(e), remote{e}} {
 			now := drawn(t, l, e.Params(), 4, 1)
 			f := engine.Feedback{Decay: 0.95, Residual: another(t, e), Start: another(t, e)}
 			f.Into = into(f.Residual, f.Start, another(t, e))

@@ -10,11 +10,14 @@ const GroupLen = 64
 const magnitude = 0x7fffffff // float32 bits without the sign; orders as the magnitudes do
 
 // Mark sets bit i%64 of mask[i/64] if the magnitude of vals[i] is at least that
-// whose bits are t, and clears it otherwise: NaN and infinities are above every
-// number. mask has ⌈len(vals)/64⌉ words; bits beyond the end are 0.
+// whose bits are t, without a sign, and clears it otherwise: NaN and infinities are
+// above every number. mask has ⌈len(vals)/64⌉ words; bits beyond the end are 0.
 func Mark(mask []uint64, vals []float32, t uint32) {
 	if len(mask) != (len(vals)+GroupLen-1)/GroupLen {
 		panic("kernel: mask does not fit the values")
+	}
+	if t > magnitude {
+		panic("kernel: a magnitude with a sign")
 	}
 	n := len(vals) / GroupLen
 	if n > 0 {

@@ -120,11 +120,8 @@ func (r *GradientResult) time(ctx context.Context, p gradient.Params, n int) err
 
 // addUp decodes every chunk of u and adds it to sums.
 func addUp(sums []int64, u *gradient.Update) {
-	var entries []gradient.Entry
+	same := func(v int64) int64 { return v }
 	for c := range u.Layout().Chunks() {
-		entries, _ = u.Entries(entries[:0], c)
-		for _, e := range entries {
-			sums[e.Pos] += e.Value
-		}
+		u.AddTo(sums[:c.Len], c, same)
 	}
 }

@@ -147,8 +147,8 @@ func (d *driver) commit(key ed25519.PrivateKey, r *round.Round) protocol.Commit 
 	s := d.Rules.Seal(key, r.Number, r.Root, u)
 	d.updates[idOf(key)], d.Payloads[s.Cipher] = u, s.Payload
 	return protocol.Commit{
-		StateRoot: r.Root, Seed: r.Seed, Plain: s.Plain, Cipher: s.Cipher, Size: uint32(len(s.Payload)),
-		Kept: uint32(u.NumKept()), Tokens: 128, Loss: 5e9,
+		StateRoot: r.Root, Seed: r.Seed, Plain: s.Plain, Cipher: s.Cipher, Size: uint64(len(s.Payload)),
+		Kept: uint64(u.NumKept()), Tokens: 128, Loss: 5e9,
 	}
 }
 
@@ -196,7 +196,7 @@ func (d *driver) receipt(r *round.Round) protocol.Receipt {
 	rc := protocol.Receipt{
 		Version: protocol.Version, Run: d.Rules.Run,
 		Round: r.Number, Parent: r.Parent, StateRoot: r.Root, List: r.List, Decision: r.Decision,
-		Step: d.merged.Plain, Payload: protocol.Sum(wire), Size: uint32(len(wire)),
+		Step: d.merged.Plain, Payload: protocol.Sum(wire), Size: uint64(len(wire)),
 		Model: d.merged.Model, Outer: d.merged.State,
 	}
 	if d.cfg.Forge != nil {
