@@ -29,7 +29,12 @@ type sparse struct {
 }
 
 // kept returns ⌈k·n/4096⌉.
-func (c topk) kept(n int) int { return (c.k*n + tensor.ChunkLen - 1) / tensor.ChunkLen }
+func (c topk) kept(n int) int {
+	if n == tensor.ChunkLen {
+		return c.k
+	}
+	return (c.k*n + tensor.ChunkLen - 1) / tensor.ChunkLen
+}
 
 func (c topk) codesLen(k int) int { return (c.p.Bits*k + 7) / 8 }
 
