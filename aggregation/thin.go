@@ -64,7 +64,7 @@ func thin(vals, waiting []int64, k int, sc *scratch) {
 	for i, v := range vals {
 		keys[i] = magnitude(v)
 	}
-	least := nth(keys, k)
+	least := tensor.NthLargest(keys, k)
 	ties := k
 	for _, v := range vals {
 		if magnitude(v) > least {
@@ -80,40 +80,4 @@ func thin(vals, waiting []int64, k int, sc *scratch) {
 			vals[i] = 0
 		}
 	}
-}
-
-// nth returns the k-th largest of keys and reorders them. Quickselect; when its
-// pivots are bad it sorts, so that no input takes quadratic time.
-func nth(keys []uint64, k int) uint64 {
-	for tries := 64; len(keys) > 32 && tries > 0; tries-- {
-		a, b, c := keys[0], keys[len(keys)/2], keys[len(keys)-1]
-		pivot := max(min(a, b), min(max(a, b), c))
-		greater := split(keys, pivot)
-		if k <= greater {
-			keys = keys[:greater]
-			continue
-		}
-		keys, k = keys[greater:], k-greater
-		if pivot == 0 {
-			return 0
-		}
-		equal := split(keys, pivot-1)
-		if k <= equal {
-			return pivot
-		}
-		keys, k = keys[equal:], k-equal
-	}
-	slices.Sort(keys)
-	return keys[len(keys)-k]
-}
-
-// split moves the keys above pivot to the front and returns their number.
-func split(keys []uint64, pivot uint64) int {
-	n := 0
-	for i, key := range keys {
-		keys[i] = keys[n]
-		keys[n] = key
-		n += int((pivot - key) >> 63) // keys and pivots are below 2^63
-	}
-	return n
 }

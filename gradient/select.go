@@ -54,7 +54,7 @@ func (s *selector) top(vals []float32, k int) (index []uint16, bad int) {
 		}
 	}
 	copy(s.scratch[:n], s.key[:n])
-	kth := nthLargest(s.scratch[:n], k)
+	kth := tensor.NthLargest(s.scratch[:n], k)
 	s.guess = scaleKey(kth, guessFactor)
 	return s.filter(n, k, kth), -1
 }
@@ -113,61 +113,4 @@ func (s *selector) dropTies(m, k int, kth uint32) []uint16 {
 		kept++
 	}
 	return s.index[:k]
-}
-
-// nthLargest returns the k-th largest of keys, 1 <= k <= len(keys), all below
-// 2^31, and reorders them. Quickselect; when its pivots are bad it changes to
-// bisection of the value range, so that no input takes quadratic time.
-func nthLargest(keys []uint32, k int) uint32 {
-	for tries := 2 * bits.Len(uint(len(keys))); len(keys) > 1 && tries > 0; tries-- {
-		pivot := median3(keys[0], keys[len(keys)/2], keys[len(keys)-1])
-		greater := partition(keys, pivot)
-		if k <= greater {
-			keys = keys[:greater]
-			continue
-		}
-		keys, k = keys[greater:], k-greater
-		if pivot == 0 {
-			return 0
-		}
-		equal := partition(keys, pivot-1)
-		if k <= equal {
-			return pivot
-		}
-		keys, k = keys[equal:], k-equal
-	}
-	if len(keys) == 1 {
-		return keys[0]
-	}
-	return bisect(keys, k)
-}
-
-// partition moves the keys above pivot to the front and returns their number.
-func partition(keys []uint32, pivot uint32) int {
-	n := 0
-	for i, key := range keys {
-		keys[i] = keys[n]
-		keys[n] = key
-		n += int((pivot - key) >> 31)
-	}
-	return n
-}
-
-func median3(a, b, c uint32) uint32 {
-	return max(min(a, b), min(max(a, b), c))
-}
-
-// bisect finds the k-th largest as the largest x with at least k keys >= x.
-func bisect(keys []uint32, k int) uint32 {
-	x := uint32(0)
-	for bit := uint32(1 << 30); bit != 0; bit >>= 1 {
-		n := 0
-		for _, key := range keys {
-			n += int(((x | bit) - 1 - key) >> 31)
-		}
-		if n >= k {
-			x |= bit
-		}
-	}
-	return x
 }

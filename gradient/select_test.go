@@ -86,23 +86,3 @@ func TestTopNamesWhatIsNotFinite(t *testing.T) {
 		}
 	}
 }
-
-// Keys in an order that defeats the pivots still select rightly.
-func TestNthLargest(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	for range 2000 {
-		keys := make([]uint32, 1+r.IntN(40))
-		for i := range keys {
-			keys[i] = r.Uint32N(uint32(1) << r.IntN(31))
-		}
-		k := 1 + r.IntN(len(keys))
-		sorted := slices.Sorted(slices.Values(keys))
-		want := sorted[len(sorted)-k]
-		if got := bisect(keys, k); got != want {
-			t.Fatalf("bisect(%v, %d) = %d, want %d", keys, k, got, want)
-		}
-		if got := nthLargest(slices.Clone(keys), k); got != want {
-			t.Fatalf("nthLargest(%v, %d) = %d, want %d", keys, k, got, want)
-		}
-	}
-}

@@ -108,7 +108,7 @@ func largest(entries []Entry, k int, keys []uint32) ([]Entry, []uint32) {
 	for _, e := range entries {
 		keys = append(keys, key(e))
 	}
-	kth := nthLargest(keys, k)
+	kth := tensor.NthLargest(keys, k)
 	ties := k
 	for _, e := range entries {
 		if key(e) > kth {
@@ -126,6 +126,19 @@ func largest(entries []Entry, k int, keys []uint32) ([]Entry, []uint32) {
 		}
 	}
 	return kept, keys
+}
+
+// SubtractVector takes v off the D values of dst: one float32 subtraction for each
+// value that v names.
+func SubtractVector(dst tensor.Flat, v Vector) {
+	var entries []Entry
+	var exp int
+	for c := range v.Layout().Chunks() {
+		entries, exp = v.Entries(entries[:0], c)
+		for _, e := range entries {
+			dst[c.Offset+int(e.Pos)] -= float32(math.Ldexp(float64(e.Value), exp))
+		}
+	}
 }
 
 // pair is two values at one position.

@@ -134,6 +134,22 @@ func TestDot(t *testing.T) {
 	}
 }
 
+func TestSubtractVector(t *testing.T) {
+	l := model(t)
+	for _, p := range codecsUnderTest {
+		u := mustEncode(t, l, p, heavyTail(1, l.Len()))
+		got := sample(2, l.Len(), "gauss")
+		want := append(tensor.Flat(nil), got...)
+		for i, v := range decode(t, u) {
+			want[i] -= v
+		}
+		SubtractVector(got, u)
+		if string(bytesOf(got)) != string(bytesOf(want)) {
+			t.Errorf("%s: not the difference", p.name())
+		}
+	}
+}
+
 func TestOverlap(t *testing.T) {
 	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{2, 4}})
 	p := Params{Codec: TopK, K: 2048, Bits: 2, EMin: -10, EMax: 10} // 4 of 8

@@ -3,7 +3,6 @@ package main
 // This file holds a run: training in rounds under one rule and one attack.
 
 import (
-	"math"
 	"math/rand/v2"
 
 	"lode/aggregation"
@@ -134,7 +133,7 @@ func (t *run) round() error {
 	if err != nil {
 		return err
 	}
-	t.move(step)
+	gradient.SubtractVector(t.theta, step)
 	return nil
 }
 
@@ -180,7 +179,7 @@ func (t *run) sharedRound(changes []tensor.Flat) error {
 	if t.last, err = on.Spread(step); err != nil {
 		return err
 	}
-	t.move(t.last)
+	gradient.SubtractVector(t.theta, t.last)
 	return nil
 }
 
@@ -271,15 +270,4 @@ func (t *run) merge(l tensor.Layout, p gradient.Params, updates []aggregation.Co
 	cfg.StepBits = 24
 	t.rule.set(&cfg, max(t.liars, 1))
 	return aggregation.Merge(l, cfg, updates, nil)
-}
-
-func (t *run) move(step gradient.Vector) {
-	var entries []gradient.Entry
-	var exp int
-	for c := range t.layout.Chunks() {
-		entries, exp = step.Entries(entries[:0], c)
-		for _, e := range entries {
-			t.theta[c.Offset+int(e.Pos)] -= float32(math.Ldexp(float64(e.Value), exp))
-		}
-	}
 }

@@ -5,7 +5,6 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
-	"math"
 
 	"lode/aggregation"
 	"lode/gradient"
@@ -45,7 +44,7 @@ func (l *local) sharedRound(step int) (got traffic, err error) {
 	if l.last, err = on.Spread(merged); err != nil {
 		return traffic{}, err
 	}
-	l.subtract(l.last)
+	gradient.SubtractVector(l.theta, l.last)
 	return got, nil
 }
 
@@ -68,16 +67,4 @@ func (w *worker) sendOn(on *gradient.Support, p gradient.Params) (*gradient.Upda
 	}
 	on.Scatter(w.residual, vals)
 	return u, len(wire), nil
-}
-
-// subtract moves the parameters by a step.
-func (l *local) subtract(step gradient.Vector) {
-	var entries []gradient.Entry
-	var exp int
-	for c := range l.layout.Chunks() {
-		entries, exp = step.Entries(entries[:0], c)
-		for _, e := range entries {
-			l.theta[c.Offset+int(e.Pos)] -= float32(math.Ldexp(float64(e.Value), exp))
-		}
-	}
 }
