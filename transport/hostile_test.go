@@ -278,24 +278,24 @@ func TestStalls(t *testing.T) {
 	tests := []struct {
 		name string
 		// stall begins a request on s and returns how its end shows.
-		stall func(t *testing.T, s *quic.Stream) error
+		stall func(t *testing.T, p *place, s *quic.Stream) error
 	}{
-		{"half a head", func(t *testing.T, s *quic.Stream) error {
+		{"half a head", func(t *testing.T, p *place, s *quic.Stream) error {
 			writeRaw(t, s, []byte{byte(kindSubmit)})
 			_, err := readAnswer(s, 0)
 			return err
 		}},
-		{"half a message", func(t *testing.T, s *quic.Stream) error {
+		{"half a message", func(t *testing.T, p *place, s *quic.Stream) error {
 			writeRaw(t, s, append(head(kindSubmit, 0, 100_000), 1, 2, 3))
 			_, err := readAnswer(s, 0)
 			return err
 		}},
-		{"no end", func(t *testing.T, s *quic.Stream) error {
+		{"no end", func(t *testing.T, p *place, s *quic.Stream) error {
 			writeRaw(t, s, appendRequest(nil, kindStatus, nil))
 			_, err := readAnswer(s, 0)
 			return err
 		}},
-		{"half a payload", func(t *testing.T, s *quic.Stream) error {
+		{"half a payload", func(t *testing.T, p *place, s *quic.Stream) error {
 			b := []byte("payload that never comes")
 			writeRaw(t, s, appendRequest(nil, kindPut, protocol.Encode(putBody{Digest: protocol.Sum(b), Size: uint64(len(b))})))
 			if _, err := readLength(s); err != nil {
@@ -305,7 +305,7 @@ func TestStalls(t *testing.T) {
 			_, err := readLength(s)
 			return err
 		}},
-		{"trickle", func(t *testing.T, s *quic.Stream) error {
+		{"trickle", func(t *testing.T, p *place, s *quic.Stream) error {
 			b := randomBytes(1<<20, 4)
 			writeRaw(t, s, appendRequest(nil, kindPut, protocol.Encode(putBody{Digest: protocol.Sum(b), Size: uint64(len(b))})))
 			if _, err := readLength(s); err != nil {
@@ -322,15 +322,15 @@ func TestStalls(t *testing.T) {
 			}
 			return nil
 		}},
-		{"reader of a payload", func(t *testing.T, s *quic.Stream) error {
+		{"reader of a payload", func(t *testing.T, p *place, s *quic.Stream) error {
 			writeRaw(t, s, appendRequest(nil, kindGet, protocol.Encode(getBody{Digest: digest})))
 			s.Close()
-			return waitReset(s)
+			return readReset(t, p, s)
 		}},
-		{"reader of the record", func(t *testing.T, s *quic.Stream) error {
+		{"reader of the record", func(t *testing.T, p *place, s *quic.Stream) error {
 			writeRaw(t, s, appendRequest(nil, kindFollow, protocol.Encode(followBody{})))
 			s.Close()
-			return waitReset(s)
+			return readReset(t, p, s)
 		}},
 	}
 	for _, test := range tests {
@@ -346,7 +346,7 @@ func TestStalls(t *testing.T) {
 			conn := p.greeted(t, 1)
 			s := openRaw(t, conn)
 			cut := make(chan error, 1)
-			go func() { cut <- test.stall(t, s) }()
+			go func() { cut <- test.stall(t, p, s) }()
 			for live := true; live; {
 				select {
 				case err := <-cut:
@@ -371,10 +371,18 @@ func TestStalls(t *testing.T) {
 	}
 }
 
-// waitReset reads nothing until the server must have given up, then finds the
+// readReset reads nothing until the server must have given up, then finds the
 // reset behind the bytes that were on the way.
-func waitReset(s *quic.Stream) error {
-	time.Sleep(3 * quick.StallWindow) // the stall itself
+func readReset(t *testing.T, p *place, s *quic.Stream) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for ctx := testContext(t); p.Refusals()[protocol.Unavailable] == 0; { // nothing is read before the stall is over
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	_, err := io.Copy(io.Discard, s)
 	return err
 }
