@@ -22,9 +22,10 @@ type desk struct {
 	gone    chan protocol.NodeID
 	follows chan uint64 // index asked for
 
-	refuse error         // of every Hello
-	hold   chan struct{} // Submit waits for it, if set
-	onPut  func(digest protocol.Digest, size, offset int64, r io.Reader) (io.Reader, error)
+	refuse    error         // of every Hello
+	strangers bool          // nobody is a member
+	hold      chan struct{} // Submit waits for it, if set
+	onPut     func(digest protocol.Digest, size, offset int64, r io.Reader) (io.Reader, error)
 
 	mu       sync.Mutex
 	messages [][]byte
@@ -62,6 +63,8 @@ func (d *desk) Hello(_ context.Context, peer protocol.NodeID, h Hello) (Welcome,
 }
 
 func (d *desk) Gone(peer protocol.NodeID) { d.gone <- peer }
+
+func (d *desk) Member(context.Context, protocol.NodeID) bool { return !d.strangers }
 
 func (d *desk) Submit(ctx context.Context, _ protocol.NodeID, message []byte) error {
 	if d.hold != nil {

@@ -29,6 +29,8 @@ func (c *counter) Hello(_ context.Context, _ protocol.NodeID, h transport.Hello)
 
 func (c *counter) Gone(protocol.NodeID) {}
 
+func (*counter) Member(context.Context, protocol.NodeID) bool { return true }
+
 func (c *counter) Submit(_ context.Context, _ protocol.NodeID, message []byte) error {
 	if len(message) == 0 {
 		return protocol.Refuse(protocol.Malformed, "empty")

@@ -32,6 +32,9 @@ type Handler interface {
 type Door interface {
 	Hello(ctx context.Context, peer protocol.NodeID, h Hello) (Welcome, error)
 	Gone(peer protocol.NodeID)
+	// Member tells whether a connected peer takes part in the run. Others have
+	// half of the payloads that are read at once.
+	Member(ctx context.Context, peer protocol.NodeID) bool
 }
 
 // Inbox takes one signed message, still encoded, which it may keep.

@@ -21,13 +21,16 @@ const (
 	allLoans     = 1024
 )
 
-// loans bounds the payloads being read: by key, by address and in all. Who comes
-// above a bound waits in a line of at most as many as may read.
+// loans bounds the payloads being read: by key, by address and in all, and those of
+// peers that are no members to half of all, so that strangers with many keys and
+// addresses keep no member from its work. Who comes above a bound waits in a line
+// of at most as many as may read.
 type loans struct {
 	perKey, perAddress, most int
 
 	mu        sync.Mutex
 	total     int
+	strange   int // of them by peers that are no members
 	byKey     map[protocol.NodeID]int
 	byAddress map[netip.Prefix]int
 	line      []*loan // who waits, the longest first
@@ -37,6 +40,7 @@ type loans struct {
 type loan struct {
 	key     protocol.NodeID
 	address netip.Prefix
+	member  bool
 	turn    chan struct{} // closed when the wait is over
 }
 
@@ -47,10 +51,10 @@ func newLoans(perKey, perAddress, most int) *loans {
 	}
 }
 
-// take waits, at most for patience, until one more payload may be read. Call
-// giveBack with what it returns.
-func (l *loans) take(ctx context.Context, key protocol.NodeID, address netip.Prefix, patience time.Duration) (*loan, error) {
-	n := &loan{key, address, make(chan struct{})}
+// take waits, at most for patience, until one more payload may be read: that of n,
+// whose key, address and member are set. Call giveBack with what it returns.
+func (l *loans) take(ctx context.Context, n *loan, patience time.Duration) (*loan, error) {
+	n.turn = make(chan struct{})
 	if !l.enter(n) {
 		return nil, protocol.Refuse(protocol.Busy, "too many payloads are being read")
 	}
@@ -76,13 +80,16 @@ func (l *loans) enter(n *loan) bool {
 		l.begin(n)
 		return true
 	}
-	neighbours := 0
+	neighbours, strange := 0, 0
 	for _, x := range l.line {
 		if x.address == n.address {
 			neighbours++
 		}
+		if !x.member {
+			strange++
+		}
 	}
-	if len(l.line) >= l.most || neighbours >= l.perAddress {
+	if len(l.line) >= l.most || neighbours >= l.perAddress || !n.member && strange >= l.most/2 {
 		return false
 	}
 	l.line = append(l.line, n)
@@ -101,11 +108,14 @@ func (l *loans) abandon(n *loan) bool {
 }
 
 func (l *loans) admits(n *loan) bool {
-	return l.total < l.most && l.byKey[n.key] < l.perKey && l.byAddress[n.address] < l.perAddress
+	return l.total < l.most && l.byKey[n.key] < l.perKey && l.byAddress[n.address] < l.perAddress && (n.member || l.strange < l.most/2)
 }
 
 func (l *loans) begin(n *loan) {
 	l.total++
+	if !n.member {
+		l.strange++
+	}
 	l.byKey[n.key]++
 	l.byAddress[n.address]++
 	close(n.turn)
@@ -118,6 +128,9 @@ func (l *loans) giveBack(n *loan) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total--
+	if !n.member {
+		l.strange--
+	}
 	lower(l.byKey, n.key)
 	lower(l.byAddress, n.address)
 	for i := l.next(); i >= 0; i = l.next() {

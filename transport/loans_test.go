@@ -24,7 +24,7 @@ func home(n byte) netip.Prefix {
 func waiting(t *testing.T, l *loans, key, address byte) <-chan *loan {
 	got := make(chan *loan, 1)
 	go func() {
-		n, err := l.take(t.Context(), protocol.NodeID{key}, home(address), time.Hour)
+		n, err := l.take(t.Context(), &loan{key: protocol.NodeID{key}, address: home(address), member: true}, time.Hour)
 		if err == nil {
 			got <- n
 		}
@@ -43,7 +43,7 @@ func TestLoansAreFair(t *testing.T) {
 		l := newLoans(4, 4, 4)
 		var greedy []*loan
 		for range 4 {
-			n, err := l.take(t.Context(), protocol.NodeID{1}, home(1), 0)
+			n, err := l.take(t.Context(), &loan{key: protocol.NodeID{1}, address: home(1), member: true}, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestLoansAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLoans(2, 3, 5)
 		take := func(key, address byte, patience time.Duration) (*loan, error) {
-			return l.take(t.Context(), protocol.NodeID{key}, home(address), patience)
+			return l.take(t.Context(), &loan{key: protocol.NodeID{key}, address: home(address), member: true}, patience)
 		}
 		for i, c := range []struct {
 			key, address byte
@@ -105,10 +105,38 @@ func TestLoansAreBounded(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := l.take(ctx, protocol.NodeID{1}, home(1), time.Hour); protocol.ReasonOf(err) != protocol.Busy {
+		if _, err := l.take(ctx, &loan{key: protocol.NodeID{1}, address: home(1), member: true}, time.Hour); protocol.ReasonOf(err) != protocol.Busy {
 			t.Errorf("nobody waits for it any more: %v", err)
 		}
 	})
+}
+
+// Strangers with many keys and addresses hold half of all places and wait in half
+// of the line: a member is served at once.
+func TestStrangersLeaveRoom(t *testing.T) {
+	l := newLoans(8, 128, 1024)
+	held, refused := 0, 0
+	for i := range 2000 {
+		n := &loan{key: protocol.NodeID{byte(i), byte(i >> 8)}, address: home(byte(i)), turn: make(chan struct{})}
+		if !l.enter(n) {
+			refused++
+			continue
+		}
+		select {
+		case <-n.turn:
+			held++
+		default:
+		}
+	}
+	if held != 512 || refused != 2000-1024 {
+		t.Errorf("strangers hold %d places, %d were refused", held, refused)
+	}
+	for i := range 512 {
+		n := &loan{key: protocol.NodeID{1, 2, byte(i), byte(i >> 8)}, address: home(byte(i)), member: true}
+		if _, err := l.take(t.Context(), n, 0); err != nil {
+			t.Fatalf("member %d: %v", i, err)
+		}
+	}
 }
 
 // Whatever comes and goes, no bound is passed, nobody who could be served waits,
@@ -119,7 +147,7 @@ func TestLoansInAnyOrder(t *testing.T) {
 	var held, line []*loan
 	for range 20_000 {
 		if rng.IntN(2) == 0 {
-			n := &loan{protocol.NodeID{byte(rng.IntN(6))}, home(byte(rng.IntN(4))), make(chan struct{})}
+			n := &loan{protocol.NodeID{byte(rng.IntN(6))}, home(byte(rng.IntN(4))), rng.IntN(2) == 0, make(chan struct{})}
 			if l.enter(n) {
 				line = append(line, n)
 			}
@@ -141,11 +169,14 @@ func TestLoansInAnyOrder(t *testing.T) {
 		if l.next() >= 0 {
 			t.Fatal("one waits who could be served")
 		}
-		byKey, byAddress := map[protocol.NodeID]int{}, map[netip.Prefix]int{}
+		byKey, byAddress, strange := map[protocol.NodeID]int{}, map[netip.Prefix]int{}, 0
 		for _, n := range held {
 			byKey[n.key]++
 			byAddress[n.address]++
-			if byKey[n.key] > 2 || byAddress[n.address] > 3 || len(held) > 5 {
+			if !n.member {
+				strange++
+			}
+			if strange > 2 || byKey[n.key] > 2 || byAddress[n.address] > 3 || len(held) > 5 {
 				t.Fatal("a bound was passed")
 			}
 		}

@@ -179,7 +179,9 @@ func (r *request) get(body []byte) error {
 		return err
 	}
 	// A client takes the silence of a StallWindow for a stall.
-	place, err := r.server.loans.take(r.stream.Context(), r.peer, r.address, r.server.opt.StallWindow/2)
+	ctx := r.stream.Context()
+	reader := &loan{key: r.peer, address: r.address, member: r.handler.Member(ctx, r.peer)}
+	place, err := r.server.loans.take(ctx, reader, r.server.opt.StallWindow/2)
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,9 @@ func (d desk) Hello(context.Context, protocol.NodeID, transport.Hello) (transpor
 // Gone implements transport.Door.
 func (desk) Gone(protocol.NodeID) {}
 
+// Member implements transport.Door: everybody observes.
+func (desk) Member(context.Context, protocol.NodeID) bool { return false }
+
 // Submit implements transport.Inbox.
 func (desk) Submit(context.Context, protocol.NodeID, []byte) error {
 	return protocol.Refuse(protocol.WrongRole, "observers only")
