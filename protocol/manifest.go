@@ -115,7 +115,7 @@ type Merge struct {
 	Second    uint32   // fedadam, fedyogi: memory of squares, Q16; else 0
 	FloorExp  int32    // fedadam, fedyogi, fedadagrad: binary exponent of τ; else 0
 	StepBits  uint32   // bits of a merged step's integers
-	StepKeep  uint32   // values a step moves of a chunk of 4,096, the rest waits; 0: all
+	StepKeep  uint32   // values a step moves of a chunk of 4,096, Boost times as many at the start, the rest waits; 0: all
 	Refuse    uint32   // norms above this multiple of the reference are refused
 }
 

@@ -103,14 +103,19 @@ func (r *Rules) checkMerge() error {
 // Codec returns the parameters of round n's updates.
 func (r *Rules) Codec(n protocol.Round) gradient.Params {
 	u := r.Manifest.Update
-	boost := 1
-	if n < protocol.Round(u.DenseStart) {
-		boost = int(u.Boost)
-	}
+	boost := r.boost(n)
 	return gradient.Params{
 		Codec: u.Codec, K: boost * int(u.Keep), KEmbed: boost * int(u.KeepEmbed), Bits: int(u.Bits),
 		EMin: int8(u.MinExp), EMax: int8(u.MaxExp),
 	}
+}
+
+// boost returns by how much more is kept in round n.
+func (r *Rules) boost(n protocol.Round) int {
+	if u := r.Manifest.Update; n < protocol.Round(u.DenseStart) {
+		return int(u.Boost)
+	}
+	return 1
 }
 
 // Merge returns the settings of round n's merge.
@@ -121,7 +126,7 @@ func (r *Rules) Merge(n protocol.Round) aggregation.Config {
 	cfg.Seed = protocol.Hash("buckets", r.Run[:], binary.LittleEndian.AppendUint64(nil, uint64(n)))
 	cfg.Rule, cfg.Liars, cfg.Senders = g.Rule, int(g.Liars), g.Senders
 	cfg.Optimizer, cfg.Rate, cfg.Momentum, cfg.Second, cfg.FloorExp = g.Optimizer, g.Rate, g.Momentum, g.Second, int(g.FloorExp)
-	cfg.StepBits, cfg.StepKeep = int(g.StepBits), int(g.StepKeep)
+	cfg.StepBits, cfg.StepKeep = int(g.StepBits), min(r.boost(n)*int(g.StepKeep), tensor.ChunkLen)
 	return cfg
 }
 

@@ -19,6 +19,10 @@ func TestRules(t *testing.T) {
 	if k0, k1 := r.Codec(0).K, r.Codec(1).K; k0 != 1024 || k1 != 512 {
 		t.Errorf("kept values: %d in the first round, then %d", k0, k1)
 	}
+	thin := rulesOf(t, func(m *protocol.Manifest) { m.Merge.StepKeep = 3000 })
+	if k0, k1 := thin.Merge(0).StepKeep, thin.Merge(1).StepKeep; k0 != tensor.ChunkLen || k1 != 3000 {
+		t.Errorf("values a step moves: %d in the first round, then %d", k0, k1)
+	}
 	if a, b := r.Merge(0).Seed, r.Merge(1).Seed; a == b {
 		t.Error("two rounds deal the same buckets")
 	}

@@ -64,7 +64,7 @@ func newLocal(s setting, m model.Llama, t text) (*local, error) {
 // merge returns the settings of the merge after the round that begins at a step.
 func (s setting) merge(step int) aggregation.Config {
 	cfg := aggregation.DefaultConfig(s.params(step))
-	cfg.Rate, cfg.StepBits, cfg.StepKeep = uint32(math.Round(s.OuterRate*aggregation.One)), s.StepBits, s.StepKeep
+	cfg.Rate, cfg.StepBits, cfg.StepKeep = uint32(math.Round(s.OuterRate*aggregation.One)), s.StepBits, s.boosted(s.StepKeep, step)
 	if s.OuterMomentum != 0 {
 		cfg.Optimizer, cfg.Momentum = "nesterov", uint32(math.Round(s.OuterMomentum*aggregation.One))
 	}

@@ -54,7 +54,7 @@ var merge = []field{
 	row("merge.step_bits", whole, func(p *Plan) *uint32 { return &p.Run.Merge.StepBits },
 		"Bits of a merged step's integers, 4 to 24.", "as fine as the levels of single updates; two more bits cost 8 % and gained nothing measurable"),
 	row("merge.step_keep", whole, func(p *Plan) *uint32 { return &p.Run.Merge.StepKeep },
-		"Values that a merged step moves of a chunk of 4096, the largest; the others wait for later rounds. 0: all move at once.", "nothing waits; with many workers the step is large"),
+		"Values that a merged step moves of a chunk of 4096, the largest; boost times as many in the rounds of update.dense_start. The others wait for later rounds. 0: all move at once.", "nothing waits; with many workers the step is large"),
 	row("merge.refuse", whole, func(p *Plan) *uint32 { return &p.Run.Merge.Refuse },
 		"Updates whose norm is above this whole multiple of the usual one are refused.", "room for honest differences between workers"),
 }
