@@ -121,6 +121,7 @@ func TestEveryChoiceCounts(t *testing.T) {
 		"step bits":    func(s *setting) { s.StepBits = 3 },
 		"sign step":    func(s *setting) { s.SignStep = true },
 		"h":            func(s *setting) { s.H = 4 },
+		"early h":      func(s *setting) { s.EarlyH = 1 },
 		"workers":      func(s *setting) { s.Workers = 3 },
 	} {
 		s := base

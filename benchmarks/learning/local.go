@@ -124,13 +124,14 @@ func (l *local) train(w *worker, index, step int) (loss float64, err error) {
 			return 0, err
 		}
 	}
-	for i := range l.s.H {
+	h := l.s.inner(step)
+	for i := range h {
 		at := step + i
 		one, err := w.e.Step(rows(l.t.train, l.t.draw(l.s, index, at), l.s.Seq), l.s.hyper(at))
 		if err != nil {
 			return 0, fmt.Errorf("worker %d, step %d: %w", index, at, err)
 		}
-		loss += one / float64(l.s.H)
+		loss += one / float64(h)
 	}
 	return loss, w.add(l, w.e.Params(), func(theta, now float32) float32 { return theta - now })
 }

@@ -46,11 +46,12 @@ func run(ctx context.Context, s setting, m model.Llama, t text) (result, error) 
 	var sum point
 	var loss float64
 	trained, mark := 0, firstMark
-	for step := s.H; step <= s.Steps; step += s.H {
+	for step := 0; step < s.Steps; {
 		if err := ctx.Err(); err != nil {
 			return result{}, err
 		}
-		got, err := way.round(step - s.H)
+		got, err := way.round(step)
+		step += s.inner(step)
 		if err != nil {
 			r.Fault = fmt.Sprintf("step %d: %v", step, err)
 			return r, nil

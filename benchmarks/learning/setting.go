@@ -33,10 +33,11 @@ type setting struct {
 	Method  string `json:"method"`
 	Seed    uint64 `json:"seed"`
 	Workers int    `json:"workers"`
-	H       int    `json:"h"`     // inner steps of a round
-	Steps   int    `json:"steps"` // of each worker, a multiple of H
-	Rows    int    `json:"rows"`  // of a worker's batch
-	Seq     int    `json:"seq"`   // tokens of a row
+	H       int    `json:"h"`                 // inner steps of a round
+	EarlyH  int    `json:"early_h,omitempty"` // the same while Boost holds; 0 means H
+	Steps   int    `json:"steps"`             // of each worker, a multiple of H
+	Rows    int    `json:"rows"`              // of a worker's batch
+	Seq     int    `json:"seq"`               // tokens of a row
 
 	Rate        float64 `json:"rate"`         // of AdamW
 	Warmup      int     `json:"warmup"`       // steps over which Rate grows linearly
@@ -99,6 +100,8 @@ func (s setting) check() error {
 	want(s.Name != "", "no name")
 	want(s.Workers >= 1 && s.Workers <= 1024, "%d workers, want 1 to 1024", s.Workers)
 	want(s.H >= 1 && s.Steps >= 1 && s.Steps%max(s.H, 1) == 0, "%d steps are no multiple of %d inner steps", s.Steps, s.H)
+	want(s.EarlyH >= 0 && (s.EarlyH == 0 || s.boostEnd()%s.EarlyH == 0 && (s.Steps-s.boostEnd())%max(s.H, 1) == 0),
+		"rounds of %d steps, then of %d, do not end at step %d and %d", s.EarlyH, s.H, s.boostEnd(), s.Steps)
 	want(s.Rows >= 1 && s.Seq >= 1 && s.Rows <= engine.MaxIDs/max(s.Workers, 1)/max(s.Seq, 1), "batches of %d × %d", s.Rows, s.Seq)
 	want(s.Warmup >= 0, "warm-up of %d steps", s.Warmup)
 	want(s.Schedule == "constant" || s.Schedule == "cosine", "no schedule %q", s.Schedule)
@@ -107,7 +110,7 @@ func (s setting) check() error {
 	want(s.Boost >= 1 && s.Boost <= tensor.ChunkLen && s.BoostPart >= 0 && s.BoostPart <= 1, "boost %d for part %v", s.Boost, s.BoostPart)
 	want(s.OuterRate >= 0 && s.OuterRate <= 4 && s.OuterMomentum >= 0 && s.OuterMomentum < 1,
 		"outer rate %v, want 0 to 4; outer momentum %v, want 0 to less than 1", s.OuterRate, s.OuterMomentum)
-	want(s.Method != adamW || s.H == 1, "method %s has no inner steps", s.Method)
+	want(s.Method != adamW || s.H == 1 && s.EarlyH == 0, "method %s has no inner steps", s.Method)
 	want(s.Method != meanSigma || s.K >= 1 && s.KEmbed == 0 && s.Bits == 2, "method %s has one k and 2 bits", s.Method)
 	want(s.Method != shared || s.K >= 1 && s.KEmbed == 0 && s.OuterMomentum == 0 && s.StepKeep == 0,
 		"method %s has one k, and an outer optimizer without memory: places change from round to round", s.Method)
@@ -160,10 +163,21 @@ func (s setting) params(step int) gradient.Params {
 
 // boosted returns k, more of it at the start.
 func (s setting) boosted(k, step int) int {
-	if float64(step) < s.BoostPart*float64(s.Steps) {
+	if step < s.boostEnd() {
 		return min(s.Boost*k, tensor.ChunkLen)
 	}
 	return k
+}
+
+// boostEnd returns the step at which the start is over.
+func (s setting) boostEnd() int { return int(math.Ceil(s.BoostPart * float64(s.Steps))) }
+
+// inner returns the inner steps of the round that begins at a step.
+func (s setting) inner(step int) int {
+	if s.EarlyH > 0 && step < s.boostEnd() {
+		return s.EarlyH
+	}
+	return s.H
 }
 
 // readPlan reads settings, one a line; a list of seeds stands for a setting with
