@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lode/tensor"
@@ -21,12 +22,31 @@ var codecsUnderTest = []Params{
 	{Codec: TopK, K: 300, KEmbed: 64, Bits: 2, EMin: -40, EMax: -4},
 	{Codec: TopK, K: 128, Bits: 3, EMin: -40, EMax: -4},
 	{Codec: TopK, K: tensor.ChunkLen, Bits: 4, EMin: -30, EMax: 6},
+	{Codec: Shared, K: 64, Bits: 2, EMin: -40, EMax: -4},
+	{Codec: Shared, K: 700, KEmbed: tensor.ChunkLen, Bits: 4, EMin: -40, EMax: -4},
 	{Codec: DCT, K: 64, Bits: 2, EMin: -40, EMax: -4},
 	{Codec: DCT, K: 999, Bits: 1, EMin: -20, EMax: 10},
 	{Codec: Sign, Bits: 1, EMin: -40, EMax: -4},
 	{Codec: Dense, Bits: 8, EMin: -40, EMax: -4},
 	{Codec: Dense, Bits: 16, EMin: -40, EMax: -4},
 	{Codec: Dense, Bits: 32, EMin: -40, EMax: -4},
+}
+
+// codecsOn returns them for one layout.
+func codecsOn(tb testing.TB, l tensor.Layout) []Params {
+	all := slices.Clone(codecsUnderTest)
+	for i, p := range all {
+		all[i] = p.ready(tb, l)
+	}
+	return all
+}
+
+// ready returns p with places, where it needs them.
+func (p Params) ready(tb testing.TB, l tensor.Layout) Params {
+	if p.Codec != Shared {
+		return p
+	}
+	return mustOn(tb, p, l, mustEncode(tb, l, DefaultParams(), heavyTail(99, l.Len())), 1)
 }
 
 func (p Params) name() string { return fmt.Sprintf("%s-%d-%d", p.Codec, p.K, p.Bits) }
@@ -51,6 +71,7 @@ func conform(t *testing.T, p Params) {
 		tensor.Spec{Name: "one", Shape: []int{1, 1}},
 		tensor.Spec{Name: "head", Shape: []int{2, tensor.ChunkLen}},
 	)
+	p = p.ready(t, l)
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range 6 {
 		a := heavyTail(uint64(i), l.Len())

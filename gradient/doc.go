@@ -22,6 +22,8 @@
 //	topk    of each chunk of n values the k = ⌈K·n/4096⌉ of largest magnitude,
 //	        the lower index first among equals, as a sign and one of 2^(Bits−1)
 //	        levels between two mantissas that are fitted to the chunk
+//	shared  the values at k places that all workers of a round share ([Params.On]),
+//	        said in the same way
 //	dct     the same of the chunk's cosine transform
 //	sign    the sign of every value, and the mean magnitude of the chunk
 //	dense   every value: in 8 bits as an integer of −127 … 127 with an exponent a
@@ -42,6 +44,7 @@
 //	            uint8         lo
 //	            k × uint16    positions, strictly ascending
 //	            k × Bits bit  codes, lowest bits first: level, then sign
+//	shared      the same without positions
 //	sign        int8          e, exponent
 //	            uint8         m, magnitude
 //	            n × 1 bit     1 below zero, lowest bits first
@@ -74,6 +77,7 @@
 //
 //	topk, dct   exponents, high mantissas, low mantissas, gap bytes, signs,
 //	            levels: 8, 4 or 2 of them to a byte for 2, 3 or 4 Bits, none for 1
+//	shared      the same without gap bytes
 //	sign        exponents, magnitudes, signs
 //	dense 8     exponents, mantissas
 //	dense 16    low bytes, high bytes

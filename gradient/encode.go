@@ -19,7 +19,7 @@ const minLane = 64
 // at the same time on several cores; of others one after another. A NaN or infinity is an error that wraps
 // [ErrNotFinite] and names tensor and index; an error of a is returned wrapped.
 func Encode(l tensor.Layout, p Params, a tensor.Reader) (*Update, error) {
-	f, err := newPlan(l, p)
+	f, err := readyPlan(l, p)
 	if err != nil {
 		return nil, err
 	}

@@ -22,10 +22,11 @@ var (
 
 // Names of codecs, as manifests have them.
 const (
-	TopK  = "topk"  // the largest values of each chunk, with fitted levels
-	DCT   = "dct"   // the largest coefficients of each chunk's cosine transform (DeMo, arXiv:2411.19870)
-	Sign  = "sign"  // one sign for every value, one magnitude a chunk (signSGD, arXiv:1802.04434)
-	Dense = "dense" // every value, in 8, 16 or 32 bits
+	TopK   = "topk"   // the largest values of each chunk, with fitted levels
+	Shared = "shared" // values at places that all workers of a round share
+	DCT    = "dct"    // the largest coefficients of each chunk's cosine transform (DeMo, arXiv:2411.19870)
+	Sign   = "sign"   // one sign for every value, one magnitude a chunk (signSGD, arXiv:1802.04434)
+	Dense  = "dense"  // every value, in 8, 16 or 32 bits
 )
 
 // Bounds on the exponents of an update. Every decoded value is a multiple of
@@ -45,16 +46,24 @@ const DenseLen = 1 << 16
 // same; they are part of what gives its bytes their meaning.
 type Params struct {
 	Codec  string // one of the names above
-	K      int    // topk, dct: values kept of a full chunk of 4,096; 1 … 4,096
+	K      int    // topk, shared, dct: values kept of a full chunk of 4,096; 1 … 4,096
 	KEmbed int    // the same for embeddings; 0 means K
-	Bits   int    // of a value: topk and dct 1 … 4, sign 1, dense 8, 16 or 32
+	Bits   int    // of a value: topk, shared and dct 1 … 4, sign 1, dense 8, 16 or 32
 	EMin   int8   // lowest exponent of a scale
 	EMax   int8   // highest exponent of a scale; at most EMin + 36
+
+	on *support // shared: the places of a round, see [Params.On]
 }
 
 // DefaultParams keeps 64 of 4,096 values in 2 bits each, 2⁻⁴⁰ to 255·2⁻⁴ (about
 // 10⁻¹² to 16) in magnitude.
 func DefaultParams() Params { return Params{Codec: TopK, K: 64, Bits: 2, EMin: -40, EMax: -4} }
+
+// without returns p without the places of a round.
+func (p Params) without() Params {
+	p.on = nil
+	return p
+}
 
 // Validate reports all faults at once, as errors that wrap [ErrParams].
 func (p Params) Validate() error {
@@ -65,7 +74,7 @@ func (p Params) Validate() error {
 		}
 	}
 	switch p.Codec {
-	case TopK, DCT:
+	case TopK, Shared, DCT:
 		check(p.K >= 1 && p.K <= tensor.ChunkLen, "k is %d, want 1 to %d", p.K, tensor.ChunkLen)
 		check(p.KEmbed >= 0 && p.KEmbed <= tensor.ChunkLen, "k of embeddings is %d, want 0 to %d", p.KEmbed, tensor.ChunkLen)
 		check(p.Bits >= 1 && p.Bits <= maxValueBits, "%d bits a value, want 1 to %d", p.Bits, maxValueBits)
@@ -76,7 +85,7 @@ func (p Params) Validate() error {
 	default:
 		check(false, "no codec %q", p.Codec)
 	}
-	check(p.Codec == TopK || p.Codec == DCT || p.K == 0 && p.KEmbed == 0, "codec %q keeps everything, but k is %d", p.Codec, max(p.K, p.KEmbed))
+	check(p.Codec == TopK || p.Codec == Shared || p.Codec == DCT || p.K == 0 && p.KEmbed == 0, "codec %q keeps everything, but k is %d", p.Codec, max(p.K, p.KEmbed))
 	check(p.EMin >= MinExponent && p.EMax <= MaxExponent && p.EMin <= p.EMax && int(p.EMax)-int(p.EMin) <= MaxExpoRange,
 		"exponents %d to %d, want at most %d apart within %d to %d", p.EMin, p.EMax, MaxExpoRange, MinExponent, MaxExponent)
 	check(p.Codec != DCT || int(p.EMax)-int(p.EMin) >= headroom, "exponents %d to %d, codec %q needs %d between them", p.EMin, p.EMax, DCT, headroom)

@@ -65,7 +65,7 @@ type Stored struct {
 // one, by digest, is the caller's care; what is read of it is checked as
 // [ParsePlain] checks it.
 func NewStored(l tensor.Layout, p Params, r io.ReaderAt) (*Stored, error) {
-	f, err := newPlan(l, p)
+	f, err := readyPlan(l, p)
 	if err != nil {
 		return nil, err
 	}

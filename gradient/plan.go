@@ -4,6 +4,8 @@ package gradient
 // lies in the plain form, a function of layout and parameters alone.
 
 import (
+	"fmt"
+
 	"lode/gradient/column"
 	"lode/tensor"
 )
@@ -37,6 +39,12 @@ func newPlan(l tensor.Layout, p Params) (*plan, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
+	if p.on != nil && p.without() != p.on.params {
+		return nil, fmt.Errorf("gradient: places drawn for other parameters: %w", ErrParams)
+	}
+	if p.on != nil && !SameLayout(l, p.on.layout) {
+		return nil, fmt.Errorf("gradient: places of another layout: %w", ErrLayout)
+	}
 	f := &plan{
 		layout: l, params: p, size: len(header),
 		codecs: []codec{forWeights: newCodec(p, p.K), forEmbeddings: newCodec(p, p.KEmbed), forVectors: dense8{p}},
@@ -55,11 +63,21 @@ func newPlan(l tensor.Layout, p Params) (*plan, error) {
 	return f, nil
 }
 
+// readyPlan returns the plan of updates that are made or read.
+func readyPlan(l tensor.Layout, p Params) (*plan, error) {
+	if p.Codec == Shared && p.on == nil {
+		return nil, fmt.Errorf("gradient: codec %q needs the places of a round: %w", Shared, ErrParams)
+	}
+	return newPlan(l, p)
+}
+
 // newCodec returns the codec of tensors of which k of 4,096 values are kept.
 func newCodec(p Params, k int) codec {
 	switch {
 	case p.Codec == DCT:
 		return newDCT(p, k)
+	case p.Codec == Shared:
+		return &given{topk: topk{p, k}}
 	case p.Codec == Sign:
 		return sign{p}
 	case p.Codec == Dense && p.Bits == 8:
@@ -114,7 +132,19 @@ func (f *plan) chunk(plain []byte, from int, c tensor.Chunk) (codec, []byte) {
 	if start == end {
 		return nil, nil
 	}
-	return f.codecs[f.of[c.Tensor]], plain[start-from : end-from]
+	return f.codec(c), plain[start-from : end-from]
+}
+
+// codec returns the codec of c, nil if its tensor is frozen.
+func (f *plan) codec(c tensor.Chunk) codec {
+	i := f.of[c.Tensor]
+	switch {
+	case i == frozen:
+		return nil
+	case i != forVectors && f.params.on != nil:
+		return f.params.on.at(c)
+	}
+	return f.codecs[i]
 }
 
 // within returns where the bytes of c start and end in the plain form.

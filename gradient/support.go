@@ -5,204 +5,115 @@ package gradient
 // that compare values place by place have something to compare.
 
 import (
-	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
-	"slices"
 
 	"lode/tensor"
 )
 
-// Support names, for each chunk of a layout, the places that are exchanged in a
-// round: of a weight or an embedding k of 4,096, of a vector all, of what is frozen
-// none. Vectors on it are those of a smaller layout, which any codec compresses
-// and any rule merges. It is immutable and may be shared by goroutines.
-type Support struct {
-	full, part tensor.Layout
-	places     [][]uint16 // of each tensor, chunk after chunk, ascending in each
-	kept       []int      // of each tensor, of a full chunk; 0: all
+// support names the places of a round for each chunk of a layout. It is immutable.
+type support struct {
+	layout tensor.Layout
+	params Params  // without a support
+	first  []int   // of each tensor: where its chunks begin
+	chunks []given // of all chunks; zero where another codec has them
 }
 
-// Explore is the share of a support that is drawn anew in each round, as one in so
-// many places. The others are where the last step moved most.
-const Explore = 4
+// explore says which share of a support is drawn anew in each round: one in so many
+// places. The others are where the last step moved most.
+const explore = 4
 
-// NewSupport chooses k of 4,096 places: where last, the merged step of the round
-// before, is largest, the lower place first among equals, and at least a quarter of
-// them at random by seed; with last nil, all of them.
-func NewSupport(l tensor.Layout, k int, last Vector, seed [32]byte) (*Support, error) {
-	if k < 1 || k > tensor.ChunkLen {
-		return nil, fmt.Errorf("gradient: support of %d places, want 1 to %d: %w", k, tensor.ChunkLen, ErrParams)
+// On returns p, whose codec is [Shared], with the places of one round: of each
+// chunk as many as are kept of it, where last, the merged step of the round before,
+// is largest, the lower place first among equals, and at least a quarter of them,
+// or where last is nil all, drawn by seed. Updates of one round are made, read and
+// merged with what one call returned.
+func (p Params) On(l tensor.Layout, last Vector, seed [32]byte) (Params, error) {
+	p = p.without()
+	f, err := newPlan(l, p)
+	if err != nil {
+		return p, err
+	}
+	if p.Codec != Shared {
+		return p, fmt.Errorf("gradient: codec %q has no support: %w", p.Codec, ErrParams)
 	}
 	if last != nil && !SameLayout(last.Layout(), l) {
-		return nil, fmt.Errorf("gradient: support of a step: %w", ErrLayout)
+		return p, fmt.Errorf("gradient: support of a step: %w", ErrLayout)
 	}
-	s := &Support{full: l, places: make([][]uint16, l.NumTensors()), kept: make([]int, l.NumTensors())}
-	draw := rand.New(rand.NewChaCha8(seed))
-	specs := make([]tensor.Spec, l.NumTensors())
-	for t := range specs {
-		specs[t] = l.Spec(t)
-		if (Params{}).codecOf(specs[t]) != forWeights {
-			continue
-		}
-		s.kept[t] = k
+	s := &support{layout: l, params: p}
+	d := drawer{last: last, seed: seed}
+	for t := range l.NumTensors() {
+		s.first = append(s.first, len(s.chunks))
 		for c := range l.ChunksOf(t) {
-			s.places[t] = appendPlaces(s.places[t], c, topk{k: k}.kept(c.Len), last, draw)
-		}
-		specs[t].Shape = []int{len(s.places[t]), 1}
-	}
-	var err error
-	s.part, err = tensor.NewLayout(specs...)
-	return s, err
-}
-
-// appendPlaces appends k places of chunk c, ascending.
-func appendPlaces(dst []uint16, c tensor.Chunk, k int, last Vector, draw *rand.Rand) []uint16 {
-	var taken [tensor.ChunkLen]bool
-	num := 0
-	if last != nil {
-		entries, _ := last.Entries(nil, c)
-		slices.SortStableFunc(entries, func(a, b Entry) int { return cmp.Compare(max(b.Value, -b.Value), max(a.Value, -a.Value)) })
-		for _, e := range entries[:min(len(entries), k-(k+Explore-1)/Explore)] {
-			taken[e.Pos] = true
-			num++
-		}
-	}
-	for num < k {
-		if at := draw.IntN(c.Len); !taken[at] {
-			taken[at] = true
-			num++
-		}
-	}
-	for at := range c.Len {
-		if taken[at] {
-			dst = append(dst, uint16(at))
-		}
-	}
-	return dst
-}
-
-// Layout returns the layout of vectors on the support: the tensors of the full one,
-// of which weights and embeddings hold their places in order.
-func (s *Support) Layout() tensor.Layout { return s.part }
-
-// of returns the places of a full chunk, all of them if places is nil, and where
-// they begin in their tensor on the support.
-func (s *Support) of(c tensor.Chunk) (places []uint16, at int) {
-	if s.kept[c.Tensor] == 0 {
-		return nil, c.Index * tensor.ChunkLen
-	}
-	code := topk{k: s.kept[c.Tensor]}
-	at = c.Index * code.kept(tensor.ChunkLen)
-	return s.places[c.Tensor][at : at+code.kept(c.Len)], at
-}
-
-// Gather returns what a, a vector of the full layout, holds on the support.
-func (s *Support) Gather(a tensor.Reader) (tensor.Flat, error) {
-	out := make(tensor.Flat, s.part.Len())
-	var buf [tensor.ChunkLen]float32
-	for c := range s.full.Chunks() {
-		vals := buf[:c.Len]
-		if err := a.ReadChunk(c, vals); err != nil {
-			return nil, fmt.Errorf("gradient: gather tensor %q chunk %d: %w", s.full.Spec(c.Tensor).Name, c.Index, err)
-		}
-		places, at := s.of(c)
-		dst := out[s.part.Offset(c.Tensor)+at:]
-		if places == nil {
-			copy(dst, vals)
-			continue
-		}
-		for i, p := range places {
-			dst[i] = vals[p]
-		}
-	}
-	return out, nil
-}
-
-// Scatter writes on, what a vector holds on the support, to its places in full, of
-// the full layout.
-func (s *Support) Scatter(full, on tensor.Flat) {
-	for c := range s.full.Chunks() {
-		places, at := s.of(c)
-		src, dst := on[s.part.Offset(c.Tensor)+at:], full[c.Offset:c.Offset+c.Len]
-		if places == nil {
-			copy(dst, src)
-			continue
-		}
-		for i, p := range places {
-			dst[p] = src[i]
-		}
-	}
-}
-
-// Spread returns v, a vector on the support, as one of the full layout.
-func (s *Support) Spread(v Vector) (Vector, error) {
-	if !SameLayout(v.Layout(), s.part) {
-		return nil, fmt.Errorf("gradient: spread: %w", ErrLayout)
-	}
-	return spread{s, v}, nil
-}
-
-// spread is a vector that is zero off its support.
-type spread struct {
-	*Support
-	on Vector
-}
-
-// Layout implements [Vector].
-func (s spread) Layout() tensor.Layout { return s.full }
-
-// Entries implements [Vector]. Values from chunks of unlike exponents come in units
-// of the lower one.
-func (s spread) Entries(dst []Entry, c tensor.Chunk) ([]Entry, int) {
-	places, at := s.of(c)
-	n := c.Len
-	if places != nil {
-		n = len(places)
-	}
-	first := len(dst)
-	unit := 0
-	for part := range s.part.ChunksOf(c.Tensor) {
-		begin := part.Index * tensor.ChunkLen
-		if begin+part.Len <= at || begin >= at+n {
-			continue
-		}
-		from := len(dst)
-		var exp int
-		dst, exp = s.on.Entries(dst, part)
-		keep := from
-		for _, e := range dst[from:] {
-			if i := begin + int(e.Pos) - at; i >= 0 && i < n {
-				pos := uint16(i)
-				if places != nil {
-					pos = places[i]
-				}
-				dst[keep] = Entry{pos, e.Value}
-				keep++
+			var g given
+			if all, ok := f.codec(c).(*given); ok {
+				g.topk, g.places = all.topk, d.draw(c, all.kept(c.Len))
 			}
+			s.chunks = append(s.chunks, g)
 		}
-		dst = dst[:keep]
-		unit = align(dst[first:], from-first, unit, exp)
 	}
-	return dst, unit
+	p.on = s
+	return p, nil
 }
 
-// align brings entries, of which those before at are in units of 2^a and the others
-// of 2^b, to one unit and returns its exponent.
-func align(entries []Entry, at, a, b int) int {
-	switch {
-	case at == 0 || a == b:
-		return b
-	case at == len(entries):
-		return a
+// at returns the codec of a chunk.
+func (s *support) at(c tensor.Chunk) *given { return &s.chunks[s.first[c.Tensor]+c.Index] }
+
+// drawer chooses places.
+type drawer struct {
+	last    Vector
+	seed    [32]byte
+	entries []Entry
+	keys    []uint32
+	taken   [tensor.ChunkLen]bool
+}
+
+// draw returns k places of chunk c, ascending.
+func (d *drawer) draw(c tensor.Chunk, k int) []uint16 {
+	clear(d.taken[:])
+	left := k
+	if d.last != nil {
+		d.entries, _ = d.last.Entries(d.entries[:0], c)
+		d.entries, d.keys = largest(d.entries, k-(k+explore-1)/explore, d.keys)
+		for _, e := range d.entries {
+			d.taken[e.Pos] = true
+		}
+		left -= len(d.entries)
 	}
-	low := min(a, b)
-	for i := range entries {
-		if i < at {
-			entries[i].Value <<= a - low
-		} else {
-			entries[i].Value <<= b - low
+	d.random(c, left)
+	places := make([]uint16, 0, k)
+	for at := range c.Len {
+		if d.taken[at] {
+			places = append(places, uint16(at))
 		}
 	}
-	return low
+	return places
+}
+
+// random takes k of the places that are free: those of the largest numbers, the
+// lower place first among equals. The number of a place is the upper 24 bits of what
+// SplitMix64 (Steele et al. 2014) draws for it, from a state of its chunk.
+func (d *drawer) random(c tensor.Chunk, k int) {
+	b := binary.LittleEndian.AppendUint32(d.seed[:], uint32(c.Tensor))
+	sum := sha256.Sum256(binary.LittleEndian.AppendUint32(b, uint32(c.Index)))
+	state := binary.LittleEndian.Uint64(sum[:])
+	d.entries = d.entries[:0]
+	for at := range c.Len {
+		if !d.taken[at] {
+			d.entries = append(d.entries, Entry{uint16(at), int64(splitMix(state, at) >> 40)})
+		}
+	}
+	d.entries, d.keys = largest(d.entries, k, d.keys)
+	for _, e := range d.entries {
+		d.taken[e.Pos] = true
+	}
+}
+
+// splitMix returns number i, from 0, that SplitMix64 draws from a state.
+func splitMix(state uint64, i int) uint64 {
+	z := state + uint64(i+1)*0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }

@@ -171,16 +171,21 @@ func (c topk) put(b []byte, n, exp int, hi, lo byte, index []uint16, code []byte
 	for i, at := range index {
 		binary.LittleEndian.PutUint16(s.positions[2*i:], at)
 	}
+	c.putCodes(s.codes, code)
+}
+
+// putCodes packs a code for each entry into codes, lowest bits first.
+func (c topk) putCodes(codes, code []byte) {
 	acc, used, out := uint32(0), 0, 0
 	for _, v := range code {
 		acc |= uint32(v) << used
 		if used += c.p.Bits; used >= 8 {
-			s.codes[out] = byte(acc)
+			codes[out] = byte(acc)
 			acc, used, out = acc>>8, used-8, out+1
 		}
 	}
 	if used > 0 {
-		s.codes[out] = byte(acc)
+		codes[out] = byte(acc)
 	}
 }
 
@@ -199,6 +204,24 @@ func (c topk) values(scale []byte) (v [1 << maxValueBits]int64) {
 	return v
 }
 
+// fixed returns the same through fix.
+func (c topk) fixed(scale []byte, fix func(int64) int64) [1 << maxValueBits]int64 {
+	values := c.values(scale)
+	for level := range c.top() + 1 {
+		v := fix(values[level])
+		values[level], values[level|(c.top()+1)] = v, -v
+	}
+	return values
+}
+
+// scaled returns the same times factor.
+func (c topk) scaled(scale []byte, factor float64) (values [1 << maxValueBits]float32) {
+	for code, v := range c.values(scale) {
+		values[code] = float32(float64(v) * factor)
+	}
+	return values
+}
+
 func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 	s, k := c.cut(b, n)
 	values := c.values(s.scale)
@@ -212,11 +235,7 @@ func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 
 func (c topk) add(dst []int64, b []byte, fix func(int64) int64) {
 	s, k := c.cut(b, len(dst))
-	values := c.values(s.scale)
-	for level := range c.top() + 1 {
-		v := fix(values[level])
-		values[level], values[level|(c.top()+1)] = v, -v
-	}
+	values := c.fixed(s.scale, fix)
 	if 8%c.p.Bits != 0 {
 		for i := range k {
 			dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[c.codeAt(s.codes, i)]
@@ -235,10 +254,7 @@ func (c topk) add(dst []int64, b []byte, fix func(int64) int64) {
 
 func (c topk) subtract(dst []float32, b []byte, scale float64) {
 	s, k := c.cut(b, len(dst))
-	var values [1 << maxValueBits]float32
-	for code, v := range c.values(s.scale) {
-		values[code] = float32(float64(v) * scale)
-	}
+	values := c.scaled(s.scale, scale)
 	for i := range k {
 		dst[binary.LittleEndian.Uint16(s.positions[2*i:])] -= values[c.codeAt(s.codes, i)]
 	}
@@ -255,25 +271,35 @@ func (c topk) check(b []byte, n int) error {
 		}
 		next = at + 1
 	}
-	if used := c.p.Bits * k % 8; used != 0 && s.codes[len(s.codes)-1]>>used != 0 {
-		return fmt.Errorf("unused bits are set: %w", ErrNotCanonical)
+	zeros, err := c.checkCodes(s.scale, s.codes, k)
+	if err != nil || !zeros {
+		return err
+	}
+	return c.checkZeros(s, k)
+}
+
+// checkCodes checks scale and codes of k entries, and tells whether some of them
+// decode to zero.
+func (c topk) checkCodes(scale, codes []byte, k int) (zeros bool, err error) {
+	if used := c.p.Bits * k % 8; used != 0 && codes[len(codes)-1]>>used != 0 {
+		return false, fmt.Errorf("unused bits are set: %w", ErrNotCanonical)
 	}
 	var num [1 << maxValueBits]int
 	for i := range k {
-		num[c.codeAt(s.codes, i)]++
+		num[c.codeAt(codes, i)]++
 	}
 	top := c.top()
 	numTop, numLow := num[top]+num[top|(top+1)], num[0]+num[top+1]
-	if err := c.checkScale(s.scale, numTop, numLow, k); err != nil {
-		return err
+	if err := c.checkScale(scale, numTop, numLow, k); err != nil {
+		return false, err
 	}
-	if s.scale[1] != 0 && (top == 0 || s.scale[2] != 0 || numLow == 0) {
-		return nil // nothing decodes to zero
+	if scale[1] != 0 && (top == 0 || scale[2] != 0 || numLow == 0) {
+		return false, nil
 	}
 	if num[top+1] > 0 {
-		return fmt.Errorf("a zero has a sign: %w", ErrNotCanonical)
+		return true, fmt.Errorf("a zero has a sign: %w", ErrNotCanonical)
 	}
-	return c.checkZeros(s, k)
+	return true, nil
 }
 
 // checkScale checks the scale of a chunk of whose k entries numTop take the
@@ -324,7 +350,6 @@ const (
 	colScales = iota // exponents, then high mantissas, then low ones
 	colGaps   = colScales + scaleLen
 	colSigns  = colGaps + 1 // one bit an entry, lowest first, a new byte for each chunk
-	colLevels = colSigns + 1
 )
 
 // levelsPerByte says how many levels, lowest bits first, a byte of their column
@@ -360,11 +385,17 @@ func (c topk) spread(cols [][]byte, b []byte, n int) {
 		positions[i] = binary.LittleEndian.Uint16(s.positions[2*i:])
 	}
 	cols[colGaps] = column.AppendGaps(cols[colGaps], positions[:k])
+	c.splitCodes(cols[colSigns:], s.codes, k)
+}
+
+// splitCodes appends k codes to the columns of signs and levels, which cols begins
+// with.
+func (c topk) splitCodes(cols [][]byte, codes []byte, k int) {
 	numSigns, numLevels := c.lens(k)
-	signs, levels := grow(&cols[colSigns], numSigns), grow(&cols[colLevels], numLevels)
+	signs, levels := grow(&cols[0], numSigns), grow(&cols[1], numLevels)
 	top, per := c.top(), levelsPerByte[c.p.Bits-1]
 	for i := range k {
-		code := c.codeAt(s.codes, i)
+		code := c.codeAt(codes, i)
 		signs[i/8] |= code >> (c.p.Bits - 1) << (i % 8)
 		if per > 0 {
 			levels[i/per] |= code & top << (i % per * (c.p.Bits - 1))
@@ -393,12 +424,14 @@ func (c topk) gather(b []byte, cols [][]byte, n int) error {
 	for i, at := range positions[:k] {
 		binary.LittleEndian.PutUint16(s.positions[2*i:], at)
 	}
-	numSigns, numLevels := c.lens(k)
-	return c.joinCodes(s.codes, takeBytes(&cols[colSigns], numSigns), takeBytes(&cols[colLevels], numLevels), k)
+	return c.takeCodes(s.codes, cols[colSigns:], k)
 }
 
-// joinCodes writes k codes of the given signs and levels to codes, which is zero.
-func (c topk) joinCodes(codes, signs, levels []byte, k int) error {
+// takeCodes undoes splitCodes: it takes signs and levels off the heads of cols and
+// writes k codes to codes, which is zero.
+func (c topk) takeCodes(codes []byte, cols [][]byte, k int) error {
+	numSigns, numLevels := c.lens(k)
+	signs, levels := takeBytes(&cols[0], numSigns), takeBytes(&cols[1], numLevels)
 	if used := k % 8; used != 0 && signs[len(signs)-1]>>used != 0 {
 		return fmt.Errorf("unused bits of signs are set: %w", ErrMalformed)
 	}

@@ -148,8 +148,13 @@ func ask(tb testing.TB, r *rand.Rand) dialogue {
 		values = dyadic(r.Uint64(), l.Len())
 	}
 	clip := []Clip{Unclipped, Clip(r.Uint64N(uint64(Unclipped))), Clip(r.IntN(5))}[r.IntN(3)]
+	s := settingOf(l, p)
+	if p.Codec == Shared {
+		s = s.supported(tb, byte(r.IntN(256)))
+		l, p = s.open(tb)
+	}
 	u := mustEncode(tb, l, p, values)
-	q := dialogue{vector: vector{setting: settingOf(l, p), Values: floatText(values), Clip: clip}}
+	q := dialogue{vector: vector{setting: s, Values: floatText(values), Clip: clip}}
 	q.Forms = []string{hex.EncodeToString(u.Wire())}
 	for range 4 {
 		q.Plains = append(q.Plains, hex.EncodeToString(flip(r, bytes.Clone(u.Plain()))))
@@ -196,9 +201,9 @@ func drawLayout(tb testing.TB, r *rand.Rand) tensor.Layout {
 }
 
 func drawParams(r *rand.Rand) Params {
-	p := Params{Codec: []string{TopK, TopK, DCT, Sign, Dense}[r.IntN(5)], Bits: 1}
+	p := Params{Codec: []string{TopK, TopK, Shared, DCT, Sign, Dense}[r.IntN(6)], Bits: 1}
 	switch p.Codec {
-	case TopK, DCT:
+	case TopK, Shared, DCT:
 		p.K, p.Bits = 1+r.IntN(1<<(1+r.IntN(12))), 1+r.IntN(4)
 		if r.IntN(2) == 0 {
 			p.KEmbed = 1 + r.IntN(tensor.ChunkLen)

@@ -17,7 +17,7 @@ type Update struct{ Part }
 // ParsePlain returns the update whose plain form is plain, which it keeps and
 // the caller must not change.
 func ParsePlain(l tensor.Layout, p Params, plain []byte) (*Update, error) {
-	f, err := newPlan(l, p)
+	f, err := readyPlan(l, p)
 	if err != nil {
 		return nil, err
 	}

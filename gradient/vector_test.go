@@ -136,7 +136,7 @@ func TestDot(t *testing.T) {
 
 func TestSubtractVector(t *testing.T) {
 	l := model(t)
-	for _, p := range codecsUnderTest {
+	for _, p := range codecsOn(t, l) {
 		u := mustEncode(t, l, p, heavyTail(1, l.Len()))
 		got := sample(2, l.Len(), "gauss")
 		want := append(tensor.Flat(nil), got...)

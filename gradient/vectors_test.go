@@ -44,10 +44,18 @@ type vectorParams struct {
 	Bits   int    `json:"bits"`
 	EMin   int8   `json:"e_min"`
 	EMax   int8   `json:"e_max"`
+
+	Support *vectorSupport `json:"support,omitempty"` // codec shared
+}
+
+// vectorSupport is what a support follows from.
+type vectorSupport struct {
+	Seed string `json:"seed"`
+	Last string `json:"last"` // values of the last step, "" in the first round
 }
 
 func settingOf(l tensor.Layout, p Params) setting {
-	s := setting{Params: vectorParams(p)}
+	s := setting{Params: vectorParams{Codec: p.Codec, K: p.K, KEmbed: p.KEmbed, Bits: p.Bits, EMin: p.EMin, EMax: p.EMax}}
 	for t := range l.NumTensors() {
 		s.Tensors = append(s.Tensors, vectorTensor(l.Spec(t)))
 	}
@@ -59,7 +67,34 @@ func (s setting) open(tb testing.TB) (tensor.Layout, Params) {
 	for i, t := range s.Tensors {
 		specs[i] = tensor.Spec(t)
 	}
-	return layoutOf(tb, specs...), Params(s.Params)
+	v, l := s.Params, layoutOf(tb, specs...)
+	p := Params{Codec: v.Codec, K: v.K, KEmbed: v.KEmbed, Bits: v.Bits, EMin: v.EMin, EMax: v.EMax}
+	if v.Support == nil {
+		return l, p
+	}
+	var last Vector
+	if v.Support.Last != "" {
+		last = mustEncode(tb, l, exactly32, parseFloats(tb, v.Support.Last))
+	}
+	p, err := p.On(l, last, [32]byte(unhex(tb, v.Support.Seed)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l, p
+}
+
+// exactly32 keeps values of the last step as they are, if they are multiples of
+// 2^−40 below 16.
+var exactly32 = Params{Codec: Dense, Bits: 32, EMin: -40, EMax: -4}
+
+// supported returns s with a support that follows a step if seed is odd.
+func (s setting) supported(tb testing.TB, seed byte) setting {
+	s.Params.Support = &vectorSupport{Seed: hex.EncodeToString(bytes.Repeat([]byte{seed}, 32))}
+	if seed%2 == 1 {
+		l, _ := s.open(tb)
+		s.Params.Support.Last = floatText(decode(tb, mustEncode(tb, l, exactly32, dyadic(uint64(seed), l.Len()))))
+	}
+	return s
 }
 
 // vector is an update and all that is said of it. Floats are the hexadecimal
@@ -135,8 +170,14 @@ func unhex(tb testing.TB, s string) []byte {
 
 func newVector(tb testing.TB, name string, l tensor.Layout, p Params, values tensor.Flat, clip Clip) vector {
 	tb.Helper()
+	return newVectorOf(tb, name, settingOf(l, p), values, clip)
+}
+
+func newVectorOf(tb testing.TB, name string, s setting, values tensor.Flat, clip Clip) vector {
+	tb.Helper()
+	l, p := s.open(tb)
 	u := mustEncode(tb, l, p, values)
-	v := vector{Name: name, setting: settingOf(l, p), Values: floatText(values), Clip: clip}
+	v := vector{Name: name, setting: s, Values: floatText(values), Clip: clip}
 	v.describe(tb, u)
 	v.Wires = []string{hex.EncodeToString(u.Wire())}
 	return v
@@ -224,6 +265,19 @@ func vectors(tb testing.TB) []vector {
 	long := layoutOf(tb, tensor.Spec{Name: "w", Shape: []int{2, 2050}})
 	pair := layoutOf(tb, tensor.Spec{Name: "w", Shape: []int{1, 2}})
 	x := math.Float32frombits(0x3c7ffffb) // 16777211·2^−30
+	for i, p := range []Params{
+		{Codec: Shared, K: 300, Bits: 2, EMin: -40, EMax: -4},
+		{Codec: Shared, K: 999, KEmbed: 1500, Bits: 1, EMin: -40, EMax: -4},
+		{Codec: Shared, K: tensor.ChunkLen, Bits: 3, EMin: -20, EMax: 0},
+	} {
+		l := mixed(tb)
+		for j, values := range []tensor.Flat{dyadic(uint64(i), l.Len()), odd(uint64(i), l.Len()), make(tensor.Flat, l.Len())} {
+			name := fmt.Sprintf("%s in %d bits, values %d", p.Codec, p.Bits, j)
+			all = append(all, newVectorOf(tb, name, settingOf(l, p).supported(tb, byte(3*i+j)), values, clips[j]))
+		}
+	}
+	all = append(all, newVectorOf(tb, "shared, two chunks", settingOf(long, Params{Codec: Shared, K: 64, Bits: 2, EMin: -40, EMax: -4}).supported(tb, 5),
+		dyadic(78, long.Len()), Unclipped))
 	return append(all,
 		newVector(tb, "a product that is rounded twice", pair, Params{Codec: Dense, Bits: 32, EMin: -40, EMax: -4}, tensor.Flat{x, -x}, 2318611251),
 		newVector(tb, "two chunks", long, DefaultParams(), dyadic(77, long.Len()), Unclipped),
@@ -373,6 +427,20 @@ func plainRefusals(tb testing.TB) (all []refusal) {
 	add("exponent too high", vec, bytewise, "\x0b\x01\x7f\x00")
 	add("exponent too low", vec, bytewise, "\xf5\x01\x7f\x00")
 	add("zeros with an exponent", vec, bytewise, "\x01\x00\x00\x00")
+	given := settingOf(row, Params{Codec: Shared, K: 1024, Bits: 2, EMin: -10, EMax: 10}).supported(tb, 2)
+	for _, c := range []struct{ name, plain string }{
+		{"short", "\x02\xc8\x40\x39"},
+		{"with positions", "\x02\xc8\x40" + at + "\x39\x02"},
+		{"unused code bits", "\x02\xc8\x40\x39\x06"},
+		{"no entry high", "\x02\xc8\x40\x28\x02"},
+		{"sign of a zero", "\x02\xc8\x00\x02\x01"},
+		{"zeros with an exponent", "\x01\x00\x00\x00\x00"},
+	} {
+		l, p := given.open(tb)
+		b := []byte(header + c.plain)
+		_, err := ParsePlain(l, p, b)
+		all = append(all, refusal{"shared: " + c.name, given, "plain", hex.EncodeToString(b), refusalOf(tb, err)})
+	}
 	one := layoutOf(tb, tensor.Spec{Name: "w", Shape: []int{1, 1}})
 	add("half, −0", one, halves, "\x00\x80")
 	add("half, infinity", one, halves, "\x80\x7f")
@@ -450,9 +518,9 @@ func wireRefusals(tb testing.TB) (all []refusal) {
 	col("a gap of 255 beyond the chunk", colGaps, []byte{0, 0, 0, 255})
 	col("an exponent out of bounds", colScales, []byte{1})
 	col("a high mantissa not normalised", colScales+1, []byte{127})
-	col("a level that nobody takes", colLevels, []byte{0})
+	col("a level that nobody takes", colSigns+1, []byte{0})
 	col("an unused bit of signs", colSigns, []byte{0x16})
-	col("an unused bit of levels", colLevels, []byte{0x15})
+	col("an unused bit of levels", colSigns+1, []byte{0x15})
 	return all
 }
 

@@ -85,7 +85,7 @@ func add(b []byte) {
 // of wire. Input that is too long is refused unread, and nothing is allocated
 // before every length in it is known to be within bounds.
 func ParseWire(l tensor.Layout, p Params, wire []byte) (*Update, error) {
-	f, err := newPlan(l, p)
+	f, err := readyPlan(l, p)
 	if err != nil {
 		return nil, err
 	}

@@ -89,10 +89,10 @@ const (
 // Update says how pseudo-gradients are compressed.
 type Update struct {
 	_          struct{} `cbor:",toarray"`
-	Codec      string   // "topk", "dct", "sign" or "dense"
-	Keep       uint32   // topk, dct: values kept of a chunk of 4,096; else 0
+	Codec      string   // "topk", "shared", "dct", "sign" or "dense"
+	Keep       uint32   // topk, shared, dct: values kept of a chunk of 4,096; else 0
 	KeepEmbed  uint32   // the same of embeddings; 0 means Keep
-	Bits       uint32   // of a value: topk, dct 1 to 4, sign 1, dense 8, 16 or 32
+	Bits       uint32   // of a value: topk, shared, dct 1 to 4, sign 1, dense 8, 16 or 32
 	Decay      uint32   // error-feedback decay β, Q16
 	MinExp     int32    // bounds on the exponents of scales
 	MaxExp     int32
@@ -220,6 +220,8 @@ func (m Manifest) Validate() error {
 	whole := m.Update.Codec == "sign" || m.Update.Codec == "dense"
 	check(!whole || m.Score.Overlap >= Q16(0.85), "score.overlap",
 		"is %.2f, but codec %q sends every value, on which honest workers agree that much: set 0.85 or more", float64(m.Score.Overlap)/65536, m.Update.Codec)
+	check(m.Update.Codec != "shared" || m.Score.Overlap == Q16(1), "score.overlap",
+		"is %.2f, but codec shared follows the last step, so that honest work overlaps with it: set 1, which is off", float64(m.Score.Overlap)/65536)
 	m.Timing.validate(within)
 	m.Members.validate(check, within)
 	m.Economy.validate(check, within)
@@ -307,7 +309,7 @@ func (u Update) validate(check checkFunc, within withinFunc) {
 
 func (u Update) validateCodec(check checkFunc, within withinFunc) {
 	switch u.Codec {
-	case "topk", "dct":
+	case "topk", "shared", "dct":
 		within("update.keep", float64(u.Keep), 1, 4096)
 		within("update.keep_embed", float64(u.KeepEmbed), 0, 4096)
 		within("update.bits", float64(u.Bits), 1, 4)
@@ -317,7 +319,7 @@ func (u Update) validateCodec(check checkFunc, within withinFunc) {
 	case "dense":
 		check(u.Bits == 8 || u.Bits == 16 || u.Bits == 32, "update.bits", "is %d, must be 8, 16 or 32", u.Bits)
 	default:
-		check(false, "update.codec", "is %q; there are topk, dct, sign and dense", u.Codec)
+		check(false, "update.codec", "is %q; there are topk, shared, dct, sign and dense", u.Codec)
 		return
 	}
 	check(u.Keep == 0 && u.KeepEmbed == 0, "update.keep", "is %d, but codec %q keeps every value: leave it at 0", max(u.Keep, u.KeepEmbed), u.Codec)

@@ -18,7 +18,8 @@ func ExampleRules_Open() {
 	}
 	delta := make(tensor.Flat, rules.Layout.Len())
 	delta[0] = 0.5
-	update, err := gradient.Encode(rules.Layout, rules.Codec(0), delta)
+	codec := rules.Codec(0)
+	update, err := gradient.Encode(rules.Layout, codec, delta)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -27,10 +28,10 @@ func ExampleRules_Open() {
 	sealed := rules.Seal(worker, 0, root, update)
 	commit := protocol.Commit{StateRoot: root, Plain: sealed.Plain, Cipher: sealed.Cipher, Size: uint64(len(sealed.Payload))}
 
-	_, err = rules.Open(0, idOf(1), commit, [32]byte{}, sealed.Payload)
+	_, err = rules.Open(codec, 0, idOf(1), commit, [32]byte{}, sealed.Payload)
 	fmt.Println(err)
 	key := protocol.PayloadKey(worker, rules.Run, 0, sealed.Plain)
-	opened, err := rules.Open(0, idOf(1), commit, key, sealed.Payload)
+	opened, err := rules.Open(codec, 0, idOf(1), commit, key, sealed.Payload)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
+	"lode/aggregation"
+	"lode/gradient"
 	"lode/protocol"
 )
 
@@ -24,17 +27,22 @@ type modelHeader struct {
 	Run    protocol.RunID
 	Next   protocol.Round
 	Planes uint32
+	Last   uint64 // bytes
 }
 
 // MaxEncoded returns the length of the longest encoding.
 func (m *Model) MaxEncoded() int {
-	return 4 + 256 + len(m.Params)*(4+8*len(m.Outer)) + sha256.Size
+	return 4 + 256 + len(m.Params)*(4+8*len(m.Outer)) + m.MaxLast() + sha256.Size
 }
 
 // Encode returns the model as a file: a header, the parameters (float32), the
-// outer optimizer's planes (int64), all little-endian, and a SHA-256 over it.
+// outer optimizer's planes (int64), all little-endian, the last step, and a SHA-256
+// over it.
 func (m *Model) Encode() []byte {
-	head := protocol.Encode(modelHeader{Format: modelFormat, Run: m.Rules.Run, Next: m.Next, Planes: uint32(len(m.Outer))})
+	last := m.Last()
+	head := protocol.Encode(modelHeader{
+		Format: modelFormat, Run: m.Rules.Run, Next: m.Next, Planes: uint32(len(m.Outer)), Last: uint64(len(last)),
+	})
 	b := make([]byte, 0, m.MaxEncoded())
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
 	b = append(b, head...)
@@ -46,8 +54,40 @@ func (m *Model) Encode() []byte {
 			b = binary.LittleEndian.AppendUint64(b, uint64(v))
 		}
 	}
+	b = append(b, last...)
 	sum := sha256.Sum256(b)
 	return append(b, sum[:]...)
+}
+
+// Last returns the plain form of the step that led here, if the places of the next
+// round follow from it; otherwise nothing.
+func (m *Model) Last() []byte {
+	if m.last == nil || m.Rules.Manifest.Update.Codec != gradient.Shared {
+		return nil
+	}
+	return m.last.Plain()
+}
+
+// MaxLast bounds the length of [Model.Last].
+func (m *Model) MaxLast() int {
+	if m.Rules.Manifest.Update.Codec != gradient.Shared {
+		return 0
+	}
+	return aggregation.MaxStepPlainLen(m.Rules.Layout, m.Rules.Merge(0)) // later steps are not longer
+}
+
+// Stand puts the model before round next, with what [Model.Last] returned there. On
+// an error it has not changed.
+func (m *Model) Stand(next protocol.Round, last []byte) error {
+	var step *aggregation.Step
+	if len(last) > 0 {
+		var err error
+		if step, err = aggregation.ParseStepPlain(m.Rules.Layout, m.Rules.Merge(next-1), slices.Clone(last)); err != nil {
+			return fmt.Errorf("last step: %w", err)
+		}
+	}
+	m.Next, m.last = next, step
+	return nil
 }
 
 // Decode replaces the model by what [Model.Encode] wrote for the same run. On an
@@ -76,8 +116,11 @@ func (m *Model) Decode(b []byte) error {
 		return fail(fmt.Sprintf("format %d, this program writes %d", h.Format, modelFormat))
 	case h.Run != m.Rules.Run:
 		return fail("another run's")
-	case int(h.Planes) != len(m.Outer) || len(body) != d*(4+8*len(m.Outer)):
+	case int(h.Planes) != len(m.Outer) || h.Last > uint64(len(body)) || len(body)-int(h.Last) != d*(4+8*len(m.Outer)):
 		return fail("lengths do not add up")
+	}
+	if err := m.Stand(h.Next, body[len(body)-int(h.Last):]); err != nil {
+		return fmt.Errorf("%w: %w", ErrModelFile, err)
 	}
 	for i := range m.Params {
 		m.Params[i] = math.Float32frombits(binary.LittleEndian.Uint32(body[4*i:]))
@@ -89,6 +132,5 @@ func (m *Model) Decode(b []byte) error {
 		}
 		body = body[8*d:]
 	}
-	m.Next = h.Next
 	return nil
 }

@@ -21,6 +21,23 @@ type Model struct {
 	Next   protocol.Round
 	Params tensor.Flat        // length D
 	Outer  aggregation.Planes // of the outer optimizer; empty for plain SGD
+
+	last  *aggregation.Step // of the round before; nil if there is none, or not at hand
+	codec gradient.Params   // of round Next, once asked for
+	known protocol.Round    // the round after that of codec
+}
+
+// Codec returns the parameters of the updates of round Next. It fails with
+// [ErrNoPlaces] if workers share places and the model did not come here by a step.
+func (m *Model) Codec() (gradient.Params, error) {
+	if m.known == m.Next+1 {
+		return m.codec, nil
+	}
+	p, err := m.Rules.CodecAfter(m.Next, m.last)
+	if err == nil {
+		m.codec, m.known = p, m.Next+1
+	}
+	return p, err
 }
 
 // NewModel returns the model a run begins with.
@@ -69,8 +86,12 @@ func (m *Model) Merge(updates []*gradient.Update, clips []gradient.Clip) (*Merge
 		parts[i] = aggregation.Contribution{Update: u, Clip: clips[i]}
 	}
 	out := &Merged{Outer: clonePlanes(m.Outer)}
+	cfg := m.Rules.Merge(m.Next)
 	var err error
-	out.Step, err = aggregation.Merge(m.Rules.Layout, m.Rules.Merge(m.Next), parts, out.Outer)
+	if cfg.Params, err = m.Codec(); err != nil {
+		return nil, err
+	}
+	out.Step, err = aggregation.Merge(m.Rules.Layout, cfg, parts, out.Outer)
 	if err != nil {
 		return nil, fmt.Errorf("merge of round %d: %w", m.Next, err)
 	}
@@ -102,7 +123,7 @@ func (m *Model) Adopt(out *Merged, rc protocol.Receipt) error {
 	if err := aggregation.Apply(out.Step, m.Params, m.Params); err != nil {
 		return fmt.Errorf("step of round %d: %w", rc.Round, err) // memory does not fail
 	}
-	m.Outer, m.Next = out.Outer, rc.Round+1
+	m.Outer, m.Next, m.last = out.Outer, rc.Round+1, out.Step
 	return nil
 }
 
@@ -133,7 +154,11 @@ func (m *Model) Catch(ctx context.Context, from Fetcher, s *round.Summary) error
 		return nil
 	}
 	if len(m.Outer) > 0 {
-		updates, err := m.Rules.Updates(ctx, from, s)
+		codec, err := m.Codec()
+		if err != nil {
+			return err
+		}
+		updates, err := m.Rules.Updates(ctx, from, codec, s)
 		if err != nil {
 			return err
 		}

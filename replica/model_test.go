@@ -20,18 +20,23 @@ import (
 func finished(t *testing.T, m *replica.Model, store shelf, num int) (*round.Summary, *replica.Merged) {
 	t.Helper()
 	n := m.Next
+	codec, err := m.Codec()
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &round.Summary{Round: n}
 	var updates []*gradient.Update
 	var clips []gradient.Clip
 	for w := range byte(num) {
-		one := seal(t, m.Rules, n, w+1)
+		u := updateOf(t, m.Rules, codec, uint64(w+1))
+		one := sealUpdate(m.Rules, n, w+1, u)
 		store.put(one.payload)
 		o := round.Outcome{Worker: one.worker, Commit: one.commit, Revealed: true, Key: one.key, Verdict: score.Verdict{Worker: one.worker}}
 		if w%3 == 2 {
 			o.Verdict.Reason = protocol.NoImprovement
 		} else {
 			o.Verdict.Clip = gradient.Unclipped / gradient.Clip(w+1)
-			updates, clips = append(updates, updateOf(t, m.Rules, n, uint64(w+1))), append(clips, o.Verdict.Clip)
+			updates, clips = append(updates, u), append(clips, o.Verdict.Clip)
 		}
 		s.Outcomes = append(s.Outcomes, o)
 	}
@@ -60,9 +65,11 @@ func sameBits(a, b []float32) bool {
 
 // Who merges, who applies the step and who catches up end at the same bits.
 func TestApplyIsMerge(t *testing.T) {
-	for name, change := range map[string]func(*protocol.Manifest){"momentum": func(*protocol.Manifest) {}, "plain": plain} {
+	for name, changes := range map[string][]func(*protocol.Manifest){
+		"momentum": nil, "plain": {plain}, "shared places": {plain, shared}, "shared places, momentum": {shared},
+	} {
 		t.Run(name, func(t *testing.T) {
-			r := rulesOf(t, change)
+			r := rulesOf(t, changes...)
 			validator, worker, late := modelOf(t, r), modelOf(t, r), modelOf(t, r)
 			store := shelf{}
 			var all []*round.Summary
@@ -116,7 +123,7 @@ func TestMergeInAnyOrder(t *testing.T) {
 	var updates []*gradient.Update
 	var clips []gradient.Clip
 	for i := range 5 {
-		updates, clips = append(updates, updateOf(t, r, 0, uint64(i))), append(clips, gradient.Unclipped/gradient.Clip(i+1))
+		updates, clips = append(updates, updateOf(t, r, r.Codec(0), uint64(i))), append(clips, gradient.Unclipped/gradient.Clip(i+1))
 	}
 	one, err := m.Merge(updates, clips)
 	if err != nil {
@@ -190,7 +197,7 @@ func TestUpdatesAndStep(t *testing.T) {
 	store := shelf{}
 	s, merged := finished(t, modelOf(t, r), store, 6)
 	ctx := context.Background()
-	updates, err := r.Updates(ctx, store, s)
+	updates, err := r.Updates(ctx, store, r.Codec(s.Round), s)
 	if err != nil || len(updates) != 4 {
 		t.Fatalf("%d updates, %v; want the 4 accepted", len(updates), err)
 	}
@@ -204,9 +211,59 @@ func TestUpdatesAndStep(t *testing.T) {
 		t.Error("another step than the receipt's is taken")
 	}
 	s.Outcomes[0].Key[0] ^= 1
-	if _, err := r.Updates(ctx, store, s); protocol.ReasonOf(err) != protocol.NotOpened {
+	if _, err := r.Updates(ctx, store, r.Codec(s.Round), s); protocol.ReasonOf(err) != protocol.NotOpened {
 		t.Errorf("an update under another key: %v", err)
 	}
+}
+
+// Where workers share places, all who stand before one round know the same ones: who
+// merged, who applied the step, and who took the model up from a file. Who has not
+// seen the last step does not.
+func TestSharedPlaces(t *testing.T) {
+	r := rulesOf(t, plain, shared)
+	validator, worker, store := modelOf(t, r), modelOf(t, r), shelf{}
+	var before []byte
+	for n := range protocol.Round(3) {
+		s, merged := finished(t, validator, store, 4)
+		if err := errors.Join(validator.Adopt(merged, s.Receipt), worker.Apply(s.Receipt, store[s.Receipt.Payload])); err != nil {
+			t.Fatal(err)
+		}
+		kept := modelOf(t, r)
+		if err := kept.Decode(validator.Encode()); err != nil {
+			t.Fatal(err)
+		}
+		want := updateUnder(t, validator)
+		if !bytes.Equal(updateUnder(t, worker), want) || !bytes.Equal(updateUnder(t, kept), want) {
+			t.Fatalf("after round %d places differ", n)
+		}
+		if bytes.Equal(want, before) {
+			t.Errorf("after round %d places are those of the round before", n)
+		}
+		before = want
+	}
+	if len(validator.Encode()) > validator.MaxEncoded() {
+		t.Error("the file is longer than is said to be possible")
+	}
+	lost := modelOf(t, r)
+	if err := lost.Stand(3, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lost.Codec(); !errors.Is(err, replica.ErrNoPlaces) {
+		t.Errorf("places without the last step: %v", err)
+	}
+	if err := lost.Stand(5, []byte("LGS")); err == nil || lost.Next != 3 {
+		t.Errorf("a step that is none: %v", err)
+	}
+}
+
+// updateUnder returns the plain form of one fixed vector under the model's codec.
+func updateUnder(t *testing.T, m *replica.Model) []byte {
+	t.Helper()
+	codec, err := m.Codec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return updateOf(t, m.Rules, codec, 77).Plain()
 }
 
 func TestFile(t *testing.T) {

@@ -100,7 +100,8 @@ func (r *Rules) checkMerge() error {
 	return nil
 }
 
-// Codec returns the parameters of round n's updates.
+// Codec returns the parameters of round n's updates; [Rules.CodecAfter] with the
+// places that workers share.
 func (r *Rules) Codec(n protocol.Round) gradient.Params {
 	u := r.Manifest.Update
 	boost := r.boost(n)
@@ -109,6 +110,28 @@ func (r *Rules) Codec(n protocol.Round) gradient.Params {
 		EMin: int8(u.MinExp), EMax: int8(u.MaxExp),
 	}
 }
+
+// CodecAfter returns the parameters of round n's updates, ready for use. Where
+// workers share places, these follow from step, the merged step of the round before,
+// nil before the first, and from a seed of run and round.
+func (r *Rules) CodecAfter(n protocol.Round, step *aggregation.Step) (gradient.Params, error) {
+	p := r.Codec(n)
+	if p.Codec != gradient.Shared {
+		return p, nil
+	}
+	var last gradient.Vector
+	switch {
+	case step != nil:
+		last = step
+	case n > 0:
+		return p, fmt.Errorf("%w: round %d", ErrNoPlaces, n)
+	}
+	return p.On(r.Layout, last, protocol.Hash("places", r.Run[:], binary.LittleEndian.AppendUint64(nil, uint64(n))))
+}
+
+// ErrNoPlaces says that updates cannot be made or read because the places that they
+// share are not known.
+var ErrNoPlaces = errors.New("the places that updates share follow from the merged step before, which is not at hand")
 
 // boost returns by how much more is kept in round n.
 func (r *Rules) boost(n protocol.Round) int {

@@ -69,15 +69,18 @@ func modelOf(t *testing.T, r *replica.Rules) *replica.Model {
 	return m
 }
 
-// updateOf returns an update of round n, drawn from seed.
-func updateOf(t *testing.T, r *replica.Rules, n protocol.Round, seed uint64) *gradient.Update {
+// shared lets all workers send the same places.
+func shared(m *protocol.Manifest) { m.Update.Codec, m.Score.Overlap = "shared", protocol.Q16(1) }
+
+// updateOf returns an update under a codec, drawn from seed.
+func updateOf(t *testing.T, r *replica.Rules, codec gradient.Params, seed uint64) *gradient.Update {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	a := make(tensor.Flat, r.Layout.Len())
 	for i := range a {
 		a[i] = float32(1e-3 * rng.NormFloat64())
 	}
-	u, err := gradient.Encode(r.Layout, r.Codec(n), a)
+	u, err := gradient.Encode(r.Layout, codec, a)
 	if err != nil {
 		t.Fatal(err)
 	}

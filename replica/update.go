@@ -34,14 +34,13 @@ func nodeID(key ed25519.PrivateKey) protocol.NodeID {
 	return protocol.NodeID(key.Public().(ed25519.PublicKey))
 }
 
-// Open takes a payload apart again. Everything that can be wrong with it is a
-// refusal with its own reason.
-func (r *Rules) Open(n protocol.Round, worker protocol.NodeID, c protocol.Commit, key [32]byte, payload []byte) (*gradient.Update, error) {
+// Open takes a payload of round n, whose codec is given, apart again. Everything that
+// can be wrong with it is a refusal with its own reason.
+func (r *Rules) Open(codec gradient.Params, n protocol.Round, worker protocol.NodeID, c protocol.Commit, key [32]byte, payload []byte) (*gradient.Update, error) {
 	if uint64(len(payload)) != c.Size || protocol.Sum(payload) != c.Cipher {
 		return nil, protocol.Refuse(protocol.WrongContent, "payload is not what was committed")
 	}
 	h := protocol.Header{Run: r.Run, Round: n, Node: worker, StateRoot: c.StateRoot, Plain: c.Plain}
-	codec := r.Codec(n)
 	content, err := protocol.Unseal(key, h, payload, gradient.MaxWireLen(r.Layout, codec))
 	if err != nil {
 		return nil, err
@@ -74,9 +73,9 @@ func ReadPayload(r io.Reader, size int64, digest protocol.Digest, most int64) ([
 	return b, err
 }
 
-// Updates fetches and opens the accepted updates of a finished round, in the
-// order of its outcomes.
-func (r *Rules) Updates(ctx context.Context, from Fetcher, s *round.Summary) ([]*gradient.Update, error) {
+// Updates fetches and opens the accepted updates of a finished round, whose codec is
+// given, in the order of its outcomes.
+func (r *Rules) Updates(ctx context.Context, from Fetcher, codec gradient.Params, s *round.Summary) ([]*gradient.Update, error) {
 	var out []*gradient.Update
 	for _, o := range s.Outcomes {
 		if o.Verdict.Reason != protocol.OK {
@@ -86,7 +85,7 @@ func (r *Rules) Updates(ctx context.Context, from Fetcher, s *round.Summary) ([]
 		if err != nil {
 			return nil, fmt.Errorf("update of %s in round %d: %w", o.Worker.Short(), s.Round, err)
 		}
-		u, err := r.Open(s.Round, o.Worker, o.Commit, o.Key, payload)
+		u, err := r.Open(codec, s.Round, o.Worker, o.Commit, o.Key, payload)
 		if err != nil {
 			return nil, fmt.Errorf("update of %s in round %d: %w", o.Worker.Short(), s.Round, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -19,8 +20,12 @@ type sealed struct {
 
 func seal(t *testing.T, r *replica.Rules, n protocol.Round, worker byte) sealed {
 	t.Helper()
+	return sealUpdate(r, n, worker, updateOf(t, r, r.Codec(n), uint64(worker)))
+}
+
+func sealUpdate(r *replica.Rules, n protocol.Round, worker byte, u *gradient.Update) sealed {
 	root := protocol.Digest{1}
-	s := r.Seal(keyOf(worker), n, root, updateOf(t, r, n, uint64(worker)))
+	s := r.Seal(keyOf(worker), n, root, u)
 	return sealed{
 		round: n, worker: idOf(worker), payload: s.Payload,
 		commit: protocol.Commit{StateRoot: root, Plain: s.Plain, Cipher: s.Cipher, Size: uint64(len(s.Payload))},
@@ -43,11 +48,11 @@ func TestSealAndOpen(t *testing.T) {
 		if len(s.payload) > r.MaxPayload(n) {
 			t.Errorf("round %d: %d bytes, at most %d are said to be possible", n, len(s.payload), r.MaxPayload(n))
 		}
-		u, err := r.Open(s.round, s.worker, s.commit, s.key, s.payload)
+		u, err := r.Open(r.Codec(s.round), s.round, s.worker, s.commit, s.key, s.payload)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := updateOf(t, r, n, 1); !bytes.Equal(u.Plain(), want.Plain()) || protocol.Sum(u.Plain()) != s.commit.Plain {
+		if want := updateOf(t, r, r.Codec(n), 1); !bytes.Equal(u.Plain(), want.Plain()) || protocol.Sum(u.Plain()) != s.commit.Plain {
 			t.Error("another update comes out")
 		}
 		if bytes.Contains(s.payload, u.Wire()) {
@@ -91,12 +96,12 @@ func TestOpenRefuses(t *testing.T) {
 		}},
 		{"empty content", protocol.BadUpdate, func(s *sealed) { s.swap(protocol.Seal(s.key, header(s, s.commit.Plain), nil)) }},
 		{"of another codec", protocol.BadUpdate, func(s *sealed) {
-			u := updateOf(t, r, 0, 1)
+			u := updateOf(t, r, r.Codec(0), 1)
 			s.commit.Plain = protocol.Sum(u.Plain())
 			s.swap(protocol.Seal(s.key, header(s, s.commit.Plain), u.Wire()))
 		}},
 		{"other than committed", protocol.WrongContent, func(s *sealed) {
-			s.swap(protocol.Seal(s.key, header(s, s.commit.Plain), updateOf(t, r, 1, 9).Wire()))
+			s.swap(protocol.Seal(s.key, header(s, s.commit.Plain), updateOf(t, r, r.Codec(1), 9).Wire()))
 		}},
 		{"too large", protocol.TooLarge, func(s *sealed) {
 			s.swap(protocol.Seal(s.key, header(s, s.commit.Plain), make([]byte, r.MaxPayload(1))))
@@ -104,7 +109,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		s := seal(t, r, 1, 1)
 		c.change(&s)
-		u, err := r.Open(s.round, s.worker, s.commit, s.key, s.payload)
+		u, err := r.Open(r.Codec(s.round), s.round, s.worker, s.commit, s.key, s.payload)
 		if got := protocol.ReasonOf(err); got != c.want || u != nil {
 			t.Errorf("a payload that is %s: got %v (%v), want %v", c.name, got, err, c.want)
 		}

@@ -99,15 +99,24 @@ func (j *judge) sheetOf(ctx context.Context, r *round.Round) (*protocol.Sheet, e
 	return j.sheet, nil
 }
 
-// remember fetches a round that the model has left already, for novelty. What is
-// not to be had is not remembered.
-func (j *judge) remember(ctx context.Context, s *round.Summary) {
-	updates, err := j.cfg.Rules.Updates(ctx, j.cfg.Link, s)
+// remember fetches a round that the model has left already: its step, from which the
+// places of the next one may follow, and for novelty its updates too. What is not to
+// be had is not remembered.
+func (j *judge) remember(ctx context.Context, s *round.Summary, updates bool) {
+	before := j.passed
+	step, err := j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt)
 	if err == nil {
-		var step gradient.Vector
-		if step, err = j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt); err == nil {
-			j.keep(s, updates, step)
+		j.passed = step
+		if !updates {
 			return
+		}
+		var codec gradient.Params
+		if codec, err = j.cfg.Rules.CodecAfter(s.Round, before); err == nil {
+			var opened []*gradient.Update
+			if opened, err = j.cfg.Rules.Updates(ctx, j.cfg.Link, codec, s); err == nil {
+				j.keep(s, opened, step)
+				return
+			}
 		}
 	}
 	j.cfg.Log.Info().Err(err).Uint64("round", uint64(s.Round)).Msg("earlier round is not remembered")

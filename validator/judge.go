@@ -13,6 +13,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/gradient"
 	"lode/protocol"
@@ -33,7 +34,8 @@ type judge struct {
 
 	// Owned by run.
 	model   *replica.Model
-	memory  []remembered // last rounds, oldest first
+	memory  []remembered      // last rounds, oldest first
+	passed  *aggregation.Step // step of the round remembered last
 	updates map[protocol.NodeID]*gradient.Update
 	opened  protocol.Round // round that updates belong to
 	sheet   *protocol.Sheet
@@ -185,8 +187,8 @@ func (j *judge) persist(ctx context.Context, s *round.Summary, behind int) error
 func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) error {
 	window := int(j.cfg.Rules.Manifest.Score.Window)
 	if s.Round < j.model.Next {
-		if behind < window { // remembered for novelty only
-			j.remember(ctx, s)
+		if behind <= window { // remembered for novelty only
+			j.remember(ctx, s, behind < window)
 		}
 		return nil
 	}
@@ -229,7 +231,11 @@ func (j *judge) accepted(ctx context.Context, s *round.Summary) ([]*gradient.Upd
 		}
 		u := j.updates[o.Worker]
 		if j.opened != s.Round || u == nil {
-			return j.cfg.Rules.Updates(ctx, j.cfg.Link, s)
+			codec, err := j.model.Codec()
+			if err != nil {
+				return nil, err
+			}
+			return j.cfg.Rules.Updates(ctx, j.cfg.Link, codec, s)
 		}
 		out = append(out, u)
 	}
@@ -275,7 +281,11 @@ func (j *judge) open(ctx context.Context, r *round.Round, e *round.Entry) (*grad
 		}
 		return nil, err
 	}
-	return j.cfg.Rules.Open(r.Number, e.Worker, e.Commit, e.Key, payload)
+	codec, err := j.model.Codec()
+	if err != nil {
+		return nil, err
+	}
+	return j.cfg.Rules.Open(codec, r.Number, e.Worker, e.Commit, e.Key, payload)
 }
 
 // candidates returns the updates of a round's candidates, in order. After a

@@ -151,11 +151,15 @@ func (t *trainer) copyBest(ctx context.Context, last *round.Summary, s *sent) er
 	if best == nil {
 		return nil
 	}
+	codec, err := t.cfg.Rules.CodecAfter(last.Round, nil)
+	if err != nil { // places of a round that is over
+		return t.copyStep(ctx, last, s)
+	}
 	payload, err := t.cfg.Link.Fetch(ctx, best.Commit.Cipher, int64(t.cfg.Rules.MaxPayload(last.Round)))
 	if err != nil {
 		return err
 	}
-	u, err := t.cfg.Rules.Open(last.Round, best.Worker, best.Commit, best.Key, payload)
+	u, err := t.cfg.Rules.Open(codec, last.Round, best.Worker, best.Commit, best.Key, payload)
 	if err != nil {
 		return err
 	}

@@ -21,8 +21,9 @@ import (
 )
 
 // stateFile holds the state after training and before the commit leaves:
-// a header, θ_r, a (both length D, float32 little-endian), the plain update, the
-// optimizer's state, and a SHA-256 over all of it.
+// a header, θ_r, a (both length D, float32 little-endian), the last step where places
+// follow from it, the plain update, the optimizer's state, and a SHA-256 over all of
+// it.
 const stateFile = "worker.state"
 
 const stateFormat = 1
@@ -39,6 +40,7 @@ type stateHeader struct {
 	Workers   uint32
 	Index     uint32
 	Commit    protocol.Commit
+	Last      uint64 // bytes
 	Plain     uint64 // bytes
 	Optimizer uint64 // bytes
 }
@@ -54,13 +56,13 @@ func (t *trainer) save(ctx context.Context) error {
 		return fmt.Errorf("optimizer state: %w", err)
 	}
 	s, k := t.sent, t.sent.task
-	plain := s.update.Plain()
+	last, plain := t.model.Last(), s.update.Plain()
 	head := protocol.Encode(stateHeader{
 		Format: stateFormat, Run: t.cfg.Rules.Run, Node: t.me, Round: k.round, Root: k.root, Seed: k.seed,
 		Workers: uint32(k.workers), Index: uint32(k.index), Commit: s.commit,
-		Plain: uint64(len(plain)), Optimizer: uint64(opt.Len()),
+		Last: uint64(len(last)), Plain: uint64(len(plain)), Optimizer: uint64(opt.Len()),
 	})
-	b := make([]byte, 0, 4+len(head)+8*len(t.model.Params)+len(plain)+opt.Len()+sha256.Size)
+	b := make([]byte, 0, 4+len(head)+8*len(t.model.Params)+len(last)+len(plain)+opt.Len()+sha256.Size)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
 	b = append(b, head...)
 	for _, v := range []tensor.Reader{t.model.Params, t.a} {
@@ -69,6 +71,7 @@ func (t *trainer) save(ctx context.Context) error {
 			return fmt.Errorf("state of round %d: %w", k.round, err)
 		}
 	}
+	b = append(b, last...)
 	b = append(b, plain...)
 	b = append(b, opt.Bytes()...)
 	sum := sha256.Sum256(b)
@@ -114,7 +117,7 @@ func (t *trainer) load(ctx context.Context) error {
 	}
 	defer in.Close()
 	d := len(t.model.Params)
-	most := 4 + 4096 + 8*int64(d) + int64(gradient.PlainLen(t.cfg.Rules.Layout, t.cfg.Rules.Codec(0))) + int64(maxOptimizer(d)) + sha256.Size
+	most := 4 + 4096 + 8*int64(d) + int64(t.model.MaxLast()) + int64(gradient.PlainLen(t.cfg.Rules.Layout, t.cfg.Rules.Codec(0))) + int64(maxOptimizer(d)) + sha256.Size
 	b, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return fmt.Errorf("earlier state: %w", err)
@@ -122,6 +125,8 @@ func (t *trainer) load(ctx context.Context) error {
 	if err := t.restore(b, size); err != nil {
 		t.cfg.Log.Warn().Err(err).Msg("earlier state is of no use, starting without it")
 		t.sent = nil
+		t.model, err = replica.NewModel(t.cfg.Rules)
+		return err
 	}
 	return nil
 }
@@ -151,17 +156,26 @@ func (t *trainer) restore(b []byte, size int64) error {
 		return fmt.Errorf("%w: format %d, this program writes %d", errState, h.Format, stateFormat)
 	case h.Run != t.cfg.Rules.Run || h.Node != t.me:
 		return fmt.Errorf("%w of this run and key", errState)
-	case h.Plain > uint64(len(body)) || h.Optimizer > uint64(len(body)) || uint64(len(body)) != 8*d+h.Plain+h.Optimizer:
+	case max(h.Last, h.Plain, h.Optimizer) > uint64(len(body)) || uint64(len(body)) != 8*d+h.Last+h.Plain+h.Optimizer:
 		return fmt.Errorf("%w: lengths do not add up", errState)
 	}
 	return t.adopt(h, body)
 }
 
-// adopt takes over the checked parts: θ_r, a, the plain update, the optimizer.
+// adopt takes over the checked parts: θ_r, a, the last step, the plain update, the
+// optimizer.
 func (t *trainer) adopt(h stateHeader, body []byte) error {
 	d := len(t.model.Params)
-	plain, opt := body[8*d:8*d+int(h.Plain)], body[8*d+int(h.Plain):]
-	update, err := gradient.ParsePlain(t.cfg.Rules.Layout, t.cfg.Rules.Codec(h.Round), plain)
+	last, rest := body[8*d:8*d+int(h.Last)], body[8*d+int(h.Last):]
+	plain, opt := rest[:h.Plain], rest[h.Plain:]
+	if err := t.model.Stand(h.Round, last); err != nil {
+		return err
+	}
+	codec, err := t.model.Codec()
+	if err != nil {
+		return err
+	}
+	update, err := gradient.ParsePlain(t.cfg.Rules.Layout, codec, plain)
 	if err != nil {
 		return err
 	}
@@ -174,7 +188,6 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	if err := writeValues(t.model.Params, t.cfg.Rules.Layout, body); err != nil {
 		return err
 	}
-	t.model.Next = h.Round
 	t.sent = &sent{
 		task:   task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)},
 		update: update, commit: h.Commit,

@@ -265,8 +265,12 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	if err != nil {
 		return nil, err
 	}
+	codec, err := t.model.Codec()
+	if err != nil {
+		return nil, err
+	}
 	made := &sent{task: k}
-	made.update, err = engine.Compress(e, t.cfg.Rules.Codec(k.round), engine.Feedback{
+	made.update, err = engine.Compress(e, codec, engine.Feedback{
 		Decay:    float32(t.cfg.Rules.Manifest.Update.Decay) / 65536,
 		Residual: t.residual, Start: t.a, Into: t.a,
 	})
@@ -287,7 +291,7 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 		t.seal(made, made.update)
 		return made, nil
 	}
-	u, err := gradient.Encode(l, t.cfg.Rules.Codec(k.round), made.forged)
+	u, err := gradient.Encode(l, codec, made.forged)
 	if err != nil {
 		return nil, err
 	}

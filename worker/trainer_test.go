@@ -328,6 +328,32 @@ func TestNewTaskEndsOld(t *testing.T) {
 	}
 }
 
+// The last step is kept where the places of an update follow from it.
+func TestStateFileHoldsPlaces(t *testing.T) {
+	out := newOutside()
+	cfg := config(t, out)
+	man := cfg.Rules.Manifest
+	man.Update.Codec, man.Score.Overlap = "shared", protocol.Q16(1)
+	var err error
+	if cfg.Rules, err = replica.NewRules(man); err != nil {
+		t.Fatal(err)
+	}
+	tr := begin(t, cfg)
+	s := do(t, tr, taskOf(0, 1))
+	merged, err := tr.model.Merge([]*gradient.Update{s.update}, []gradient.Clip{gradient.Unclipped})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.model.Adopt(merged, protocol.Receipt{Step: merged.Plain, Model: merged.Model}); err != nil {
+		t.Fatal(err)
+	}
+	s = do(t, tr, taskOf(1, 2))
+	again := begin(t, cfg)
+	if again.sent == nil || again.sent.commit != s.commit || !bytes.Equal(again.sent.update.Plain(), s.update.Plain()) {
+		t.Error("a restart does not take up the update")
+	}
+}
+
 // What a killed worker left is taken up bit by bit; a file that is not whole, not
 // its own, or of another format is left aside.
 func TestStateFile(t *testing.T) {
@@ -424,7 +450,7 @@ func TestConducts(t *testing.T) {
 		s := do(t, tr, taskOf(0, 1))
 		// It can be opened by whoever gets the key: nobody is refused for form.
 		k := protocol.PayloadKey(cfg.Key, cfg.Rules.Run, 0, s.commit.Plain)
-		if _, err := cfg.Rules.Open(0, tr.me, s.commit, k, out.payloads[s.commit.Cipher]); err != nil {
+		if _, err := cfg.Rules.Open(cfg.Rules.Codec(0), 0, tr.me, s.commit, k, out.payloads[s.commit.Cipher]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if other, ok := plains[s.commit.Plain]; ok && name != "copycat" {

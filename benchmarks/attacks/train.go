@@ -114,10 +114,10 @@ func (t *run) round() error {
 	for w := range t.liars {
 		changes[w] = t.attack.make(honest, changes[w], t.r)
 	}
-	if t.send == "shared" {
-		return t.sharedRound(changes)
+	p, err := t.params()
+	if err != nil {
+		return err
 	}
-	p := t.params()
 	var updates []aggregation.Contribution
 	for w, a := range changes {
 		u, err := t.encode(t.layout, p, w, a)
@@ -134,52 +134,7 @@ func (t *run) round() error {
 		return err
 	}
 	gradient.SubtractVector(t.theta, step)
-	return nil
-}
-
-// sharedRound sends the same places of every update, as values alone.
-func (t *run) sharedRound(changes []tensor.Flat) error {
-	var seed [32]byte
-	for i := range seed {
-		seed[i] = byte(t.r.Uint32())
-	}
-	on, err := gradient.NewSupport(t.layout, keep, t.last, seed)
-	if err != nil {
-		return err
-	}
-	p := dense()
-	var updates []aggregation.Contribution
-	for w, a := range changes {
-		t.feed(w, a)
-		vals, err := on.Gather(t.residual[w])
-		if err != nil {
-			return err
-		}
-		u, err := gradient.Encode(on.Layout(), p, vals)
-		if err != nil {
-			return err
-		}
-		for c := range on.Layout().Chunks() {
-			u.SubtractFrom(c, gradient.Unclipped, vals[c.Offset:c.Offset+c.Len])
-		}
-		on.Scatter(t.residual[w], vals)
-		updates = append(updates, aggregation.Contribution{Update: u, Clip: gradient.Unclipped})
-	}
-	if t.rule.gate {
-		grad, err := on.Gather(t.gradient())
-		if err != nil {
-			return err
-		}
-		updates = t.passing(on.Layout(), updates, grad)
-	}
-	step, err := t.merge(on.Layout(), p, updates)
-	if err != nil {
-		return err
-	}
-	if t.last, err = on.Spread(step); err != nil {
-		return err
-	}
-	gradient.SubtractVector(t.theta, t.last)
+	t.last = step
 	return nil
 }
 
@@ -223,13 +178,22 @@ func dense() gradient.Params {
 	return gradient.Params{Codec: gradient.Dense, Bits: 16, EMin: -40, EMax: -4}
 }
 
-func (t *run) params() gradient.Params {
-	if t.send == "dense" {
-		return dense()
-	}
+// params returns the parameters of a round's updates.
+func (t *run) params() (gradient.Params, error) {
 	p := gradient.DefaultParams()
 	p.K = keep
-	return p
+	switch t.send {
+	case "dense":
+		return dense(), nil
+	case "topk":
+		return p, nil
+	}
+	p.Codec, p.Bits = gradient.Shared, 4
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(t.r.Uint32())
+	}
+	return p.On(t.layout, t.last, seed)
 }
 
 // feed joins a worker's change with what its updates left out.

@@ -510,7 +510,6 @@ func TestPlan(t *testing.T) {
 		"k 0":              `{"name":"a","method":"topk","k":0}`,
 		"k huge":           `{"name":"a","method":"topk","k":4097}`,
 		"k of sigma":       `{"name":"a","method":"meansigma","k":0}`,
-		"memory of shared": `{"name":"a","method":"shared","outer_momentum":0.5}`,
 		"bits":             `{"name":"a","method":"topk","bits":5}`,
 		"bits of sigma":    `{"name":"a","method":"meansigma","bits":3}`,
 		"decay":            `{"name":"a","method":"topk","decay":1.5}`,

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 
@@ -24,7 +25,7 @@ type local struct {
 	theta   tensor.Flat
 	workers []*worker
 	momenta aggregation.Planes // of the outer optimizer, and what waits
-	last    gradient.Vector    // merged step of the round before, where supports follow it
+	last    gradient.Vector    // merged step of the round before, nil in the first
 }
 
 // worker is one of them: an engine with moments of its own, and what its updates
@@ -79,8 +80,9 @@ func (l *local) engine() (*cpu.Engine, error) {
 }
 
 func (l *local) round(step int) (got traffic, err error) {
-	if l.s.Method == shared {
-		return l.sharedRound(step)
+	p, err := l.params(step)
+	if err != nil {
+		return traffic{}, err
 	}
 	var updates []aggregation.Contribution
 	for i, w := range l.workers {
@@ -88,7 +90,7 @@ func (l *local) round(step int) (got traffic, err error) {
 		if err != nil {
 			return traffic{}, err
 		}
-		u, size, err := l.send(w.residual, step)
+		u, size, err := l.send(w.residual, p, step)
 		if err != nil {
 			return traffic{}, err
 		}
@@ -99,16 +101,29 @@ func (l *local) round(step int) (got traffic, err error) {
 		got.loss += loss / float64(len(l.workers))
 		got.up += size
 	}
-	merged, err := aggregation.Merge(l.layout, l.s.merge(step), updates, l.momenta)
+	cfg := l.s.merge(step)
+	cfg.Params = p
+	merged, err := aggregation.Merge(l.layout, cfg, updates, l.momenta)
 	if err != nil {
 		return traffic{}, err
 	}
+	l.last = merged
 	if l.s.SignStep {
 		got.down = l.signStep(merged, float32(l.s.rateAt(step)))
 		return got, nil
 	}
 	got.down = len(merged.Wire())
 	return got, aggregation.Apply(merged, l.theta, l.theta)
+}
+
+// params returns the parameters of the round that begins at a step, with the places
+// that its workers share, if they do.
+func (l *local) params(step int) (gradient.Params, error) {
+	p := l.s.params(step)
+	if p.Codec != gradient.Shared {
+		return p, nil
+	}
+	return p.On(l.layout, l.last, sha256.Sum256(fmt.Appendf(nil, "support %d %d", l.s.Seed, step)))
 }
 
 // train takes a worker's inner steps and leaves a = β·e + Δ in its residual.
@@ -162,8 +177,7 @@ func (w *worker) add(l *local, src tensor.Reader, delta func(theta, value float3
 }
 
 // send compresses a and returns what arrives, and how many bytes it took.
-func (l *local) send(a tensor.Flat, step int) (*gradient.Update, int, error) {
-	p := l.s.params(step)
+func (l *local) send(a tensor.Flat, p gradient.Params, step int) (*gradient.Update, int, error) {
 	if l.s.Method == meanSigma {
 		return quantiser{l.layout, p, l.s.boosted(l.s.K, step)}.send(a)
 	}

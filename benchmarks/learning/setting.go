@@ -22,7 +22,7 @@ const (
 	topK      = "topk"      // package gradient's
 	cosines   = "dct"       // package gradient's
 	signs     = "sign"      // package gradient's
-	shared    = "shared"    // topk's values on a support that all workers share
+	shared    = "shared"    // package gradient's
 	meanSigma = "meansigma" // the support of topk, quantised as SparseLoCo does (arXiv:2508.15706)
 )
 
@@ -112,8 +112,6 @@ func (s setting) check() error {
 		"outer rate %v, want 0 to 4; outer momentum %v, want 0 to less than 1", s.OuterRate, s.OuterMomentum)
 	want(s.Method != adamW || s.H == 1 && s.EarlyH == 0, "method %s has no inner steps", s.Method)
 	want(s.Method != meanSigma || s.K >= 1 && s.KEmbed == 0 && s.Bits == 2, "method %s has one k and 2 bits", s.Method)
-	want(s.Method != shared || s.K >= 1 && s.KEmbed == 0 && s.OuterMomentum == 0 && s.StepKeep == 0,
-		"method %s has one k, and an outer optimizer without memory: places change from round to round", s.Method)
 	want(!s.Raw || s.H == 1, "gradients are sent after 1 step, not %d", s.H)
 	_, err := s.hyper(0).Resolve()
 	errs = append(errs, err)
@@ -152,8 +150,6 @@ func (s setting) params(step int) gradient.Params {
 	p := gradient.DefaultParams()
 	p.Codec, p.K, p.KEmbed, p.Bits = s.Method, s.K, s.KEmbed, s.Bits
 	switch s.Method {
-	case shared:
-		p.Codec = gradient.TopK
 	case diloco, meanSigma:
 		p.Codec, p.K, p.KEmbed, p.Bits = gradient.Dense, 0, 0, 32
 	}

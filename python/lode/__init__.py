@@ -4,7 +4,9 @@ docs/update-format.md is the specification, and the modules follow its sections:
 
     layout  layouts and chunks            section 1
     params  parameters                    section 2
-    codec   the plain form of a chunk     sections 3 to 8
+    codec   the plain form of a chunk     sections 6 and 7
+    sparse  the same where some are named sections 5 to 5.2
+    support shared places                 section 5.2
     column  packed columns                section 9
     fit     which levels an encoder takes section 12
     update  whole updates                 sections 3 and 8 to 12

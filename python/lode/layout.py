@@ -55,6 +55,7 @@ class Chunk:
     """A run of at most 4,096 consecutive values of one tensor."""
 
     tensor: int
+    index: int  # number within the tensor
     offset: int  # of its first value, in the flat order of all values
     length: int
 
@@ -89,7 +90,7 @@ class Layout:
         for t, tensor in enumerate(self.tensors):
             end = start + len(tensor)
             for offset in range(start, end, CHUNK_LEN):
-                yield Chunk(t, offset, min(CHUNK_LEN, end - offset))
+                yield Chunk(t, (offset - start) // CHUNK_LEN, offset, min(CHUNK_LEN, end - offset))
             start = end
 
 

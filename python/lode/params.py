@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .layout import CHUNK_LEN
+
+if TYPE_CHECKING:
+    from .support import Round
 
 MIN_EXPONENT = -100
 MAX_EXPONENT = 64
 MAX_EXPONENT_RANGE = 36
 HEADROOM = 4  # bits by which a dct value may pass its largest coefficient
 
-BITS = {"topk": (1, 2, 3, 4), "dct": (1, 2, 3, 4), "sign": (1,), "dense": (8, 16, 32)}
+BITS = {"topk": (1, 2, 3, 4), "shared": (1, 2, 3, 4), "dct": (1, 2, 3, 4), "sign": (1,), "dense": (8, 16, 32)}
 
 
 @dataclass(frozen=True)
 class Params:
     """The codec and how much it keeps."""
 
-    codec: str  # topk, dct, sign or dense
+    codec: str  # topk, shared, dct, sign or dense
     bits: int  # of a value
     e_min: int  # lowest exponent of a scale
     e_max: int  # highest exponent of a scale
-    k: int = 0  # topk, dct: values kept of a full chunk
+    k: int = 0  # topk, shared, dct: values kept of a full chunk
     k_embed: int = 0  # the same for embeddings; 0 means k
+    round: Round | None = field(default=None, compare=False)  # shared: what its places follow from
 
     def __post_init__(self) -> None:
         spread = self.e_max - self.e_min
@@ -43,4 +48,4 @@ class Params:
     @property
     def sparse(self) -> bool:
         """Whether k of 4,096 are kept, not all."""
-        return self.codec in ("topk", "dct")
+        return self.codec in ("topk", "shared", "dct")

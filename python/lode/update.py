@@ -8,20 +8,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import repeat
 from math import isqrt, ldexp
 
 import numpy as np
 
-from . import codec, column
+from . import codec, column, sparse
 from .errors import Malformed, NotCanonical, NotFinite, Refused, must
 from .layout import Chunk, Kind, Layout, Tensor, chunk_lengths
-from .params import Params
+from .params import HEADROOM, Params
+from .support import Round
 
 __all__ = [
-    "Chunk", "Kind", "Layout", "Malformed", "NotCanonical", "NotFinite", "Params", "Refused", "Tensor",
+    "Chunk", "Kind", "Layout", "Malformed", "NotCanonical", "NotFinite", "Params", "Refused", "Round", "Tensor",
     "UNCLIPPED", "Update", "clip_to", "encode", "max_wire_len", "parse_plain", "parse_wire", "plain_len",
 ]  # fmt: skip
 
@@ -44,15 +46,30 @@ def _group(tensor: Tensor, params: Params) -> int | None:
     return EMBEDDINGS if tensor.kind == Kind.EMBEDDING and params.k_embed else WEIGHTS
 
 
+def _codec(params: Params, k: int) -> codec.Codec:
+    """The codec of weights or embeddings of which k of 4,096 values are kept."""
+    if params.codec == "dct":
+        return sparse.Cosine(k, params.bits, params.e_min, params.e_max - HEADROOM)
+    if params.codec == "shared":
+        return sparse.Given(k, params.bits, params.e_min, params.e_max)
+    if params.codec == "sign":
+        return codec.Sign(params.e_min, params.e_max)
+    if params.codec == "dense":
+        if params.bits == 8:
+            return codec.Dense8(params.e_min, params.e_max)
+        return codec.Float(params.bits, params.e_min, params.e_max)
+    return sparse.TopK(k, params.bits, params.e_min, params.e_max)
+
+
 class _Plan:
     """What layout and parameters say of every update."""
 
     def __init__(self, layout: Layout, params: Params) -> None:
-        self.layout = layout
+        self.layout, self.params = layout, params
         self.groups = [_group(t, params) for t in layout.tensors]
         self.codecs = (
-            codec.of(params, params.k),
-            codec.of(params, params.k_embed),
+            _codec(params, params.k),
+            _codec(params, params.k_embed),
             codec.Dense8(params.e_min, params.e_max),
         )
         self.size = len(HEADER)
@@ -71,12 +88,23 @@ class _Plan:
             column.Range(r.least + count * m.least, r.most + count * m.most) for r, m in zip(have, more)
         ]
 
-    def chunks(self) -> Iterator[tuple[Chunk, int]]:
-        """The chunks that an update names, each with its group, in order."""
-        for chunk in self.layout.chunks():
+    def chunks(self) -> Iterator[tuple[Chunk, int, codec.Codec]]:
+        """The chunks that an update names, each with its group and its codec, in order."""
+        for chunk, places in zip(self.layout.chunks(), self._places()):
             group = self.groups[chunk.tensor]
             if group is not None:
-                yield chunk, group
+                form = self.codecs[group]
+                if isinstance(form, sparse.Given) and places is not None:
+                    form = form.at(places)
+                yield chunk, group, form
+
+    def _places(self) -> Iterable[np.ndarray | None]:
+        """The shared places of each chunk, if the codec has such."""
+        if self.params.codec != "shared":
+            return repeat(None)
+        if self.params.round is None:
+            raise ValueError("codec 'shared' needs a round")
+        return self.params.round.places(self.layout, self.params)
 
     def all_ranges(self) -> list[column.Range]:
         """The lengths of all columns, in the order in which they travel."""
@@ -107,9 +135,9 @@ class Update:
     def _parts(self) -> Iterator[tuple[Chunk, int, codec.Codec, bytes]]:
         """Each chunk with its group, its codec and its bytes."""
         plan, at = _Plan(self.layout, self.params), len(HEADER)
-        for chunk, group in plan.chunks():
-            size = plan.codecs[group].size(chunk.length)
-            yield chunk, group, plan.codecs[group], self.plain[at : at + size]
+        for chunk, group, form in plan.chunks():
+            size = form.size(chunk.length)
+            yield chunk, group, form, self.plain[at : at + size]
             at += size
 
     def check(self) -> None:
@@ -193,8 +221,7 @@ def parse_wire(layout: Layout, params: Params, wire: bytes) -> Update:
             columns[0] = sums(columns[0])
         heads.append([column.Head(c) for c in columns])
     plain = bytearray(HEADER)
-    for chunk, group in plan.chunks():
-        form = plan.codecs[group]
+    for chunk, group, form in plan.chunks():
         b = form.join(heads[group], chunk.length)
         form.check(b, chunk.length)
         plain += b
@@ -222,9 +249,9 @@ def encode(layout: Layout, params: Params, values: np.ndarray) -> Update:
     if values.shape != (layout.num_values,):
         raise ValueError(f"values of shape {values.shape}, want {layout.num_values} in a row")
     plan, plain = _Plan(layout, params), bytearray(HEADER)
-    for chunk, group in plan.chunks():
+    for chunk, _, form in plan.chunks():
         part = values[chunk.span]
         if not np.isfinite(part).all():
             raise NotFinite(f"tensor {layout.tensors[chunk.tensor].name!r} holds a NaN or an infinity")
-        plain += plan.codecs[group].encode(part)
+        plain += form.encode(part)
     return Update(layout, params, bytes(plain))

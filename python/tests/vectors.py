@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "python"))
 from lode.errors import Malformed, Refused  # noqa: E402
 from lode.layout import Kind, Layout, Tensor  # noqa: E402
 from lode.params import Params  # noqa: E402
+from lode.support import Round  # noqa: E402
 
 
 def read(path: str) -> list[dict[str, Any]]:
@@ -30,7 +31,12 @@ def layout_of(vector: dict[str, Any]) -> Layout:
 
 def params_of(vector: dict[str, Any]) -> Params:
     """The parameters of a vector."""
-    return Params(**vector["params"])
+    given = dict(vector["params"])
+    support = given.pop("support", None)
+    if support is None:
+        return Params(**given)
+    last = floats(support["last"]) if support["last"] else None
+    return Params(**given, round=Round(last, bytes.fromhex(support["seed"])))
 
 
 def floats(text: str) -> np.ndarray:

@@ -80,9 +80,8 @@ func (a *audit) restore(ctx context.Context, c int) error {
 		if model.Outer, err = planes(m, len(model.Outer), len(model.Params)); err != nil {
 			return err
 		}
-		model.Next = protocol.Round(c)
 		a.model = model
-		return nil
+		return model.Stand(protocol.Round(c), nil)
 	})
 	if missing(err) {
 		return nil

@@ -196,13 +196,18 @@ func (a *audit) skip(s *round.Summary, wire []byte) error {
 // updates fetches and opens the accepted updates. It returns fewer than were
 // accepted if some are missing.
 func (a *audit) updates(ctx context.Context, s *round.Summary, r *Round) ([]*gradient.Update, error) {
+	codec, err := a.codec(s.Round)
+	if err != nil {
+		r.Missing = append(r.Missing, Missing{What: "merged step before the round"})
+		return nil, nil
+	}
 	var out []*gradient.Update
 	for i := range s.Outcomes {
 		o := &s.Outcomes[i]
 		payload, err := a.src.Payloads.Fetch(ctx, o.Commit.Cipher, int64(a.rules.MaxPayload(s.Round)))
 		if err == nil {
 			var u *gradient.Update
-			if u, err = a.open(s.Round, o, payload); err != nil {
+			if u, err = a.open(codec, s.Round, o, payload); err != nil {
 				return nil, err
 			}
 			r.Bytes += int64(len(payload))
@@ -221,6 +226,15 @@ func (a *audit) updates(ctx context.Context, s *round.Summary, r *Round) ([]*gra
 	return out, nil
 }
 
+// codec returns the parameters of a round's updates; it fails where the step that
+// their places follow from is not known.
+func (a *audit) codec(n protocol.Round) (gradient.Params, error) {
+	if a.model == nil {
+		return a.rules.CodecAfter(n, nil)
+	}
+	return a.model.Codec()
+}
+
 // unfit turns the error of a fetch into a mismatch if the content is to blame.
 func unfit(err error, m *Mismatch, r protocol.Round) error {
 	if !wrong(err) {
@@ -234,8 +248,8 @@ func unfit(err error, m *Mismatch, r protocol.Round) error {
 }
 
 // open opens an accepted update and compares it with what was attested of it.
-func (a *audit) open(n protocol.Round, o *round.Outcome, payload []byte) (*gradient.Update, error) {
-	u, err := a.rules.Open(n, o.Worker, o.Commit, o.Key, payload)
+func (a *audit) open(codec gradient.Params, n protocol.Round, o *round.Outcome, payload []byte) (*gradient.Update, error) {
+	u, err := a.rules.Open(codec, n, o.Worker, o.Commit, o.Key, payload)
 	if err != nil {
 		return nil, (&Mismatch{
 			What: "update", Worker: o.Worker, Want: o.Commit.Plain,

@@ -216,6 +216,17 @@ func TestMissingPayloads(t *testing.T) {
 			t.Errorf("round 1: %+v", got)
 		}
 	})
+	t.Run("places without the step before", func(t *testing.T) {
+		store := openStore(t)
+		r := audittest.New(t, audittest.Config{Rounds: 6, Momentum: true, Shared: true, Store: store})
+		drop(r, 2)
+		rep := verify(t, onDisk(t, r, store), audit.Options{})
+		// Round 4 begins at a checkpoint, which holds no step.
+		got := rep.Rounds[4]
+		if got.Recomputed || len(got.Missing) != 1 || got.Missing[0].What != "merged step before the round" {
+			t.Errorf("round 4: %+v", got)
+		}
+	})
 	t.Run("model lost without the step", func(t *testing.T) {
 		r := audittest.New(t, audittest.Config{})
 		drop(r, 1)

@@ -94,10 +94,13 @@ func sound(t *testing.T, r *audittest.Run, rep audit.Report) {
 }
 
 func TestSoundRun(t *testing.T) {
-	for _, momentum := range []bool{false, true} {
-		t.Run(fmt.Sprint("momentum ", momentum), func(t *testing.T) {
+	for name, c := range map[string]audittest.Config{
+		"plain": {}, "momentum": {Momentum: true}, "shared places": {Shared: true}, "both": {Momentum: true, Shared: true},
+	} {
+		t.Run(name, func(t *testing.T) {
 			store := openStore(t)
-			r := audittest.New(t, audittest.Config{Rounds: 4, Momentum: momentum, Store: store})
+			c.Rounds, c.Store = 4, store
+			r := audittest.New(t, c)
 			stages := map[audit.Stage]uint64{}
 			rep := verify(t, onDisk(t, r, store), audit.Options{Progress: func(s audit.Stage, done, _ uint64) { stages[s] = done }})
 			sound(t, r, rep)

@@ -7,13 +7,13 @@ import "lode/protocol"
 
 var update = []field{
 	row("update.codec", text, func(p *Plan) *string { return &p.Run.Update.Codec },
-		"Compression: topk, the largest values of each chunk of 4096; dct, the largest of its cosine transform; sign, one bit a value; dense, all.", "least bytes for the same loss; error feedback sends the others later"),
+		"Compression: topk, the largest values of each chunk of 4096; shared, those at places that all workers share, which follow from the step before and chance; dct, the largest of its cosine transform; sign, one bit a value; dense, all.", "least bytes for the same loss; error feedback sends the others later"),
 	row("update.keep", whole, func(p *Plan) *uint32 { return &p.Run.Update.Keep },
-		"topk, dct: values kept of a chunk of 4096; otherwise 0.", "3 % of the values, twice what large models get by with"),
+		"topk, shared, dct: values kept of a chunk of 4096; otherwise 0.", "3 % of the values, twice what large models get by with"),
 	row("update.keep_embed", whole, func(p *Plan) *uint32 { return &p.Run.Update.KeepEmbed },
 		"The same for embeddings; 0 keeps as many as elsewhere.", "embeddings are treated like other tensors"),
 	row("update.bits", whole, func(p *Plan) *uint32 { return &p.Run.Update.Bits },
-		"Bits of a value: topk and dct 1 to 4, sign 1, dense 8, 16 or 32.", "a sign and one of two magnitudes"),
+		"Bits of a value: topk, shared and dct 1 to 4, sign 1, dense 8, 16 or 32.", "a sign and one of two magnitudes"),
 	row("update.decay", share, func(p *Plan) *uint32 { return &p.Run.Update.Decay },
 		"Share of what was not sent that is kept for the next round, 0 to 1.", "forgets what has become stale within some twenty rounds"),
 	row("update.min_exp", signed, func(p *Plan) *int32 { return &p.Run.Update.MinExp },

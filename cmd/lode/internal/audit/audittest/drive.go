@@ -142,7 +142,9 @@ func (d *driver) commit(key ed25519.PrivateKey, r *round.Round) protocol.Commit 
 	for i := range a {
 		a[i] = float32(random.NormFloat64() * 1e-3)
 	}
-	u, err := gradient.Encode(d.Rules.Layout, d.Rules.Codec(r.Number), a)
+	codec, err := d.model.Codec()
+	d.must(err)
+	u, err := gradient.Encode(d.Rules.Layout, codec, a)
 	d.must(err)
 	s := d.Rules.Seal(key, r.Number, r.Root, u)
 	d.updates[idOf(key)], d.Payloads[s.Cipher] = u, s.Payload
@@ -208,8 +210,9 @@ func (d *driver) receipt(r *round.Round) protocol.Receipt {
 // finish moves the model on, whatever the receipt says, and writes checkpoints.
 func (d *driver) finish(s round.Summary) {
 	d.Final = append(d.Final, s)
-	d.must(tensor.Copy(d.Rules.Layout, d.model.Params, d.model.After(d.merged)))
-	d.model.Outer, d.model.Next = d.merged.Outer, s.Round+1
+	own := s.Receipt
+	own.Step, own.Model, own.Outer = d.merged.Plain, d.merged.Model, d.merged.State
+	d.must(d.model.Adopt(d.merged, own))
 	d.updates, d.merged = nil, nil
 	if d.cfg.Store == nil || d.model.Next%d.cfg.Every != 0 {
 		return

@@ -20,6 +20,7 @@ import (
 type Config struct {
 	Rounds   int  // default 3
 	Momentum bool // the outer optimizer has integers of its own
+	Shared   bool // workers share places
 	// Volunteers are paid nothing.
 	Volunteers bool
 	// Store gets a checkpoint every so many rounds, if it is set.
@@ -79,6 +80,9 @@ func manifest(c Config) protocol.Manifest {
 	}
 	if c.Volunteers {
 		m.Economy.Ledger, m.Economy.Emission = protocol.LedgerVolunteer, 0
+	}
+	if c.Shared {
+		m.Update.Codec, m.Score.Overlap = "shared", protocol.Q16(1)
 	}
 	if c.Momentum {
 		m.Merge.Optimizer, m.Merge.Momentum = "nesterov", protocol.Q16(0.9)
