@@ -114,6 +114,8 @@ func TestEveryChoiceCounts(t *testing.T) {
 		"k embed":      func(s *setting) { s.KEmbed = 1024 },
 		"bits":         func(s *setting) { s.Bits = 1 },
 		"decay":        func(s *setting) { s.Decay = 0.5 },
+		"carry":        func(s *setting) { s.Carry = true },
+		"senders":      func(s *setting) { s.Senders = true },
 		"boost":        func(s *setting) { s.Boost = 8 },
 		"boost part":   func(s *setting) { s.BoostPart = 1 },
 		"outer rate":   func(s *setting) { s.OuterRate = 0.5 },

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"slices"
 
 	"lode/aggregation"
 	"lode/engine/cpu"
@@ -66,6 +67,7 @@ func newLocal(s setting, m model.Llama, t text) (*local, error) {
 func (s setting) merge(step int) aggregation.Config {
 	cfg := aggregation.DefaultConfig(s.params(step))
 	cfg.Rate, cfg.StepBits, cfg.StepKeep = uint32(math.Round(s.OuterRate*aggregation.One)), s.StepBits, s.boosted(s.StepKeep, step)
+	cfg.Senders = s.Senders
 	if s.OuterMomentum != 0 {
 		cfg.Optimizer, cfg.Momentum = "nesterov", uint32(math.Round(s.OuterMomentum*aggregation.One))
 	}
@@ -128,7 +130,7 @@ func (l *local) params(step int) (gradient.Params, error) {
 
 // train takes a worker's inner steps and leaves a = β·e + Δ in its residual.
 func (l *local) train(w *worker, index, step int) (loss float64, err error) {
-	if err := tensor.Copy(l.layout, w.e.Params(), l.theta); err != nil {
+	if err := tensor.Copy(l.layout, w.e.Params(), w.start(l)); err != nil {
 		return 0, err
 	}
 	if l.s.Raw {
@@ -148,7 +150,22 @@ func (l *local) train(w *worker, index, step int) (loss float64, err error) {
 		}
 		loss += one / float64(h)
 	}
+	if l.s.Carry {
+		clear(w.residual) // θ − now holds it
+	}
 	return loss, w.add(l, w.e.Params(), func(theta, now float32) float32 { return theta - now })
+}
+
+// start returns the parameters that a worker's inner steps begin with.
+func (w *worker) start(l *local) tensor.Flat {
+	if !l.s.Carry {
+		return l.theta
+	}
+	out := slices.Clone(l.theta)
+	for i, e := range w.residual {
+		out[i] -= float32(l.s.Decay) * e
+	}
+	return out
 }
 
 // gradient measures one gradient and adds it.

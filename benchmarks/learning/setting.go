@@ -46,17 +46,21 @@ type setting struct {
 	ClipNorm    float64 `json:"clip_norm"`    // of AdamW
 	Forget      bool    `json:"forget"`       // AdamW starts each round with moments of zero
 
-	K         int     `json:"k"`          // values kept of a chunk of 4,096
-	KEmbed    int     `json:"k_embed"`    // the same for embeddings; 0 means K
-	Bits      int     `json:"bits"`       // of a value
-	Decay     float64 `json:"decay"`      // β of error feedback
+	K      int     `json:"k"`       // values kept of a chunk of 4,096
+	KEmbed int     `json:"k_embed"` // the same for embeddings; 0 means K
+	Bits   int     `json:"bits"`    // of a value
+	Decay  float64 `json:"decay"`   // β of error feedback
+	// Carry starts a worker's inner steps from θ less what it has not sent yet,
+	// β·e, so that its gradients know of it.
+	Carry     bool    `json:"carry,omitempty"`
 	Boost     int     `json:"boost"`      // factor on K and KEmbed at the start
 	BoostPart float64 `json:"boost_part"` // part of the steps that have it
 
 	OuterRate     float64 `json:"outer_rate"`
-	OuterMomentum float64 `json:"outer_momentum"` // Nesterov's; 0 is plain SGD
-	StepBits      int     `json:"step_bits"`      // of a merged step's integers
-	StepKeep      int     `json:"step_keep"`      // values a step moves of a chunk of 4,096; 0 means all
+	OuterMomentum float64 `json:"outer_momentum"`    // Nesterov's; 0 is plain SGD
+	Senders       bool    `json:"senders,omitempty"` // the mean of those who send a place, not of all
+	StepBits      int     `json:"step_bits"`         // of a merged step's integers
+	StepKeep      int     `json:"step_keep"`         // values a step moves of a chunk of 4,096; 0 means all
 
 	// Raw sends gradients instead of changes of the parameters, with H = 1, and
 	// SignStep moves each parameter by Rate against the sign of the merged value:
@@ -112,6 +116,7 @@ func (s setting) check() error {
 		"outer rate %v, want 0 to 4; outer momentum %v, want 0 to less than 1", s.OuterRate, s.OuterMomentum)
 	want(s.Method != adamW || s.H == 1 && s.EarlyH == 0, "method %s has no inner steps", s.Method)
 	want(s.Method != meanSigma || s.K >= 1 && s.KEmbed == 0 && s.Bits == 2, "method %s has one k and 2 bits", s.Method)
+	want(!s.Raw || !s.Carry, "gradients are taken at θ")
 	want(!s.Raw || s.H == 1, "gradients are sent after 1 step, not %d", s.H)
 	_, err := s.hyper(0).Resolve()
 	errs = append(errs, err)
