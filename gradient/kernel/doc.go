@@ -1,14 +1,18 @@
-// Package kernel holds the two loops that an encoder runs over every parameter:
-// [Join] makes what is to be compressed, [Mark] finds the few large values in it.
-// It knows nothing of formats.
+// Package kernel holds the loops that run over every parameter. An encoder's: [Join]
+// makes what is to be compressed, [Mark] finds the few large values in it. A
+// merge's: [AddBytes] adds up dense values, [Exchange] sorts them, [Divide] makes a
+// mean of sums, [Top] and [Pack] turn it into a step's integers. It knows nothing of
+// formats.
 //
 // Each has a plain loop, which is its definition, and on amd64 assembly for
-// AVX-512 and AVX2 that gives the same bits: there are no sums, and no product is
-// fused. Which one runs is decided by the processor's features.
+// AVX-512 and AVX2 that gives the same bits: sums are of integers, and where a
+// product is fused it is exact. Which one runs is decided by the processor's
+// features.
 //
 // Slices belong to the caller and nothing is allocated or kept. Lengths that do
-// not fit panic. Both functions may be called at the same time on slices that
+// not fit panic. All functions may be called at the same time on slices that
 // nobody else writes.
 package kernel
 
 //go:generate sh -c "cd ../../tools/asm && go run . -out ../../gradient/kernel/kernel_amd64.s -stubs ../../gradient/kernel/stubs_amd64.go -pkg kernel"
+//go:generate sh -c "cd ../../tools/asm && go run . -part merge -out ../../gradient/kernel/merge_amd64.s -stubs ../../gradient/kernel/merge_stubs_amd64.go -pkg kernel"

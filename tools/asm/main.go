@@ -1,8 +1,10 @@
-// Command asm writes the assembly of package gradient/kernel. It is run by `go
-// generate ./gradient/kernel`; what it writes is checked in.
+// Command asm writes the assembly of package gradient/kernel, one -part at a time.
+// It is run by `go generate ./gradient/kernel`; what it writes is checked in.
 package main
 
 import (
+	"flag"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -15,12 +17,23 @@ const (
 )
 
 func main() {
+	part := flag.String("part", "encode", "encode or merge: whose loops are written")
+	flag.Parse()
 	ConstraintExpr("amd64")
+	switch *part {
+	case "merge":
+		merge()
+	default:
+		encode()
+	}
+	Generate()
+}
+
+func encode() {
 	markAVX2()
 	markAVX512()
 	joinAVX2()
 	joinAVX512()
-	Generate()
 }
 
 // pointer is a register and the bytes by which a group moves it on.
@@ -29,8 +42,15 @@ type pointer struct {
 	step uint32
 }
 
-// loop writes body once for each of the groups, moving the pointers on.
+// loop is [each] and the end of the function.
 func loop(groups reg.GPVirtual, body func(), pointers ...pointer) {
+	each(groups, body, pointers...)
+	VZEROUPPER()
+	RET()
+}
+
+// each writes body once for each of the groups, moving the pointers on.
+func each(groups reg.GPVirtual, body func(), pointers ...pointer) {
 	Label("loop")
 	TESTQ(groups, groups)
 	JZ(LabelRef("done"))
@@ -41,8 +61,6 @@ func loop(groups reg.GPVirtual, body func(), pointers ...pointer) {
 	DECQ(groups)
 	JMP(LabelRef("loop"))
 	Label("done")
-	VZEROUPPER()
-	RET()
 }
 
 func param(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
