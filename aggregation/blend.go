@@ -93,12 +93,7 @@ func (r blendRule) combine(dst []int64, rows table, s *scratch) {
 		for w := range chunk.num() {
 			chunk.addTo(dst, w)
 		}
-		n := newDivisor(uint64(chunk.num()))
-		for i, sum := range dst {
-			if sum != 0 {
-				dst[i] = n.divide(sum)
-			}
-		}
+		divideAll(dst, int64(chunk.num()))
 		return
 	}
 	r.sum(dst, rows.terms(), &s.sums)

@@ -112,8 +112,8 @@
 // rounds, and the mean still divides by W (FedBuff, arXiv:2106.06639).
 //
 // Memory of a merge: a window of 16·cores chunks of each contribution that is not
-// in memory already, as many chunks in flight, W chunks written out for each core,
-// and the step; 12·W² bytes for each core where rows are compared; never W models.
+// in memory already, twice as many chunks of state and step in flight, W chunks
+// written out for each core, and the step; 12·W² bytes for each core where rows are compared; never W models.
 //
 // # Optimizers
 //

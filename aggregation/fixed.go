@@ -8,6 +8,7 @@ import (
 	"math/bits"
 
 	"lode/gradient"
+	"lode/gradient/kernel"
 )
 
 // roundShift returns x·2^−shift, rounded, for shift from 0.
@@ -29,11 +30,20 @@ func above(x, y uint64) uint64 {
 	return less
 }
 
-// fixed returns value·2^exp·clip in units of 2^−unit, rounded. Config keeps its
-// magnitude within 2^44.
-func fixed(value int64, exp int, clip gradient.Clip, unit int) int64 {
-	hi, lo := bits.Mul64(magnitude(value), uint64(clip)) // at most 2^44 · 2^32
-	switch shift := 32 - exp - unit; {
+// fixed turns values in units of 2^exp, times clip, into integers in units of
+// 2^−unit, rounded. Config keeps their magnitude within 2^44.
+type fixed struct {
+	exp, unit int
+	clip      gradient.Clip
+}
+
+// Scale implements [gradient.Rounding]: the factor has 33 digits.
+func (f *fixed) Scale() float64 { return math.Ldexp(float64(f.clip), f.exp+f.unit-32) }
+
+// Round implements [gradient.Rounding].
+func (f *fixed) Round(value int64) int64 {
+	hi, lo := bits.Mul64(magnitude(value), uint64(f.clip)) // at most 2^44 · 2^32
+	switch shift := 32 - f.exp - f.unit; {
 	case shift <= 0:
 		lo <<= -shift
 	case hi == 0:
@@ -74,6 +84,18 @@ type divisor struct{ n, inverse uint64 }
 
 // newDivisor returns the divisor by n, above 0.
 func newDivisor(n uint64) divisor { return divisor{n, math.MaxUint64 / n} }
+
+// divideAll divides each of vals by n, as [divide] does, for n up to MaxMagnitude.
+func divideAll(vals []int64, n int64) {
+	if kernel.Top(vals) <= kernel.MaxMagnitude {
+		kernel.Divide(vals, n)
+		return
+	}
+	d := newDivisor(uint64(n))
+	for i, v := range vals {
+		vals[i] = d.divide(v)
+	}
+}
 
 // divide returns x/n as [divide] does, for |x| < 2^63 and n below 2^62. The product misses the
 // quotient by less than |x|/2^64 < 1, and only from below.

@@ -83,9 +83,8 @@ func Combine(dst []int64, l tensor.Layout, cfg Config, contributions []Contribut
 	if err != nil {
 		return err
 	}
-	return m.run(pass{work: m.combine, finish: func(s *slot) error {
-		copy(dst[s.chunk.Offset:], s.vals[:s.chunk.Len])
-		return nil
+	return m.run(pass{work: func(s *slot, ln *lane) {
+		m.combine(dst[s.chunk.Offset:s.chunk.Offset+s.chunk.Len], ln)
 	}})
 }
 
@@ -160,18 +159,18 @@ func (m *merger) maxMoved() int {
 	return n
 }
 
-// combine makes one row of a chunk's rows.
-func (m *merger) combine(s *slot, ln *lane) {
-	clear(s.vals[:s.chunk.Len])
+// combine makes one row, dst, of the rows of the chunk at work.
+func (m *merger) combine(dst []int64, ln *lane) {
+	clear(dst)
 	if len(m.plan.from) > 0 {
-		m.plan.combiner.combine(s.vals[:s.chunk.Len], ln.table(m.plan.blends), &ln.scratch)
+		m.plan.combiner.combine(dst, ln.table(m.plan.blends), &ln.scratch)
 	}
 }
 
 // advance makes a chunk of the step.
 func (m *merger) advance(s *slot, ln *lane) {
-	m.combine(s, ln)
-	vals := s.vals[:s.chunk.Len]
+	vals := ln.vals[:s.chunk.Len]
+	m.combine(vals, ln)
 	if len(m.plan.from) == 0 {
 		s.out.quantise(vals, m.cfg)
 		return
@@ -184,9 +183,7 @@ func (m *merger) advance(s *slot, ln *lane) {
 	waiting := s.planes[len(s.planes)-1]
 	thin(vals, waiting, keptOf(m.layout.Spec(s.chunk.Tensor), s.chunk.Len, m.cfg), &ln.scratch)
 	s.out.quantise(vals, m.cfg)
-	for i, v := range vals {
-		waiting[i] -= v
-	}
+	s.out.takeFrom(waiting, m.cfg)
 }
 
 // gram makes the first pass: it returns the contributions in the order of their

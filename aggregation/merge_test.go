@@ -220,7 +220,7 @@ func TestMergeOfExtremes(t *testing.T) {
 	if e, exp := s.Entries(nil, tensor.Chunk{Len: 16}); len(e) != 16 || e[0].Value <= 0 || exp < 0 {
 		t.Errorf("step %v·2^%d", e, exp)
 	}
-	if got := fixed(255<<(p.EMax-p.EMin), int(p.EMin), gradient.Unclipped, cfg.Unit); got > 1<<valueBits || got < 1<<(valueBits-1) {
+	if got := (&fixed{int(p.EMin), cfg.Unit, gradient.Unclipped}).Round(255 << (p.EMax - p.EMin)); got > 1<<valueBits || got < 1<<(valueBits-1) {
 		t.Errorf("largest value %d, bound 2^%d", got, valueBits)
 	}
 }

@@ -3,6 +3,8 @@ package aggregation
 // This file holds sorting networks: rows are sorted against each other place by
 // place with compare-exchanges that never branch.
 
+import "lode/gradient/kernel"
+
 // exchange puts the lesser of rows a and b, place by place, into a.
 type exchange struct{ a, b int }
 
@@ -76,11 +78,11 @@ func newSortedRows(t trimmed, num int) sortedRows {
 }
 
 func (r sortedRows) combine(dst []int64, t table, _ *scratch) {
-	rows, n := t.values(), newDivisor(uint64(r.hi-r.lo))
+	rows := t.values()
 	for at := 0; at < len(dst); at += tile {
 		end := min(at+tile, len(dst))
 		for _, x := range r.steps {
-			exchangeRows(rows[x.a][at:end], rows[x.b][at:end])
+			kernel.Exchange(rows[x.a][at:end], rows[x.b][at:end])
 		}
 		out := dst[at:end]
 		for _, row := range rows[r.lo:r.hi] {
@@ -88,20 +90,6 @@ func (r sortedRows) combine(dst []int64, t table, _ *scratch) {
 				out[i] += v
 			}
 		}
-		for i, sum := range out {
-			out[i] = n.divide(sum)
-		}
-	}
-}
-
-// exchangeRows puts the lesser of a and b, place by place, into a. Both have the
-// same length. Inlined it would run out of registers.
-//
-//go:noinline
-func exchangeRows(a, b []int64) {
-	b = b[:len(a)]
-	for i, x := range a {
-		y := b[i]
-		a[i], b[i] = min(x, y), max(x, y)
+		divideAll(out, int64(r.hi-r.lo))
 	}
 }

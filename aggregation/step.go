@@ -53,9 +53,14 @@ func (s *Step) chunk(c tensor.Chunk) []byte {
 
 // Entries implements [gradient.Vector].
 func (s *Step) Entries(dst []gradient.Entry, c tensor.Chunk) ([]gradient.Entry, int) {
-	b := s.chunk(c)
-	m := bitmapLen(c.Len)
-	width, values := widthOf(s.bits), b[1+m:]
+	return chunkEntries(dst, s.chunk(c), c.Len, s.bits)
+}
+
+// chunkEntries appends what the bytes of a chunk of n values say, and returns their
+// exponent.
+func chunkEntries(dst []gradient.Entry, b []byte, n, stepBits int) ([]gradient.Entry, int) {
+	m := bitmapLen(n)
+	width, values := widthOf(stepBits), b[1+m:]
 	for i, set := range b[1 : 1+m] {
 		for ; set != 0; set &= set - 1 {
 			pos := 8*i + bits.TrailingZeros8(set)

@@ -49,29 +49,31 @@ type chunkRows struct {
 	parts   []*gradient.Part // of each contribution
 	chunk   tensor.Chunk
 	entries []gradient.Entry
+	fixed   fixed
 	sparse  []Row
 	dense   grid
 }
 
 func (r *chunkRows) num() int { return len(r.parts) }
 
-// addTo adds row w to dst.
-func (r *chunkRows) addTo(dst []int64, w int) {
-	part, clip := r.parts[w], r.from[w].Clip
-	exp := int(part.Params().EMin)
-	part.AddTo(dst, r.chunk, func(v int64) int64 { return fixed(v, exp, clip, r.unit) })
+// rounding returns how row w becomes integers, valid until it is asked again.
+func (r *chunkRows) rounding(w int) *fixed {
+	r.fixed = fixed{int(r.parts[w].Params().EMin), r.unit, r.from[w].Clip}
+	return &r.fixed
 }
+
+// addTo adds row w to dst.
+func (r *chunkRows) addTo(dst []int64, w int) { r.parts[w].AddTo(dst, r.chunk, r.rounding(w)) }
 
 func (r *chunkRows) terms() []Row {
 	if r.sparse == nil {
 		r.sparse = make([]Row, r.num())
 	}
 	for w := range r.sparse {
-		var exp int
-		r.entries, exp = r.parts[w].Entries(r.entries[:0], r.chunk)
-		row := r.sparse[w][:0]
+		r.entries, _ = r.parts[w].Entries(r.entries[:0], r.chunk)
+		fixed, row := r.rounding(w), r.sparse[w][:0]
 		for _, e := range r.entries {
-			row = append(row, Term{e.Pos, fixed(e.Value, exp, r.from[w].Clip, r.unit)})
+			row = append(row, Term{e.Pos, fixed.Round(e.Value)})
 		}
 		r.sparse[w] = row
 	}

@@ -34,9 +34,8 @@ type decoder interface {
 	// entries appends the nonzero values that b decodes to, in ascending
 	// position and in units of 2^EMin.
 	entries(dst []Entry, b []byte, n int) []Entry
-	// add adds fix(v) of each of the values v that entries names to dst. It may
-	// call fix once for all values of a magnitude: fix(−v) is −fix(v).
-	add(dst []int64, b []byte, fix func(v int64) int64)
+	// add adds r of each of the values that entries names to dst.
+	add(dst []int64, b []byte, r Rounding)
 	// subtract takes each decoded value, in units of 2^EMin, times scale off dst:
 	// the product is rounded to float64, then to float32, and the difference to
 	// float32.

@@ -157,17 +157,22 @@ func checkEntries(t *testing.T, u *Update) {
 	}
 }
 
+// thrice is the factor 3.
+type thrice struct{}
+
+func (thrice) Round(v int64) int64 { return 3 * v }
+func (thrice) Scale() float64      { return 3 }
+
 // checkAdds checks that AddTo adds what entries names to what is there.
 func checkAdds(t *testing.T, u *Update, c tensor.Chunk, entries []Entry) {
 	t.Helper()
-	fix := func(v int64) int64 { return 3 * v }
 	got := make([]int64, c.Len)
 	for i := range got {
 		got[i] = int64(i)
 	}
-	u.AddTo(got, c, fix)
+	u.AddTo(got, c, thrice{})
 	for _, e := range entries {
-		got[e.Pos] -= fix(e.Value)
+		got[e.Pos] -= thrice{}.Round(e.Value)
 	}
 	for i, v := range got {
 		if v != int64(i) {

@@ -123,10 +123,10 @@ func (c dct) entries(dst []Entry, b []byte, n int) []Entry {
 	return dst
 }
 
-func (c dct) add(dst []int64, b []byte, fix func(int64) int64) {
+func (c dct) add(dst []int64, b []byte, r Rounding) {
 	x := c.decode(b, len(dst))
 	for i := range dst {
-		dst[i] += fix(x[i])
+		dst[i] += r.Round(x[i])
 	}
 }
 

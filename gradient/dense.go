@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"lode/gradient/kernel"
 )
 
 const maxDense = 127
@@ -83,29 +85,8 @@ func (c dense8) entries(dst []Entry, b []byte, _ int) []Entry {
 	return dst
 }
 
-func (c dense8) add(dst []int64, b []byte, fix func(int64) int64) {
-	var values [256]int64 // by mantissa
-	shift := c.shift(b)
-	for m := 1; m <= maxDense; m++ {
-		v := fix(int64(m) << shift)
-		values[m], values[256-m] = v, -v
-	}
-	b = b[1:]
-	for len(dst) >= 8 {
-		w, d := binary.LittleEndian.Uint64(b), (*[8]int64)(dst)
-		d[0] += values[byte(w)]
-		d[1] += values[byte(w>>8)]
-		d[2] += values[byte(w>>16)]
-		d[3] += values[byte(w>>24)]
-		d[4] += values[byte(w>>32)]
-		d[5] += values[byte(w>>40)]
-		d[6] += values[byte(w>>48)]
-		d[7] += values[byte(w>>56)]
-		dst, b = dst[8:], b[8:]
-	}
-	for i := range dst {
-		dst[i] += values[b[i]]
-	}
+func (c dense8) add(dst []int64, b []byte, r Rounding) {
+	kernel.AddBytes(dst, b[1:], float64(r.Scale()*float64(uint64(1)<<c.shift(b))))
 }
 
 func (c dense8) subtract(dst []float32, b []byte, scale float64) {
@@ -223,9 +204,9 @@ func (c float) entries(dst []Entry, b []byte, n int) []Entry {
 	return dst
 }
 
-func (c float) add(dst []int64, b []byte, fix func(int64) int64) {
+func (c float) add(dst []int64, b []byte, r Rounding) {
 	for i := range dst {
-		dst[i] += fix(c.integer(c.at(b, i)))
+		dst[i] += r.Round(c.integer(c.at(b, i)))
 	}
 }
 

@@ -47,9 +47,9 @@ func (c *given) entries(dst []Entry, b []byte, _ int) []Entry {
 	return dst
 }
 
-func (c *given) add(dst []int64, b []byte, fix func(int64) int64) {
+func (c *given) add(dst []int64, b []byte, r Rounding) {
 	scale, codes := c.cut(b)
-	values := c.fixed(scale, fix)
+	values := c.fixed(scale, r)
 	for i, at := range c.places {
 		dst[at] += values[c.codeAt(codes, i)]
 	}

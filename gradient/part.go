@@ -41,12 +41,20 @@ func (p *Part) Entries(dst []Entry, c tensor.Chunk) (entries []Entry, exp int) {
 	return dst, int(p.f.params.EMin)
 }
 
-// AddTo adds fix(v) of each nonzero value v of chunk c, in units of 2^EMin, to
-// dst, whose length is c.Len. fix(−v) must be −fix(v); it is called once for each
-// level of a chunk where the codec has levels.
-func (p *Part) AddTo(dst []int64, c tensor.Chunk, fix func(v int64) int64) {
+// Rounding makes integers of values by one factor, rounded to nearest, ties to even.
+type Rounding interface {
+	// Round returns v times the factor.
+	Round(v int64) int64
+	// Scale returns the factor: at most 45 binary digits, so that its products with
+	// signed bytes are exact. Those are below 2^51.
+	Scale() float64
+}
+
+// AddTo adds r of each nonzero value of chunk c, in units of 2^EMin, to dst, whose
+// length is c.Len. Where the codec has levels, r rounds each of them once.
+func (p *Part) AddTo(dst []int64, c tensor.Chunk, r Rounding) {
 	if codec, b := p.chunk(c); codec != nil {
-		codec.add(dst[:c.Len], b, fix)
+		codec.add(dst[:c.Len], b, r)
 	}
 }
 

@@ -94,8 +94,8 @@ func (c sign) entries(dst []Entry, b []byte, n int) []Entry {
 	return dst
 }
 
-func (c sign) add(dst []int64, b []byte, fix func(int64) int64) {
-	m := fix(c.magnitude(b))
+func (c sign) add(dst []int64, b []byte, r Rounding) {
+	m := r.Round(c.magnitude(b))
 	values := [2]int64{m, -m}
 	for i := range dst {
 		dst[i] += values[b[2+i/8]>>(i%8)&1]

@@ -204,11 +204,11 @@ func (c topk) values(scale []byte) (v [1 << maxValueBits]int64) {
 	return v
 }
 
-// fixed returns the same through fix.
-func (c topk) fixed(scale []byte, fix func(int64) int64) [1 << maxValueBits]int64 {
+// fixed returns the same as r has it.
+func (c topk) fixed(scale []byte, r Rounding) [1 << maxValueBits]int64 {
 	values := c.values(scale)
 	for level := range c.top() + 1 {
-		v := fix(values[level])
+		v := r.Round(values[level])
 		values[level], values[level|(c.top()+1)] = v, -v
 	}
 	return values
@@ -233,9 +233,9 @@ func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 	return dst
 }
 
-func (c topk) add(dst []int64, b []byte, fix func(int64) int64) {
+func (c topk) add(dst []int64, b []byte, r Rounding) {
 	s, k := c.cut(b, len(dst))
-	values := c.fixed(s.scale, fix)
+	values := c.fixed(s.scale, r)
 	if 8%c.p.Bits != 0 {
 		for i := range k {
 			dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[c.codeAt(s.codes, i)]

@@ -118,10 +118,15 @@ func (r *GradientResult) time(ctx context.Context, p gradient.Params, n int) err
 	return nil
 }
 
+// same is the factor 1.
+type same struct{}
+
+func (same) Round(v int64) int64 { return v }
+func (same) Scale() float64      { return 1 }
+
 // addUp decodes every chunk of u and adds it to sums.
 func addUp(sums []int64, u *gradient.Update) {
-	same := func(v int64) int64 { return v }
 	for c := range u.Layout().Chunks() {
-		u.AddTo(sums[:c.Len], c, same)
+		u.AddTo(sums[:c.Len], c, same{})
 	}
 }
