@@ -24,6 +24,18 @@ type Source interface {
 	Load(first, last tensor.Chunk, old *gradient.Part) (*gradient.Part, error)
 }
 
+// Whole returns all of an update: read now, if it is not in memory.
+func Whole(s Source) (*gradient.Part, error) {
+	var first, last tensor.Chunk
+	for c := range s.Layout().Chunks() {
+		if c.Offset == 0 {
+			first = c
+		}
+		last = c
+	}
+	return s.Load(first, last, nil)
+}
+
 // Contribution is one accepted update and what it counts for.
 type Contribution struct {
 	Update Source

@@ -25,11 +25,7 @@ import (
 // and moves it by the merged steps that the record names; every checkpoint has
 // been compared with its receipt.
 type Publisher struct {
-	store checkpoints.Store
-	key   ed25519.PrivateKey
-	rules *replica.Rules
-	from  replica.Fetcher
-	every protocol.Round
+	cfg PublisherConfig
 
 	mu    sync.Mutex
 	queue []round.Summary
@@ -50,17 +46,26 @@ type stored struct {
 	size int64
 }
 
+// PublisherConfig is what a publisher is made of.
+type PublisherConfig struct {
+	Store checkpoints.Store
+	Key   ed25519.PrivateKey // of the coordinator
+	Rules *replica.Rules
+	From  replica.Fetcher // has the payloads
+	// Scratch is where updates lie where they must be merged again; nil: in memory.
+	Scratch replica.Scratch
+	Every   protocol.Round // rounds from one checkpoint to the next, at least 1
+}
+
 // NewPublisher returns a publisher that writes a checkpoint every so many rounds
-// and one at the end. Payloads are read from the given place.
-func NewPublisher(store checkpoints.Store, key ed25519.PrivateKey, rules *replica.Rules, from replica.Fetcher, every protocol.Round) (*Publisher, error) {
-	model, err := replica.NewModel(rules)
+// and one at the end.
+func NewPublisher(cfg PublisherConfig) (*Publisher, error) {
+	model, err := replica.NewModel(cfg.Rules)
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{
-		store: store, key: key, rules: rules, from: from, every: max(1, every), model: model,
-		files: map[protocol.Digest]stored{}, ready: make(chan struct{}, 1),
-	}, nil
+	model.Scratch, cfg.Every = cfg.Scratch, max(1, cfg.Every)
+	return &Publisher{cfg: cfg, model: model, files: map[protocol.Digest]stored{}, ready: make(chan struct{}, 1)}, nil
 }
 
 func (p *Publisher) merged(s round.Summary) {
@@ -119,7 +124,7 @@ func (p *Publisher) run(ctx context.Context, saved chan<- protocol.Published, lo
 // resume takes up the run's last checkpoint, if there is one, and announces it:
 // the one that a stopping coordinator wrote is not on the record yet.
 func (p *Publisher) resume(ctx context.Context, saved chan<- protocol.Published) error {
-	m, err := checkpoints.Latest(ctx, p.store, p.rules.Run)
+	m, err := checkpoints.Latest(ctx, p.cfg.Store, p.cfg.Rules.Run)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -141,7 +146,7 @@ func (p *Publisher) announce(ctx context.Context, m checkpoints.Manifest, saved 
 
 // follow moves the model past the oldest round of the queue and takes it off.
 func (p *Publisher) follow(ctx context.Context, s *round.Summary) error {
-	if err := p.model.Catch(ctx, p.from, s); err != nil {
+	if err := p.model.Catch(ctx, p.cfg.From, s); err != nil {
 		return fmt.Errorf("publisher: %w", err)
 	}
 	p.newest = *s
@@ -155,7 +160,7 @@ func (p *Publisher) follow(ctx context.Context, s *round.Summary) error {
 // of cadences passed since the last checkpoint. After a failure the state is
 // written once nothing else waits.
 func (p *Publisher) due(more bool) bool {
-	return p.model.Next/p.every > p.wrote/p.every && !(p.failed && more)
+	return p.model.Next/p.cfg.Every > p.wrote/p.cfg.Every && !(p.failed && more)
 }
 
 // last writes the state a stopping coordinator leaves.
@@ -177,13 +182,13 @@ func (p *Publisher) last(ctx context.Context) error {
 // write writes the model's state, which p.newest led to.
 func (p *Publisher) write(ctx context.Context) (checkpoints.Manifest, error) {
 	info := map[string]string{
-		"name":               p.rules.Manifest.Name,
+		"name":               p.cfg.Rules.Manifest.Name,
 		"held_out_loss_nats": strconv.FormatFloat(p.newest.HeldOut.Nats(), 'f', 6, 64),
 	}
-	m, err := checkpoints.Write(ctx, p.store, checkpoints.Draft{
-		Run: p.rules.Run, Round: uint64(p.model.Next), StateRoot: p.newest.Root, Parent: p.parent,
-		Info: info, Layout: p.rules.Layout, Model: p.model.Params, Config: p.rules.Model.Config(),
-		State: outerTensors(p.model), Sign: checkpoints.SignWith(p.key),
+	m, err := checkpoints.Write(ctx, p.cfg.Store, checkpoints.Draft{
+		Run: p.cfg.Rules.Run, Round: uint64(p.model.Next), StateRoot: p.newest.Root, Parent: p.parent,
+		Info: info, Layout: p.cfg.Rules.Layout, Model: p.model.Params, Config: p.cfg.Rules.Model.Config(),
+		State: outerTensors(p.model), Sign: checkpoints.SignWith(p.cfg.Key),
 	})
 	if err != nil {
 		return m, fmt.Errorf("checkpoint of round %d: %w", p.model.Next, err)
@@ -225,7 +230,7 @@ func (p *Publisher) Open(ctx context.Context, d protocol.Digest) (io.ReadSeekClo
 	if !ok {
 		return nil, 0, false
 	}
-	return &object{ctx: ctx, store: p.store, file: f}, f.size, true
+	return &object{ctx: ctx, store: p.cfg.Store, file: f}, f.size, true
 }
 
 // object reads a stored file from any offset.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lode/aggregation"
 	"lode/checkpoints"
 	"lode/coordinator/round"
 	"lode/gradient"
@@ -116,7 +117,7 @@ func (p *press) merge(t *testing.T) round.Summary {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := p.model.Merge([]*gradient.Update{u}, []gradient.Clip{gradient.Unclipped})
+	m, err := p.model.Merge([]aggregation.Contribution{{Update: u, Clip: gradient.Unclipped}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ type running struct {
 // that a journal is replayed for.
 func (p *press) start(t *testing.T, every protocol.Round) *running {
 	t.Helper()
-	pub, err := NewPublisher(p.store, p.key, p.rules, p.shelf, every)
+	pub, err := NewPublisher(PublisherConfig{Store: p.store, Key: p.key, Rules: p.rules, From: p.shelf, Every: every})
 	if err != nil {
 		t.Fatal(err)
 	}

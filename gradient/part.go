@@ -6,6 +6,7 @@ package gradient
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"lode/tensor"
 )
@@ -56,6 +57,19 @@ func (p *Part) AddTo(dst []int64, c tensor.Chunk, r Rounding) {
 	if codec, b := p.chunk(c); codec != nil {
 		codec.add(dst[:c.Len], b, r)
 	}
+}
+
+// SubtractFrom turns dst, the values a of chunk c, into the residual
+// a − round(f·decoded): the scaled value is rounded to float64, then to float32,
+// and the difference to float32, so that every machine finds the same bits. With
+// f = [Unclipped] the scaled value is that which was decoded; with f = 0, dst
+// stays as it is.
+func (p *Part) SubtractFrom(c tensor.Chunk, f Clip, dst []float32) {
+	codec, b := p.chunk(c)
+	if f == 0 || codec == nil {
+		return
+	}
+	codec.subtract(dst[:c.Len], b, math.Ldexp(float64(f), int(p.f.params.EMin)-clipBits))
 }
 
 // Load returns the update itself: all of it is there.

@@ -4,7 +4,6 @@ package gradient
 
 import (
 	"fmt"
-	"math"
 
 	"lode/tensor"
 )
@@ -68,17 +67,4 @@ func (u *Update) ReadChunk(c tensor.Chunk, dst []float32) error {
 		dst[i] = 0 - v // not -v: no negative zeros
 	}
 	return nil
-}
-
-// SubtractFrom turns dst, the values a of chunk c, into the residual
-// a − round(f·decoded): the scaled value is rounded to float64, then to float32,
-// and the difference to float32, so that every machine finds the same bits. With
-// f = [Unclipped] the scaled value is that which was decoded; with f = 0, dst
-// stays as it is.
-func (u *Update) SubtractFrom(c tensor.Chunk, f Clip, dst []float32) {
-	codec, b := u.chunk(c)
-	if f == 0 || codec == nil {
-		return
-	}
-	codec.subtract(dst[:c.Len], b, math.Ldexp(float64(f), int(u.f.params.EMin)-clipBits))
 }

@@ -21,6 +21,8 @@ type Model struct {
 	Next   protocol.Round
 	Params tensor.Flat        // length D
 	Outer  aggregation.Planes // of the outer optimizer; empty for plain SGD
+	// Scratch is where updates lie that [Model.Catch] merges; nil: in memory.
+	Scratch Scratch
 
 	last  *aggregation.Step // of the round before; nil if there is none, or not at hand
 	codec gradient.Params   // of round Next, once asked for
@@ -78,20 +80,16 @@ func (a after) ReadChunk(c tensor.Chunk, dst []float32) error {
 	return nil
 }
 
-// Merge recomputes a round's step from its accepted updates and their clip
-// factors. The model stays where it is until [Model.Adopt].
-func (m *Model) Merge(updates []*gradient.Update, clips []gradient.Clip) (*Merged, error) {
-	parts := make([]aggregation.Contribution, len(updates))
-	for i, u := range updates {
-		parts[i] = aggregation.Contribution{Update: u, Clip: clips[i]}
-	}
+// Merge recomputes a round's step from its accepted updates. The model stays where
+// it is until [Model.Adopt].
+func (m *Model) Merge(accepted []aggregation.Contribution) (*Merged, error) {
 	out := &Merged{Outer: clonePlanes(m.Outer)}
 	cfg := m.Rules.Merge(m.Next)
 	var err error
 	if cfg.Params, err = m.Codec(); err != nil {
 		return nil, err
 	}
-	out.Step, err = aggregation.Merge(m.Rules.Layout, cfg, parts, out.Outer)
+	out.Step, err = aggregation.Merge(m.Rules.Layout, cfg, accepted, out.Outer)
 	if err != nil {
 		return nil, fmt.Errorf("merge of round %d: %w", m.Next, err)
 	}
@@ -154,19 +152,7 @@ func (m *Model) Catch(ctx context.Context, from Fetcher, s *round.Summary) error
 		return nil
 	}
 	if len(m.Outer) > 0 {
-		codec, err := m.Codec()
-		if err != nil {
-			return err
-		}
-		updates, err := m.Rules.Updates(ctx, from, codec, s)
-		if err != nil {
-			return err
-		}
-		merged, err := m.Merge(updates, Accepted(s))
-		if err != nil {
-			return err
-		}
-		return m.Adopt(merged, s.Receipt)
+		return m.again(ctx, from, s)
 	}
 	payload, err := from.Fetch(ctx, s.Receipt.Payload, int64(m.Rules.MaxStep(s.Round)))
 	if err != nil {
@@ -175,16 +161,23 @@ func (m *Model) Catch(ctx context.Context, from Fetcher, s *round.Summary) error
 	return m.Apply(s.Receipt, payload)
 }
 
-// Accepted returns the clip factors of a summary's accepted updates, in the
-// order of its outcomes.
-func Accepted(s *round.Summary) []gradient.Clip {
-	var clips []gradient.Clip
-	for _, o := range s.Outcomes {
-		if o.Verdict.Reason == protocol.OK {
-			clips = append(clips, o.Verdict.Clip)
-		}
+// again merges a finished round's updates.
+func (m *Model) again(ctx context.Context, from Fetcher, s *round.Summary) error {
+	codec, err := m.Codec()
+	if err != nil {
+		return err
 	}
-	return clips
+	pile := NewPile(m.Scratch)
+	defer pile.Close()
+	accepted, err := m.Rules.Accepted(ctx, from, codec, s, pile)
+	if err != nil {
+		return err
+	}
+	merged, err := m.Merge(accepted)
+	if err != nil {
+		return err
+	}
+	return m.Adopt(merged, s.Receipt)
 }
 
 func clonePlanes(p aggregation.Planes) aggregation.Planes {

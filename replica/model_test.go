@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/gradient"
 	"lode/protocol"
@@ -25,8 +26,7 @@ func finished(t *testing.T, m *replica.Model, store shelf, num int) (*round.Summ
 		t.Fatal(err)
 	}
 	s := &round.Summary{Round: n}
-	var updates []*gradient.Update
-	var clips []gradient.Clip
+	var accepted []aggregation.Contribution
 	for w := range byte(num) {
 		u := updateOf(t, m.Rules, codec, uint64(w+1))
 		one := sealUpdate(m.Rules, n, w+1, u)
@@ -36,14 +36,11 @@ func finished(t *testing.T, m *replica.Model, store shelf, num int) (*round.Summ
 			o.Verdict.Reason = protocol.NoImprovement
 		} else {
 			o.Verdict.Clip = gradient.Unclipped / gradient.Clip(w+1)
-			updates, clips = append(updates, u), append(clips, o.Verdict.Clip)
+			accepted = append(accepted, aggregation.Contribution{Update: u, Clip: o.Verdict.Clip})
 		}
 		s.Outcomes = append(s.Outcomes, o)
 	}
-	if got := replica.Accepted(s); !slices.Equal(got, clips) {
-		t.Fatalf("accepted clips %v, want %v", got, clips)
-	}
-	merged, err := m.Merge(updates, clips)
+	merged, err := m.Merge(accepted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,18 +117,16 @@ func TestApplyIsMerge(t *testing.T) {
 func TestMergeInAnyOrder(t *testing.T) {
 	r := rulesOf(t)
 	m := modelOf(t, r)
-	var updates []*gradient.Update
-	var clips []gradient.Clip
+	var accepted []aggregation.Contribution
 	for i := range 5 {
-		updates, clips = append(updates, updateOf(t, r, r.Codec(0), uint64(i))), append(clips, gradient.Unclipped/gradient.Clip(i+1))
+		accepted = append(accepted, aggregation.Contribution{Update: updateOf(t, r, r.Codec(0), uint64(i)), Clip: gradient.Unclipped / gradient.Clip(i+1)})
 	}
-	one, err := m.Merge(updates, clips)
+	one, err := m.Merge(accepted)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Reverse(updates)
-	slices.Reverse(clips)
-	two, err := m.Merge(updates, clips)
+	slices.Reverse(accepted)
+	two, err := m.Merge(accepted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,9 +192,14 @@ func TestUpdatesAndStep(t *testing.T) {
 	store := shelf{}
 	s, merged := finished(t, modelOf(t, r), store, 6)
 	ctx := context.Background()
-	updates, err := r.Updates(ctx, store, r.Codec(s.Round), s)
-	if err != nil || len(updates) != 4 {
-		t.Fatalf("%d updates, %v; want the 4 accepted", len(updates), err)
+	accepted, err := r.Accepted(ctx, store, r.Codec(s.Round), s, replica.NewPile(nil))
+	if err != nil || len(accepted) != 4 {
+		t.Fatalf("%d updates, %v; want the 4 accepted", len(accepted), err)
+	}
+	for i, w := range []int{0, 1, 3, 4} {
+		if accepted[i].Clip != s.Outcomes[w].Verdict.Clip {
+			t.Errorf("accepted update %d has clip factor %d, its verdict says %d", i, accepted[i].Clip, s.Outcomes[w].Verdict.Clip)
+		}
 	}
 	step, err := r.Step(ctx, store, s.Receipt)
 	if err != nil || !slices.Equal(step.Plain(), merged.Step.Plain()) {
@@ -211,7 +211,7 @@ func TestUpdatesAndStep(t *testing.T) {
 		t.Error("another step than the receipt's is taken")
 	}
 	s.Outcomes[0].Key[0] ^= 1
-	if _, err := r.Updates(ctx, store, r.Codec(s.Round), s); protocol.ReasonOf(err) != protocol.NotOpened {
+	if _, err := r.Accepted(ctx, store, r.Codec(s.Round), s, replica.NewPile(nil)); protocol.ReasonOf(err) != protocol.NotOpened {
 		t.Errorf("an update under another key: %v", err)
 	}
 }

@@ -73,10 +73,10 @@ func ReadPayload(r io.Reader, size int64, digest protocol.Digest, most int64) ([
 	return b, err
 }
 
-// Updates fetches and opens the accepted updates of a finished round, whose codec is
-// given, in the order of its outcomes.
-func (r *Rules) Updates(ctx context.Context, from Fetcher, codec gradient.Params, s *round.Summary) ([]*gradient.Update, error) {
-	var out []*gradient.Update
+// Accepted fetches and opens the accepted updates of a finished round, whose codec is
+// given, in the order of its outcomes, and puts them on a pile.
+func (r *Rules) Accepted(ctx context.Context, from Fetcher, codec gradient.Params, s *round.Summary, on *Pile) ([]aggregation.Contribution, error) {
+	var out []aggregation.Contribution
 	for _, o := range s.Outcomes {
 		if o.Verdict.Reason != protocol.OK {
 			continue
@@ -89,7 +89,11 @@ func (r *Rules) Updates(ctx context.Context, from Fetcher, codec gradient.Params
 		if err != nil {
 			return nil, fmt.Errorf("update of %s in round %d: %w", o.Worker.Short(), s.Round, err)
 		}
-		out = append(out, u)
+		at, err := on.Add(u)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, aggregation.Contribution{Update: at, Clip: o.Verdict.Clip})
 	}
 	return out, nil
 }

@@ -58,7 +58,9 @@ func (n *tenant) live(ctx context.Context, s shared, rounds uint64) error {
 	if err != nil {
 		return err
 	}
-	publisher, err := coordinator.NewPublisher(s.store, Key("coordinator", 0), n.rules, disk{n.blobs}, 2)
+	publisher, err := coordinator.NewPublisher(coordinator.PublisherConfig{
+		Store: s.store, Key: Key("coordinator", 0), Rules: n.rules, From: disk{n.blobs}, Every: 2,
+	})
 	if err != nil {
 		return err
 	}

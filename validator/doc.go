@@ -6,7 +6,8 @@
 //
 // Read it in this order: [Config] and [Validator], whose Run follows the record;
 // the judge, which owns the engine and the model and answers one duty at a time;
-// its measurements (scores, audits, proof of work, overlap); the hash chain that
+// the updates it opened, which lie on piles; its measurements (scores, audits, proof
+// of work, overlap); the hash chain that
 // makes evaluation seeds impossible to choose; its files.
 //
 // What it measures per round, with W candidates and D parameters: one gradient of

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 
 	"lode/coordinator/round"
-	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -97,27 +96,4 @@ func (j *judge) sheetOf(ctx context.Context, r *round.Round) (*protocol.Sheet, e
 	}
 	j.sheet = &k.Sheet
 	return j.sheet, nil
-}
-
-// remember fetches a round that the model has left already: its step, from which the
-// places of the next one may follow, and for novelty its updates too. What is not to
-// be had is not remembered.
-func (j *judge) remember(ctx context.Context, s *round.Summary, updates bool) {
-	before := j.passed
-	step, err := j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt)
-	if err == nil {
-		j.passed = step
-		if !updates {
-			return
-		}
-		var codec gradient.Params
-		if codec, err = j.cfg.Rules.CodecAfter(s.Round, before); err == nil {
-			var opened []*gradient.Update
-			if opened, err = j.cfg.Rules.Updates(ctx, j.cfg.Link, codec, s); err == nil {
-				j.keep(s, opened, step)
-				return
-			}
-		}
-	}
-	j.cfg.Log.Info().Err(err).Uint64("round", uint64(s.Round)).Msg("earlier round is not remembered")
 }

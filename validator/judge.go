@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 
 	"lode/aggregation"
 	"lode/coordinator/round"
-	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -36,8 +34,9 @@ type judge struct {
 	model   *replica.Model
 	memory  []remembered      // last rounds, oldest first
 	passed  *aggregation.Step // step of the round remembered last
-	updates map[protocol.NodeID]*gradient.Update
-	opened  protocol.Round // round that updates belong to
+	updates map[protocol.NodeID]aggregation.Source
+	pile    *replica.Pile  // where they lie
+	opened  protocol.Round // round that they belong to
 	sheet   *protocol.Sheet
 	merged  *merged // of the newest round, nil before it is merged
 	vows    vows
@@ -87,6 +86,7 @@ func (j *judge) take() (final []round.Summary, todo []task) {
 }
 
 func (j *judge) run(ctx context.Context) error {
+	defer j.forget()
 	for {
 		select {
 		case <-ctx.Done():
@@ -195,7 +195,7 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 	if s.Round != j.model.Next {
 		return fmt.Errorf("round %d is final, the model is before round %d", s.Round, j.model.Next)
 	}
-	updates, err := j.accepted(ctx, s)
+	accepted, pile, err := j.accepted(ctx, s)
 	if err != nil && len(j.model.Outer) == 0 {
 		// The merged step leads to the same place, only unproven by this validator.
 		j.cfg.Log.Warn().Err(err).Uint64("round", uint64(s.Round)).Msg("following by the merged step alone")
@@ -207,125 +207,20 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 	var found *replica.Merged
 	if m := j.merged; m != nil && m.round == s.Round && m.Plain == s.Receipt.Step {
 		found = m.Merged
-	} else if found, err = j.model.Merge(updates, replica.Accepted(s)); err != nil {
+	} else if found, err = j.model.Merge(accepted); err != nil {
 		return err
 	}
 	if err := j.model.Adopt(found, s.Receipt); err != nil {
 		return fmt.Errorf("the run went on with a merge that this validator cannot reproduce: %w", err)
 	}
-	j.merged, j.sheet, j.updates = nil, nil, nil
-	j.keep(s, updates, found.Step)
+	j.merged, j.sheet = nil, nil
+	if pile != j.pile {
+		j.drop(j.pile)
+	}
+	j.updates, j.pile = nil, nil
+	j.keep(s, accepted, pile, found.Step)
 	if s.Round%saveEvery == 0 || behind == 0 && s.Epoch != nil {
 		return j.save(ctx)
 	}
 	return nil
-}
-
-// accepted returns a final round's accepted updates: those in memory where this
-// validator opened them, fetched again otherwise.
-func (j *judge) accepted(ctx context.Context, s *round.Summary) ([]*gradient.Update, error) {
-	var out []*gradient.Update
-	for _, o := range s.Outcomes {
-		if o.Verdict.Reason != protocol.OK {
-			continue
-		}
-		u := j.updates[o.Worker]
-		if j.opened != s.Round || u == nil {
-			codec, err := j.model.Codec()
-			if err != nil {
-				return nil, err
-			}
-			return j.cfg.Rules.Updates(ctx, j.cfg.Link, codec, s)
-		}
-		out = append(out, u)
-	}
-	return out, nil
-}
-
-// attest fetches and opens every listed update.
-func (j *judge) attest(ctx context.Context, r *round.Round) ([]protocol.Finding, error) {
-	j.updates, j.opened = map[protocol.NodeID]*gradient.Update{}, r.Number
-	findings := make([]protocol.Finding, len(r.Entries))
-	for i := range r.Entries {
-		e := &r.Entries[i]
-		u, err := j.open(ctx, r, e)
-		var refusal *protocol.Refusal
-		if err != nil && !errors.As(err, &refusal) {
-			return nil, err
-		}
-		if err != nil {
-			findings[i].Reason = refusal.Reason
-			j.cfg.Log.Info().Err(err).Str("worker", e.Worker.Short()).Uint64("round", uint64(r.Number)).Msg("update refused")
-			continue
-		}
-		norm := u.NormSquared()
-		findings[i].NormHi, findings[i].NormLo = norm.Hi, norm.Lo
-		j.updates[e.Worker] = u
-	}
-	return findings, nil
-}
-
-func (j *judge) open(ctx context.Context, r *round.Round, e *round.Entry) (*gradient.Update, error) {
-	most := j.cfg.Rules.MaxPayload(r.Number)
-	switch {
-	case !e.Revealed:
-		return nil, protocol.Refuse(protocol.NotRevealed, "no key")
-	case e.Commit.Size > uint64(most):
-		return nil, protocol.Refuse(protocol.TooLarge, "%d bytes, at most %d are allowed", e.Commit.Size, most)
-	}
-	payload, err := j.cfg.Link.Fetch(ctx, e.Commit.Cipher, int64(e.Commit.Size))
-	if err != nil {
-		var refusal *protocol.Refusal
-		if errors.As(err, &refusal) && refusal.Reason != protocol.TooLarge {
-			return nil, protocol.Refuse(protocol.Unavailable, "%v", err)
-		}
-		return nil, err
-	}
-	codec, err := j.model.Codec()
-	if err != nil {
-		return nil, err
-	}
-	return j.cfg.Rules.Open(codec, r.Number, e.Worker, e.Commit, e.Key, payload)
-}
-
-// candidates returns the updates of a round's candidates, in order. After a
-// restart they are fetched again.
-func (j *judge) candidates(ctx context.Context, r *round.Round) ([]*gradient.Update, error) {
-	if j.opened != r.Number || j.updates == nil {
-		if _, err := j.attest(ctx, r); err != nil {
-			return nil, err
-		}
-	}
-	out := make([]*gradient.Update, len(r.Candidates))
-	for i, c := range r.Candidates {
-		if out[i] = j.updates[c.Worker]; out[i] != nil {
-			continue
-		}
-		// A quorum attested it, so it may have arrived since.
-		u, err := j.open(ctx, r, r.Entry(c.Worker))
-		if err != nil {
-			return nil, fmt.Errorf("update of %s, which a quorum attested: %w", c.Worker.Short(), err)
-		}
-		out[i], j.updates[c.Worker] = u, u
-	}
-	return out, nil
-}
-
-// remembered is what novelty looks back on: one round's updates and its step.
-type remembered struct {
-	round   protocol.Round
-	vectors []gradient.Vector // accepted updates, then the step
-	step    gradient.Vector
-}
-
-func (j *judge) keep(s *round.Summary, updates []*gradient.Update, step gradient.Vector) {
-	m := remembered{round: s.Round, step: step}
-	for _, u := range updates {
-		m.vectors = append(m.vectors, u)
-	}
-	m.vectors = append(m.vectors, step)
-	j.memory = append(j.memory, m)
-	if most := int(j.cfg.Rules.Manifest.Score.Window); len(j.memory) > most {
-		j.memory = slices.Delete(j.memory, 0, len(j.memory)-most)
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/gradient"
 	"lode/protocol"
@@ -208,7 +209,7 @@ func TestDifferingProposal(t *testing.T) {
 		Candidates: []score.Candidate{{Worker: e.Worker}},
 		Verdicts:   []score.Verdict{{Worker: e.Worker, Reason: protocol.OK, Clip: gradient.Unclipped}},
 	}
-	j.updates, j.opened = map[protocol.NodeID]*gradient.Update{e.Worker: u}, r.Number
+	j.updates, j.opened = map[protocol.NodeID]aggregation.Source{e.Worker: u}, r.Number
 	m, err := j.merge(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)

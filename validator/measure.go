@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/engine"
 	"lode/gradient"
@@ -31,20 +32,9 @@ func (j *judge) score(ctx context.Context, r *round.Round) (*protocol.Sheet, err
 	salt := protocol.Hash("sheet salt", j.cfg.Key.Seed(), j.cfg.Rules.Run[:], r.Eval[:])
 	sheet := &protocol.Sheet{Seed: r.Eval, Salt: [16]byte(salt[:16]), Rows: make([]protocol.Row, len(updates))}
 	sheet.Loss, _ = protocol.ToNanoNats(loss)
-	dots, past, err := j.products(updates)
+	dots, err := j.compare(r, updates, sheet.Rows)
 	if err != nil {
 		return nil, err
-	}
-	for i, u := range updates {
-		first, err := past.novel(u, dots[i])
-		if err != nil {
-			return nil, err
-		}
-		row := &sheet.Rows[i]
-		row.First, _ = protocol.ToNanoNats(float64(first * clipped(r.Clips[i])))
-		if row.Overlap, err = j.overlap(updates, i); err != nil {
-			return nil, err
-		}
 	}
 	if err := j.audit(r, updates, batch, loss, sheet); err != nil {
 		return nil, err
@@ -78,23 +68,68 @@ func (j *judge) gradient(b engine.Batch) (loss float64, err error) {
 	return loss, nil
 }
 
-// products returns the products of the updates with the gradient in the engine,
-// and the last merged steps with theirs.
-func (j *judge) products(updates []*gradient.Update) (dots []float64, p past, err error) {
+// readAtOnce is how many candidates are in memory at a time.
+const readAtOnce = 16
+
+// compare fills in what follows from products with the gradient in the engine and
+// with other vectors, and returns the products with the gradient.
+func (j *judge) compare(r *round.Round, updates []aggregation.Source, rows []protocol.Row) (dots []float64, err error) {
+	past, err := j.past()
+	if err != nil {
+		return nil, err
+	}
+	for at := 0; at < len(updates); at += readAtOnce {
+		end := min(at+readAtOnce, len(updates))
+		group, err := whole(updates[at:end])
+		if err != nil {
+			return nil, err
+		}
+		some, err := engine.Dots(j.cfg.Engine, group)
+		if err != nil {
+			return nil, err
+		}
+		for i, u := range group {
+			first, err := past.novel(u, some[i])
+			if err != nil {
+				return nil, err
+			}
+			rows[at+i].First, _ = protocol.ToNanoNats(float64(first * clipped(r.Clips[at+i])))
+		}
+		if err := j.overlaps(group, updates[:end], rows[at:end]); err != nil {
+			return nil, err
+		}
+		dots = append(dots, some...)
+	}
+	return dots, nil
+}
+
+// whole reads updates.
+func whole(from []aggregation.Source) ([]gradient.Vector, error) {
+	out := make([]gradient.Vector, len(from))
+	for i, s := range from {
+		var err error
+		if out[i], err = aggregation.Whole(s); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// past returns the last merged steps with their products.
+func (j *judge) past() (past, error) {
 	n := min(len(j.memory), int(j.cfg.Rules.Manifest.Score.Project))
-	var all []gradient.Vector
-	for _, u := range updates {
-		all = append(all, u)
+	if n == 0 {
+		return past{}, nil
 	}
+	var steps []gradient.Vector
 	for _, m := range j.memory[len(j.memory)-n:] {
-		all = append(all, m.step)
+		steps = append(steps, m.step)
 	}
-	if dots, err = engine.Dots(j.cfg.Engine, all); err != nil {
-		return nil, p, err
+	dots, err := engine.Dots(j.cfg.Engine, steps)
+	if err != nil {
+		return past{}, err
 	}
-	num := len(updates)
-	p, err = newPast(all[num:], dots[num:])
-	return dots[:num], p, err
+	return newPast(steps, dots)
 }
 
 // past holds the last merged steps and their functionals.
@@ -130,28 +165,48 @@ func (p past) novel(u gradient.Vector, dot float64) (float64, error) {
 	return score.Novel(dot, p.gs, ds, p.gram), nil
 }
 
-// overlap is the largest share of candidate i's entries that repeat a remembered
-// update or step, or a candidate listed before it.
-func (j *judge) overlap(updates []*gradient.Update, i int) (uint32, error) {
-	most := uint16(0)
-	look := func(v gradient.Vector) error {
-		share, err := gradient.Overlap(updates[i], v)
-		most = max(most, share)
-		return err
-	}
+// overlaps finds the largest share of the entries of each of a group that repeat a
+// remembered update or step, or a candidate listed before it. The group is the end of
+// listed.
+func (j *judge) overlaps(group []gradient.Vector, listed []aggregation.Source, rows []protocol.Row) error {
 	for _, m := range j.memory {
-		for _, v := range m.vectors {
-			if err := look(v); err != nil {
-				return 0, err
+		if err := look(group, m.step, rows); err != nil {
+			return err
+		}
+		for _, s := range m.updates {
+			if err := lookAt(group, s, rows); err != nil {
+				return err
 			}
 		}
 	}
-	for _, u := range updates[:i] {
-		if err := look(u); err != nil {
-			return 0, err
+	before := len(listed) - len(group)
+	for i, s := range listed {
+		first := max(0, i+1-before) // of the group that is listed after it
+		if err := lookAt(group[first:], s, rows[first:]); err != nil {
+			return err
 		}
 	}
-	return uint32(most), nil
+	return nil
+}
+
+func lookAt(group []gradient.Vector, s aggregation.Source, rows []protocol.Row) error {
+	v, err := aggregation.Whole(s)
+	if err != nil {
+		return err
+	}
+	return look(group, v, rows)
+}
+
+// look compares a group with what came earlier.
+func look(group []gradient.Vector, v gradient.Vector, rows []protocol.Row) error {
+	for i, u := range group {
+		share, err := gradient.Overlap(u, v)
+		if err != nil {
+			return err
+		}
+		rows[i].Overlap = max(rows[i].Overlap, uint32(share))
+	}
+	return nil
 }
 
 // auditShare is the part of an update that an audit applies: a whole one would
@@ -160,13 +215,17 @@ const auditShare = 4
 
 // audit measures exact loss differences of a sample: same tokens, before and
 // after a quarter of the clipped update alone, times four.
-func (j *judge) audit(r *round.Round, updates []*gradient.Update, b engine.Batch, before float64, sheet *protocol.Sheet) error {
+func (j *judge) audit(r *round.Round, updates []aggregation.Source, b engine.Batch, before float64, sheet *protocol.Sheet) error {
 	for _, i := range r.Audit {
+		u, err := aggregation.Whole(updates[i])
+		if err != nil {
+			return err
+		}
 		params := j.cfg.Engine.Params()
 		var vals [tensor.ChunkLen]float32
 		for c := range j.cfg.Rules.Layout.Chunks() {
 			copy(vals[:c.Len], j.model.Params[c.Offset:])
-			updates[i].SubtractFrom(c, r.Clips[i]/auditShare, vals[:c.Len])
+			u.SubtractFrom(c, r.Clips[i]/auditShare, vals[:c.Len])
 			if err := params.WriteChunk(c, vals[:c.Len]); err != nil {
 				return err
 			}
@@ -183,7 +242,7 @@ func (j *judge) audit(r *round.Round, updates []*gradient.Update, b engine.Batch
 
 // examine measures how much better a sample of candidates serves the data they
 // were assigned than the shared batch.
-func (j *judge) examine(ctx context.Context, r *round.Round, updates []*gradient.Update, dots []float64, sheet *protocol.Sheet) error {
+func (j *judge) examine(ctx context.Context, r *round.Round, updates []aggregation.Source, dots []float64, sheet *protocol.Sheet) error {
 	rows := int(j.cfg.Rules.Manifest.Train.Rows)
 	for _, i := range r.Examine {
 		worker := r.Candidates[i].Worker
@@ -196,7 +255,11 @@ func (j *judge) examine(ctx context.Context, r *round.Round, updates []*gradient
 		if _, err := j.cfg.Engine.Gradient(b); err != nil {
 			return fmt.Errorf("examination: %w", err)
 		}
-		own, err := engine.Dots(j.cfg.Engine, []gradient.Vector{updates[i]})
+		u, err := aggregation.Whole(updates[i])
+		if err != nil {
+			return err
+		}
+		own, err := engine.Dots(j.cfg.Engine, []gradient.Vector{u})
 		if err != nil {
 			return err
 		}

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"testing"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/enginetest"
 	"lode/gradient"
 	"lode/protocol"
+	"lode/replica"
 	"lode/validator/score"
 )
 
@@ -61,7 +63,7 @@ func TestScore(t *testing.T) {
 		updates = append(updates, u)
 	}
 	_, step := s.entry(t, j.cfg.Rules, 20)
-	j.keep(&round.Summary{}, nil, step)
+	j.keep(&round.Summary{}, nil, nil, step)
 
 	j.cfg.Engine = e
 	plain, err := j.score(t.Context(), r)
@@ -74,8 +76,20 @@ func TestScore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Digest(j.me) != plain.Digest(j.me) || able.Multiplied != 1+len(r.Examine) {
+	if again.Digest(j.me) != plain.Digest(j.me) || able.Multiplied != 2+len(r.Examine) {
 		t.Errorf("another sheet with abilities, which were used %d times", able.Multiplied)
+	}
+	j.cfg.Scratch, j.updates = replica.ScratchIn(t.TempDir()), nil
+	if again, err = j.score(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range j.updates {
+		if _, ok := u.(*gradient.Stored); !ok {
+			t.Errorf("an update lies in memory: %T", u)
+		}
+	}
+	if again.Digest(j.me) != plain.Digest(j.me) {
+		t.Error("another sheet of updates that lie in a file")
 	}
 
 	batch, _ := letters{}.draw(r.Eval, int(j.cfg.Rules.Manifest.Score.Rows))
@@ -107,5 +121,118 @@ func TestScore(t *testing.T) {
 		if (row.Paired != 0) != row.Audited || (row.Work != 0) != row.Examined {
 			t.Errorf("row %d is %+v", i, row)
 		}
+	}
+}
+
+// More candidates than are read at a time: each is compared with all that came before
+// it, and with nothing else.
+func TestOverlaps(t *testing.T) {
+	j, s := newTestJudge(t)
+	draw := func(n int) *gradient.Update {
+		_, u := s.entry(t, j.cfg.Rules, byte(n))
+		return u
+	}
+	var past []gradient.Vector
+	for n := range 2 {
+		u, step := draw(n), draw(10+n)
+		j.keep(&round.Summary{}, []aggregation.Contribution{{Update: u}}, nil, step)
+		past = append(past, u, step)
+	}
+	pile := replica.NewPile(replica.ScratchIn(t.TempDir()))
+	t.Cleanup(func() { _ = pile.Close() })
+	var listed []gradient.Vector
+	var updates []aggregation.Source
+	for n := range 2*readAtOnce + 5 {
+		seed := 20 + n
+		switch n {
+		case 3:
+			seed = 1 // of the memory
+		case 9, readAtOnce, 2*readAtOnce + 4:
+			seed = 20 + n/2 // of another place, in the group or before it
+		}
+		u := draw(seed)
+		at, err := pile.Add(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed, updates = append(listed, u), append(updates, at)
+	}
+	rows := make([]protocol.Row, len(updates))
+	for at := 0; at < len(updates); at += readAtOnce {
+		end := min(at+readAtOnce, len(updates))
+		group, err := whole(updates[at:end])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.overlaps(group, updates[:end], rows[at:end]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	repeats := 0
+	for i, u := range listed {
+		want := uint32(0)
+		for _, v := range slices.Concat(past, listed[:i]) {
+			share, err := gradient.Overlap(u, v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = max(want, uint32(share))
+		}
+		if rows[i].Overlap != want {
+			t.Errorf("candidate %d: %d, want %d", i, rows[i].Overlap, want)
+		}
+		if want == 1<<16-1 {
+			repeats++
+		}
+	}
+	if repeats != 4 {
+		t.Errorf("%d candidates repeat another, want 4", repeats)
+	}
+}
+
+// counted counts the files that are open.
+type counted struct {
+	replica.ScratchFile
+	open *int
+}
+
+func (c counted) Close() error { *c.open--; return c.ScratchFile.Close() }
+
+// Files of updates are given up with the rounds they belong to.
+func TestPilesAreClosed(t *testing.T) {
+	j, s := newTestJudge(t)
+	scratch, open := replica.ScratchIn(t.TempDir()), 0
+	j.cfg.Scratch = func() (replica.ScratchFile, error) {
+		open++
+		f, err := scratch()
+		return counted{f, &open}, err
+	}
+	window := int(j.cfg.Rules.Manifest.Score.Window)
+	for n := range 2 * window {
+		entry, _ := s.entry(t, j.cfg.Rules, byte(10+n))
+		r := &round.Round{Entries: []round.Entry{entry}, Candidates: []score.Candidate{{Worker: entry.Worker}}}
+		for range 2 { // the second time what was opened first is of no use
+			if _, err := j.attest(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		o := round.Outcome{Worker: entry.Worker, Commit: entry.Commit, Key: entry.Key, Verdict: score.Verdict{Clip: gradient.Unclipped}}
+		sum := &round.Summary{Round: j.model.Next, Outcomes: []round.Outcome{o}}
+		accepted, pile, err := j.accepted(t.Context(), sum)
+		if err != nil || len(accepted) != 1 {
+			t.Fatalf("%d updates, %v", len(accepted), err)
+		}
+		m, err := j.model.Merge(accepted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.updates, j.pile = nil, nil
+		j.keep(sum, accepted, pile, m.Step)
+		if want := min(n+1, window); open != want {
+			t.Fatalf("round %d: %d files are open, want %d", n, open, want)
+		}
+	}
+	if j.forget(); open != 0 {
+		t.Errorf("%d files are open in the end", open)
 	}
 }

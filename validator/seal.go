@@ -6,9 +6,9 @@ import (
 	"context"
 	"fmt"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/engine"
-	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 	"lode/tensor"
@@ -31,14 +31,13 @@ func (j *judge) merge(ctx context.Context, r *round.Round) (*merged, error) {
 	if err != nil {
 		return nil, err
 	}
-	var updates []*gradient.Update
-	var clips []gradient.Clip
+	var accepted []aggregation.Contribution
 	for i, v := range r.Verdicts {
 		if v.Reason == protocol.OK {
-			updates, clips = append(updates, all[i]), append(clips, v.Clip)
+			accepted = append(accepted, aggregation.Contribution{Update: all[i], Clip: v.Clip})
 		}
 	}
-	m, err := j.model.Merge(updates, clips)
+	m, err := j.model.Merge(accepted)
 	if err != nil {
 		return nil, err
 	}

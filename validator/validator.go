@@ -36,7 +36,9 @@ type Config struct {
 	Engine engine.Engine // must fit the rules
 	Link   replica.Link
 	Files  replica.Files
-	Log    zerolog.Logger
+	// Scratch is where opened updates lie; nil: in memory.
+	Scratch replica.Scratch
+	Log     zerolog.Logger
 	// Head is the length the record had when the link came up: nothing is done
 	// before the record has been replayed that far.
 	Head uint64

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/data"
 	"lode/engine"
@@ -340,7 +341,7 @@ func TestStateFileHoldsPlaces(t *testing.T) {
 	}
 	tr := begin(t, cfg)
 	s := do(t, tr, taskOf(0, 1))
-	merged, err := tr.model.Merge([]*gradient.Update{s.update}, []gradient.Clip{gradient.Unclipped})
+	merged, err := tr.model.Merge([]aggregation.Contribution{{Update: s.update, Clip: gradient.Unclipped}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -239,7 +239,9 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 	if err != nil {
 		return nil, nil, err
 	}
-	publisher, err := coordinator.NewPublisher(store, l.key, l.rules, localPayloads{blobs}, protocol.Round(f.every))
+	publisher, err := coordinator.NewPublisher(coordinator.PublisherConfig{
+		Store: store, Key: l.key, Rules: l.rules, From: localPayloads{blobs}, Scratch: replica.ScratchIn(l.dir), Every: protocol.Round(f.every),
+	})
 	if err != nil {
 		return nil, nil, err
 	}

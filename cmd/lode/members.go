@@ -69,7 +69,7 @@ names their key (lode keys shows it), or the link holds an invitation
 			defer n.close()
 			v, err := validator.New(validator.Config{
 				Key: n.key, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: replica.Assigned{Plan: n.plan, Source: n.source},
-				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Head: n.head,
+				Engine: n.engine, Link: n.session, Files: n.files, Scratch: replica.ScratchIn(n.dir), Log: n.log, Head: n.head,
 			})
 			if err != nil {
 				return err

@@ -53,6 +53,7 @@ type node struct {
 	plan    data.Plan
 	source  data.Source
 	engine  *cpu.Engine
+	dir     string // the run's own, where files are
 	files   *checkpoints.Dir
 	log     zerolog.Logger
 	unlock  func()
@@ -96,7 +97,8 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.connect(ctx, role); err != nil {
 		return n, err
 	}
-	if n.files, err = checkpoints.OpenDir(filepath.Join(dir, "runs", n.link.Run.String())); err != nil {
+	n.dir = filepath.Join(dir, "runs", n.link.Run.String())
+	if n.files, err = checkpoints.OpenDir(n.dir); err != nil {
 		return n, err
 	}
 	if err := n.openData(ctx, f.data, filepath.Join(dir, "pieces")); err != nil {

@@ -66,7 +66,7 @@ func (a *audit) restore(ctx context.Context, c int) error {
 		return nil
 	}
 	err := a.borrow(ctx, uint64(c), func(m *checkpoints.Model) error {
-		model, err := replica.NewModel(a.rules)
+		model, err := a.newModel()
 		if err != nil {
 			return err
 		}

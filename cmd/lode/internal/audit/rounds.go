@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/gradient"
 	"lode/protocol"
@@ -61,8 +62,17 @@ func (a *audit) start(ctx context.Context, from int) (int, error) {
 		}
 	}
 	var err error
-	a.model, err = replica.NewModel(a.rules)
+	a.model, err = a.newModel()
 	return 0, err
+}
+
+// newModel returns the model a run begins with.
+func (a *audit) newModel() (*replica.Model, error) {
+	m, err := replica.NewModel(a.rules)
+	if err == nil {
+		m.Scratch = replica.ScratchIn(a.opt.Scratch)
+	}
+	return m, err
 }
 
 // pass moves the model past a round nobody asked about.
@@ -113,7 +123,9 @@ func (a *audit) regain(ctx context.Context, s *round.Summary) error {
 
 // merge opens, merges and compares; what is missing goes into r.
 func (a *audit) merge(ctx context.Context, s *round.Summary, r *Round) error {
-	updates, err := a.updates(ctx, s, r)
+	pile := replica.NewPile(replica.ScratchIn(a.opt.Scratch))
+	defer pile.Close()
+	updates, err := a.updates(ctx, s, r, pile)
 	if err != nil {
 		return err
 	}
@@ -135,10 +147,9 @@ func (a *audit) merge(ctx context.Context, s *round.Summary, r *Round) error {
 }
 
 // again merges all of a round's updates and moves the model on.
-func (a *audit) again(s *round.Summary, updates []*gradient.Update, r *Round) error {
-	clips := replica.Accepted(s)
-	a.shuffle(s.Round, updates, clips)
-	merged, err := a.model.Merge(updates, clips)
+func (a *audit) again(s *round.Summary, updates []aggregation.Contribution, r *Round) error {
+	a.shuffle(s.Round, updates)
+	merged, err := a.model.Merge(updates)
 	if err != nil {
 		return (&Mismatch{What: "merge", Means: "the accepted updates cannot be merged under the run's rules"}).because(err).in(s.Round)
 	}
@@ -193,25 +204,29 @@ func (a *audit) skip(s *round.Summary, wire []byte) error {
 	return nil
 }
 
-// updates fetches and opens the accepted updates. It returns fewer than were
-// accepted if some are missing.
-func (a *audit) updates(ctx context.Context, s *round.Summary, r *Round) ([]*gradient.Update, error) {
+// updates fetches and opens the accepted updates, and puts them on a pile. It returns
+// fewer than were accepted if some are missing.
+func (a *audit) updates(ctx context.Context, s *round.Summary, r *Round, on *replica.Pile) ([]aggregation.Contribution, error) {
 	codec, err := a.codec(s.Round)
 	if err != nil {
 		r.Missing = append(r.Missing, Missing{What: "merged step before the round"})
 		return nil, nil
 	}
-	var out []*gradient.Update
+	var out []aggregation.Contribution
 	for i := range s.Outcomes {
 		o := &s.Outcomes[i]
 		payload, err := a.src.Payloads.Fetch(ctx, o.Commit.Cipher, int64(a.rules.MaxPayload(s.Round)))
 		if err == nil {
-			var u *gradient.Update
-			if u, err = a.open(codec, s.Round, o, payload); err != nil {
+			u, err := a.open(codec, s.Round, o, payload)
+			if err != nil {
+				return nil, err
+			}
+			at, err := on.Add(u)
+			if err != nil {
 				return nil, err
 			}
 			r.Bytes += int64(len(payload))
-			out = append(out, u)
+			out = append(out, aggregation.Contribution{Update: at, Clip: o.Verdict.Clip})
 			continue
 		}
 		if missing(err) {
@@ -297,12 +312,11 @@ type fetched []byte
 func (f fetched) Fetch(context.Context, protocol.Digest, int64) ([]byte, error) { return f, nil }
 
 // shuffle puts a round's updates into another order.
-func (a *audit) shuffle(n protocol.Round, updates []*gradient.Update, clips []gradient.Clip) {
+func (a *audit) shuffle(n protocol.Round, updates []aggregation.Contribution) {
 	if a.opt.Shuffle == 0 {
 		return
 	}
 	rand.New(rand.NewPCG(a.opt.Shuffle, uint64(n))).Shuffle(len(updates), func(i, j int) {
 		updates[i], updates[j] = updates[j], updates[i]
-		clips[i], clips[j] = clips[j], clips[i]
 	})
 }

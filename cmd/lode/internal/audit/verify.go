@@ -34,8 +34,8 @@ type Options struct {
 	// Shuffle, unless 0, is the seed of the order in which each round's updates
 	// are merged. The result must not depend on it.
 	Shuffle uint64
-	// Scratch is a folder for checkpoints while they are compared; default the
-	// system's.
+	// Scratch is a folder for checkpoints while they are compared, and for updates
+	// while they are merged; default the system's.
 	Scratch string
 	// Progress is told what was done of how much; total is 0 where that is not
 	// known. nil: nobody is told.

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"lode/aggregation"
 	"lode/checkpoints"
 	"lode/coordinator/round"
 	"lode/gradient"
@@ -183,15 +184,14 @@ func sheet(r *round.Round) protocol.Sheet {
 
 // receipt merges the round.
 func (d *driver) receipt(r *round.Round) protocol.Receipt {
-	var updates []*gradient.Update
-	var clips []gradient.Clip
+	var accepted []aggregation.Contribution
 	for _, v := range r.Verdicts {
 		if v.Reason == protocol.OK {
-			updates, clips = append(updates, d.updates[v.Worker]), append(clips, v.Clip)
+			accepted = append(accepted, aggregation.Contribution{Update: d.updates[v.Worker], Clip: v.Clip})
 		}
 	}
 	var err error
-	d.merged, err = d.model.Merge(updates, clips)
+	d.merged, err = d.model.Merge(accepted)
 	d.must(err)
 	wire := d.merged.Step.Wire()
 	d.Payloads[protocol.Sum(wire)] = wire
