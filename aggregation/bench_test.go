@@ -2,7 +2,10 @@ package aggregation
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"lode/gradient"
 	"lode/tensor"
@@ -10,16 +13,32 @@ import (
 
 const benchLen = 4 << 20 // values; 16 MiB as float32, beyond the caches
 
-// BenchmarkCopy is the yardstick: bytes read and written by a copy of 256 MB on
-// one core. The source is written first, or the copy would read one page of zeros.
-func BenchmarkCopy(b *testing.B) {
-	src, dst := make([]byte, 256<<20), make([]byte, 256<<20)
+const (
+	copyLen   = 256 << 20 // bytes
+	copyPiece = 16 << 20  // of them that are timed at once
+)
+
+// copying is the yardstick: a copy of 256 MB on one core, piece after piece. The
+// source is written first, or the copy would read one page of zeros.
+var copying = sync.OnceValue(func() func(piece int) {
+	src, dst := make([]byte, copyLen), make([]byte, copyLen)
 	for i := range src {
-		src[i] = byte(i)
+		src[i], dst[i] = byte(i), 1
 	}
-	b.SetBytes(2 * int64(len(src)))
+	return func(piece int) {
+		at := piece * copyPiece % copyLen
+		copy(dst[at:at+copyPiece], src[at:])
+	}
+})
+
+// BenchmarkCopy counts bytes read and written.
+func BenchmarkCopy(b *testing.B) {
+	work := copying()
+	b.SetBytes(2 * copyLen)
 	for b.Loop() {
-		copy(dst, src)
+		for piece := range copyLen / copyPiece {
+			work(piece)
+		}
 	}
 }
 
@@ -28,41 +47,58 @@ var (
 	benchShapes = map[string][]int{"1024x4096": {benchLen / 4096, 4096}, "1048576x4": {benchLen / 4, 4}, "1391x3014": {1391, 3014}}
 )
 
-// benchUpdates returns num updates, four of them different, to spare memory and
-// time.
+// benchUpdates returns num updates. Four are encoded; the others have the chunks of
+// those in another order, where all chunks are full, to spare time.
 func benchUpdates(b *testing.B, l tensor.Layout, p gradient.Params, num int) []Contribution {
 	b.Helper()
 	var cs []Contribution
 	for i := range num {
+		c := Contribution{Clip: gradient.Unclipped / 5 * gradient.Clip(5-i%4)}
 		if i < 4 {
-			cs = append(cs, Contribution{Update: encode(b, l, p, heavyTail(uint64(i), l.Len())), Clip: gradient.Unclipped / 5 * gradient.Clip(5-i)})
+			c.Update = encode(b, l, p, heavyTail(uint64(i), l.Len()))
 		} else {
-			u := cs[i%4].Update.(*gradient.Update)
-			v, err := gradient.ParsePlain(l, p, append([]byte(nil), u.Plain()...))
+			plain := cs[i%4].Update.(*gradient.Update).Plain()
+			head, body, by := plain[:4], plain[4:], 0
+			if l.Len() == l.NumChunks()*tensor.ChunkLen {
+				by = i * 37 % l.NumChunks() * (len(body) / l.NumChunks())
+			}
+			u, err := gradient.ParsePlain(l, p, slices.Concat(head, body[by:], body[:by]))
 			if err != nil {
 				b.Fatal(err)
 			}
-			cs = append(cs, Contribution{Update: v, Clip: cs[i%4].Clip})
+			c.Update = u
 		}
+		cs = append(cs, c)
 	}
 	return cs
 }
 
 // benchMerge counts the bytes a merge of float32 vectors would read and write: W
-// and a step. It also reports the nanoseconds for each place, and for each value
-// that updates name.
+// and a step. It also reports the nanoseconds for each place in the best of the
+// merges, and its rate against the best of the pieces copied in between.
 func benchMerge(b *testing.B, l tensor.Layout, cfg Config, cs []Contribution) {
 	state, err := NewPlanes(l, cfg)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.SetBytes(int64(4 * l.Len() * (len(cs) + 1)))
-	for b.Loop() {
-		mustMerge(b, l, cfg, cs, state)
+	numBytes := 4 * l.Len() * (len(cs) + 1)
+	b.SetBytes(int64(numBytes))
+	took := func(best *time.Duration, work func()) {
+		began := time.Now()
+		work()
+		*best = min(*best, time.Since(began))
 	}
-	ns := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-	b.ReportMetric(ns/float64(l.Len()), "ns/place")
-	b.ReportMetric(ns/float64(len(cs)*cs[0].Update.NumKept()), "ns/value")
+	merged, copied := time.Hour, time.Hour
+	for i := 0; b.Loop(); i++ {
+		took(&merged, func() { mustMerge(b, l, cfg, cs, state) })
+		b.StopTimer()
+		for piece := range 4 {
+			took(&copied, func() { copying()(4*i + piece) })
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(merged.Nanoseconds())/float64(l.Len()), "best-ns/place")
+	b.ReportMetric(float64(numBytes)/merged.Seconds()/(2*copyPiece/copied.Seconds()), "of-copy")
 }
 
 // BenchmarkMean is the curve of the mean over W, shapes and codecs.
@@ -76,8 +112,13 @@ func BenchmarkMean(b *testing.B) {
 		}
 	}
 	l := layoutOf(b, tensor.Spec{Name: "w", Shape: benchShapes["1024x4096"]})
+	for _, w := range []int{8, 64} {
+		b.Run(fmt.Sprintf("dense/W=%d", w), func(b *testing.B) {
+			benchMerge(b, l, DefaultConfig(benchDense), benchUpdates(b, l, benchDense, w))
+		})
+	}
 	p := gradient.DefaultParams()
-	for _, w := range []int{4, 16, 64, 256, 1000} {
+	for _, w := range []int{4, 8, 16, 64, 200, 1000} {
 		b.Run(fmt.Sprintf("sparse/W=%d", w), func(b *testing.B) {
 			benchMerge(b, l, DefaultConfig(p), benchUpdates(b, l, p, w))
 		})
