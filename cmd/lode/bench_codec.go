@@ -23,6 +23,7 @@ import (
 const (
 	pseudoRounds = 12       // of training before an update is measured
 	timedParams  = 16 << 20 // 64 MiB of float32, beyond the caches
+	copiedParams = 64 << 20 // 256 MiB, what merges are compared with
 )
 
 func benchGradientCommand() *cobra.Command {
@@ -113,14 +114,14 @@ func benchMergeCommand() *cobra.Command {
 		Short: "Rates of merging updates on this machine",
 		Long: `Time the mean of dense and of compressed updates of 4 million parameters. Rates
 count what W updates and the step hold as float32 values, read and written, and
-are compared with a copy.`,
+are compared with a copy of 256 MB on one core. The memory is what the process held
+at most until each kind of merge was done once.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := measure.Merge(c.Context(), timedParams/4)
+			r, err := measure.Merge(c.Context(), timedParams/4, copiedParams, ownPeak)
 			if err != nil {
 				return err
 			}
-			r.PeakBytes = ownPeak()
 			return printMerge(c.OutOrStdout(), r, asJSON)
 		},
 	}

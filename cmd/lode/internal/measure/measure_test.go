@@ -32,13 +32,14 @@ func TestGradientMeasures(t *testing.T) {
 }
 
 func TestMergeMeasures(t *testing.T) {
-	r, err := Merge(t.Context(), testLen)
-	if err != nil || len(r.Rows) == 0 || r.OverCopy <= 0 {
+	peak := func() int64 { return 7 }
+	r, err := Merge(t.Context(), testLen, testLen, peak)
+	if err != nil || len(r.Rows) == 0 || r.OverCopy <= 0 || r.PeakBytes != 7 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Merge(ctx, testLen); !errors.Is(err, context.Canceled) {
+	if _, err := Merge(ctx, testLen, testLen, peak); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -7,15 +7,16 @@ import (
 
 	"lode/aggregation"
 	"lode/gradient"
+	"lode/tensor"
 )
 
 // MergeResult is what a merge costs, in bytes read and written: W updates as
 // float32 values and the step, though less is touched where updates are sparse.
 type MergeResult struct {
 	Params    int        `json:"params"`
-	CopyMBps  float64    `json:"copy_mb_per_s"`   // read and written
+	CopyMBps  float64    `json:"copy_mb_per_s"`   // read and written, on one core
 	OverCopy  float64    `json:"merge_over_copy"` // of 16 dense updates
-	PeakBytes int64      `json:"peak_bytes"`      // of the process, resident
+	PeakBytes int64      `json:"peak_bytes"`      // of the process, resident, after merging each kind
 	Rows      []MergeRow `json:"rows"`
 }
 
@@ -27,51 +28,77 @@ type MergeRow struct {
 	OverCopy float64 `json:"over_copy"`
 }
 
-// Merge measures the mean of dense and of sparse updates of n values.
-func Merge(ctx context.Context, n int) (MergeResult, error) {
+// Merge measures the mean of dense and of sparse updates of n values against copies
+// of so many. peak tells how much memory the process held at most; it is asked when
+// each kind was merged once, before anything is copied.
+func Merge(ctx context.Context, n, copied int, peak func() int64) (MergeResult, error) {
 	r := MergeResult{Params: n}
-	dense := gradient.Params{Codec: gradient.Dense, Bits: 8, EMin: -40, EMax: -4}
-	for _, kind := range []struct {
+	var kinds []func() error
+	for _, k := range []struct {
 		p       gradient.Params
-		workers int
-	}{{dense, 4}, {dense, 16}, {gradient.DefaultParams(), 4}, {gradient.DefaultParams(), 16}, {gradient.DefaultParams(), 64}} {
-		row, copyMBps, err := mergeRow(ctx, n, kind.p, kind.workers)
+		workers []int
+	}{
+		{gradient.Params{Codec: gradient.Dense, Bits: 8, EMin: -40, EMax: -4}, []int{4, 16}},
+		{gradient.DefaultParams(), []int{4, 16, 64, 200}},
+	} {
+		us, err := encoded(layout(n), k.p)
 		if err != nil {
 			return r, err
 		}
-		r.Rows, r.CopyMBps = append(r.Rows, row), max(r.CopyMBps, copyMBps)
-		if kind.p == dense {
-			r.OverCopy = row.OverCopy
+		for _, w := range k.workers {
+			r.Rows = append(r.Rows, MergeRow{Codec: k.p.Codec, Workers: w})
+			kinds = append(kinds, merging(layout(n), k.p, us, w))
 		}
 	}
-	return r, nil
+	for _, merge := range kinds {
+		if err := merge(); err != nil {
+			return r, err
+		}
+	}
+	r.PeakBytes = peak()
+	return r, r.time(ctx, kinds, copied)
 }
 
-func mergeRow(ctx context.Context, n int, p gradient.Params, workers int) (row MergeRow, copyMBps float64, err error) {
-	l := layout(n)
-	// A few updates stand for many: what is read is read as often.
-	var us []*gradient.Update
-	for w := range min(workers, 4) {
-		u, err := gradient.Encode(l, p, heavyTailed(uint64(w), n))
-		if err != nil {
-			return row, 0, err
+// encoded returns a few updates, which stand for many: what is read is read as often.
+func encoded(l tensor.Layout, p gradient.Params) ([]*gradient.Update, error) {
+	us := make([]*gradient.Update, 4)
+	for i := range us {
+		var err error
+		if us[i], err = gradient.Encode(l, p, heavyTailed(uint64(i), l.Len())); err != nil {
+			return nil, err
 		}
-		us = append(us, u)
 	}
+	return us, nil
+}
+
+// merging returns the merge of so many updates.
+func merging(l tensor.Layout, p gradient.Params, us []*gradient.Update, workers int) func() error {
 	var cs []aggregation.Contribution
 	for w := range workers {
 		cs = append(cs, aggregation.Contribution{Update: us[w%len(us)], Clip: gradient.Unclipped / 4 * 3})
 	}
-	took, err := times(ctx, copying(n), func() error {
+	return func() error {
 		_, err := aggregation.Merge(l, aggregation.DefaultConfig(p), cs, nil)
 		return err
-	})
-	if err != nil {
-		return row, 0, err
 	}
-	copied, merged := 2*4*float64(n)/1e6, float64(workers+1)*4*float64(n)/1e6
-	row = MergeRow{Codec: p.Codec, Workers: workers, MBps: merged / took[1].Seconds()}
-	copyMBps = copied / took[0].Seconds()
-	row.OverCopy = row.MBps / copyMBps
-	return row, copyMBps, nil
+}
+
+// time fills in the rates of the rows, each against copies made in turns with it.
+func (r *MergeResult) time(ctx context.Context, kinds []func() error, copied int) error {
+	yardstick := copying(copied)
+	for i, merge := range kinds {
+		took, err := times(ctx, yardstick, merge)
+		if err != nil {
+			return err
+		}
+		row := &r.Rows[i]
+		rate := 2 * 4 * float64(copied) / 1e6 / took[0].Seconds()
+		row.MBps = 4 * float64((row.Workers+1)*r.Params) / 1e6 / took[1].Seconds()
+		row.OverCopy = row.MBps / rate
+		r.CopyMBps = max(r.CopyMBps, rate)
+		if row.Codec == gradient.Dense {
+			r.OverCopy = row.OverCopy
+		}
+	}
+	return nil
 }
