@@ -119,7 +119,9 @@ func Exchange(a, b []int64) {
 	if n > 0 {
 		exchangeRows(a[:n], b[:n])
 	}
-	plainExchange(a[n:], b[n:])
+	if n < len(a) {
+		plainExchange(a[n:], b[n:])
+	}
 }
 
 func plainExchange(a, b []int64) {
