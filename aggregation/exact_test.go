@@ -180,7 +180,7 @@ func (g given) num() int     { return len(g.rows) }
 func (g given) terms() []Row { return g.rows }
 func (g given) values() [][]int64 {
 	var dense grid
-	vals := dense.zeros(len(g.rows), g.len)
+	vals := dense.rows(len(g.rows), g.len) // zeros, as they are new
 	for w, row := range g.rows {
 		for _, t := range row {
 			vals[w][t.Pos] = t.Value

@@ -86,9 +86,7 @@ func (r sortedRows) combine(dst []int64, t table, _ *scratch) {
 		}
 		out := dst[at:end]
 		for _, row := range rows[r.lo:r.hi] {
-			for i, v := range row[at:end] {
-				out[i] += v
-			}
+			kernel.Add(out, row[at:end])
 		}
 		divideAll(out, int64(r.hi-r.lo))
 	}

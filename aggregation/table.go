@@ -81,9 +81,9 @@ func (r *chunkRows) terms() []Row {
 }
 
 func (r *chunkRows) values() [][]int64 {
-	rows := r.dense.zeros(r.num(), r.chunk.Len)
+	rows := r.dense.rows(r.num(), r.chunk.Len)
 	for w, row := range rows {
-		r.addTo(row, w)
+		r.parts[w].SetTo(row, r.chunk, r.rounding(w))
 	}
 	return rows
 }
@@ -101,8 +101,9 @@ type blendedRows struct {
 func (r *blendedRows) num() int { return len(r.blends) }
 
 func (r *blendedRows) values() [][]int64 {
-	rows, inner := r.dense.zeros(r.num(), r.len), r.of.terms()
+	rows, inner := r.dense.rows(r.num(), r.len), r.of.terms()
 	for i, b := range r.blends {
+		clear(rows[i])
 		b.sum(rows[i], inner, r.sums)
 	}
 	return rows
@@ -127,14 +128,13 @@ func (r *blendedRows) terms() []Row {
 // grid is room for rows that are written out.
 type grid [][]int64
 
-// zeros returns num rows of n zeros.
-func (g *grid) zeros(num, n int) [][]int64 {
+// rows returns num rows of n values, which may be anything.
+func (g *grid) rows(num, n int) [][]int64 {
 	for len(*g) < num {
 		*g = append(*g, make([]int64, tensor.ChunkLen))
 	}
 	for i, row := range (*g)[:num] {
 		(*g)[i] = row[:n]
-		clear((*g)[i])
 	}
 	return (*g)[:num]
 }

@@ -42,6 +42,12 @@ type decoder interface {
 	subtract(dst []float32, b []byte, scale float64)
 }
 
+// setter is a decoder that is faster where it need not add.
+type setter interface {
+	// set is add to zeros.
+	set(dst []int64, b []byte, r Rounding)
+}
+
 // carrier lets plain forms travel in columns.
 type carrier interface {
 	// columns returns what a chunk adds to each column, spread appends it.

@@ -171,6 +171,13 @@ func checkAdds(t *testing.T, u *Update, c tensor.Chunk, entries []Entry) {
 		got[i] = int64(i)
 	}
 	u.AddTo(got, c, thrice{})
+	set := slices.Repeat([]int64{-7}, c.Len)
+	u.SetTo(set, c, thrice{})
+	for i, v := range set {
+		if got[i] != int64(i)+v {
+			t.Fatalf("position %d: %d is set, %d added", i, v, got[i]-int64(i))
+		}
+	}
 	for _, e := range entries {
 		got[e.Pos] -= thrice{}.Round(e.Value)
 	}

@@ -85,8 +85,13 @@ func (c dense8) entries(dst []Entry, b []byte, _ int) []Entry {
 	return dst
 }
 
-func (c dense8) add(dst []int64, b []byte, r Rounding) {
-	kernel.AddBytes(dst, b[1:], float64(r.Scale()*float64(uint64(1)<<c.shift(b))))
+func (c dense8) add(dst []int64, b []byte, r Rounding) { kernel.AddBytes(dst, b[1:], c.scale(b, r)) }
+
+func (c dense8) set(dst []int64, b []byte, r Rounding) { kernel.SetBytes(dst, b[1:], c.scale(b, r)) }
+
+// scale returns what mantissas are multiplied by.
+func (c dense8) scale(b []byte, r Rounding) float64 {
+	return float64(r.Scale() * float64(uint64(1)<<c.shift(b)))
 }
 
 func (c dense8) subtract(dst []float32, b []byte, scale float64) {

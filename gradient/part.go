@@ -59,6 +59,20 @@ func (p *Part) AddTo(dst []int64, c tensor.Chunk, r Rounding) {
 	}
 }
 
+// SetTo is AddTo for a dst that holds zeros, whatever it holds.
+func (p *Part) SetTo(dst []int64, c tensor.Chunk, r Rounding) {
+	dst = dst[:c.Len]
+	codec, b := p.chunk(c)
+	if s, ok := codec.(setter); ok {
+		s.set(dst, b, r)
+		return
+	}
+	clear(dst)
+	if codec != nil {
+		codec.add(dst, b, r)
+	}
+}
+
 // SubtractFrom turns dst, the values a of chunk c, into the residual
 // a − round(f·decoded): the scaled value is rounded to float64, then to float32,
 // and the difference to float32, so that every machine finds the same bits. With

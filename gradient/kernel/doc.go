@@ -1,8 +1,8 @@
 // Package kernel holds the loops that run over every parameter. An encoder's: [Join]
 // makes what is to be compressed, [Mark] finds the few large values in it. A
-// merge's: [AddBytes] adds up dense values, [Exchange] sorts them, [Divide] makes a
-// mean of sums, [Top] and [Pack] turn it into a step's integers. It knows nothing of
-// formats.
+// merge's: [AddBytes], [SetBytes] and [Add] add up dense values, [Exchange] sorts
+// them, [Divide] makes a mean of sums, [Top] and [Pack] turn it into a step's
+// integers. It knows nothing of formats.
 //
 // Each has a plain loop, which is its definition, and on amd64 assembly for
 // AVX-512 and AVX2 that gives the same bits: sums are of integers, and where a

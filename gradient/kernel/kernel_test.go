@@ -36,6 +36,8 @@ func TestWrongLengthsPanic(t *testing.T) {
 		"mask":     func() { Mark(make([]uint64, 1), make([]float32, 65), 0) },
 		"join":     func() { Join(make([]float32, 2), make([]float32, 2), make([]float32, 2), make([]float32, 1), 1) },
 		"bytes":    func() { AddBytes(make([]int64, 2), make([]byte, 1), 1) },
+		"set":      func() { SetBytes(make([]int64, 2), make([]byte, 1), 1) },
+		"add":      func() { Add(make([]int64, 2), make([]int64, 3)) },
 		"exchange": func() { Exchange(make([]int64, 2), make([]int64, 1)) },
 		"pack":     func() { Pack(make([]byte, 1), make([]byte, 2), make([]int64, 1), 0, 1) },
 	} {

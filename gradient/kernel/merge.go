@@ -34,12 +34,56 @@ func AddBytes(dst []int64, m []byte, scale float64) {
 }
 
 func plainAddBytes(dst []int64, m []byte, scale float64) {
-	var rounded [256]int64 // by byte
+	rounded := roundedBytes(scale)
+	for i, b := range m {
+		dst[i] += rounded[b]
+	}
+}
+
+// SetBytes sets dst[i] to what [AddBytes] adds to it.
+func SetBytes(dst []int64, m []byte, scale float64) {
+	if len(m) != len(dst) {
+		panic("kernel: lengths differ")
+	}
+	n := len(dst) / GroupLen * GroupLen
+	if n > 0 {
+		setBytes(dst[:n], m[:n], scale)
+	}
+	if n < len(dst) {
+		plainSetBytes(dst[n:], m[n:], scale)
+	}
+}
+
+func plainSetBytes(dst []int64, m []byte, scale float64) {
+	rounded := roundedBytes(scale)
+	for i, b := range m {
+		dst[i] = rounded[b]
+	}
+}
+
+// roundedBytes returns every byte, taken as signed, times scale.
+func roundedBytes(scale float64) (rounded [256]int64) {
 	for i := range rounded {
 		rounded[i] = int64(math.RoundToEven(float64(int8(i)) * scale))
 	}
-	for i, b := range m {
-		dst[i] += rounded[b]
+	return rounded
+}
+
+// Add adds src to dst. Both have the same length.
+func Add(dst, src []int64) {
+	if len(src) != len(dst) {
+		panic("kernel: lengths differ")
+	}
+	n := len(dst) / GroupLen * GroupLen
+	if n > 0 {
+		add(dst[:n], src[:n])
+	}
+	plainAdd(dst[n:], src[n:])
+}
+
+func plainAdd(dst, src []int64) {
+	for i, v := range src {
+		dst[i] += v
 	}
 }
 

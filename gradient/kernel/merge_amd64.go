@@ -16,6 +16,32 @@ func addBytesAt(l level, dst []int64, m []byte, scale float64) {
 	}
 }
 
+func setBytes(dst []int64, m []byte, scale float64) { setBytesAt(best, dst, m, scale) }
+
+func setBytesAt(l level, dst []int64, m []byte, scale float64) {
+	switch l {
+	case avx512:
+		setBytesAVX512(&dst[0], &m[0], scale, len(dst)/GroupLen)
+	case avx2:
+		setBytesAVX2(&dst[0], &m[0], scale, len(dst)/GroupLen)
+	default:
+		plainSetBytes(dst, m, scale)
+	}
+}
+
+func add(dst, src []int64) { addAt(best, dst, src) }
+
+func addAt(l level, dst, src []int64) {
+	switch l {
+	case avx512:
+		addAVX512(&dst[0], &src[0], len(dst)/GroupLen)
+	case avx2:
+		addAVX2(&dst[0], &src[0], len(dst)/GroupLen)
+	default:
+		plainAdd(dst, src)
+	}
+}
+
 func topOf(vals []int64) int64 { return topAt(best, vals) }
 
 func topAt(l level, vals []int64) int64 {

@@ -27,12 +27,16 @@ func TestMergeAssemblyIsTheDefinition(t *testing.T) {
 		run := func(l level) (out [][]int64, bits [][]byte) {
 			sums, quotients := slices.Clone(other), slices.Clone(vals)
 			addBytesAt(l, sums, m, scale)
+			set := slices.Clone(other)
+			setBytesAt(l, set, m, scale)
+			both := slices.Clone(other)
+			addAt(l, both, vals)
 			divideAt(l, quotients, by)
 			bitmap, packed := make([]byte, n/8), make([]byte, 2*n+PackRoom)
 			used := packAt(l, bitmap, packed, vals, down, limit)
 			low, high := slices.Clone(vals), slices.Clone(other)
 			exchangeAt(l, low, high)
-			return [][]int64{sums, quotients, {topAt(l, other)}, low, high}, [][]byte{bitmap, packed[:used]}
+			return [][]int64{sums, quotients, set, both, {topAt(l, other)}, low, high}, [][]byte{bitmap, packed[:used]}
 		}
 		want, wantBits := run(plain)
 		for _, l := range levels() {

@@ -11,6 +11,18 @@ func addBytesAVX2(dst *int64, m *byte, scale float64, groups int)
 func addBytesAVX512(dst *int64, m *byte, scale float64, groups int)
 
 //go:noescape
+func setBytesAVX2(dst *int64, m *byte, scale float64, groups int)
+
+//go:noescape
+func setBytesAVX512(dst *int64, m *byte, scale float64, groups int)
+
+//go:noescape
+func addAVX2(dst *int64, src *int64, groups int)
+
+//go:noescape
+func addAVX512(dst *int64, src *int64, groups int)
+
+//go:noescape
 func topAVX2(vals *int64, groups int) int64
 
 //go:noescape

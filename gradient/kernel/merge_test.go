@@ -53,8 +53,13 @@ func TestAddBytesRounds(t *testing.T) {
 			x := new(big.Int).Mul(big.NewInt(int64(int8(m[i]))), big.NewInt(clip))
 			want[i] += quotient(x, new(big.Int).Lsh(big.NewInt(1), shift)).Int64()
 		}
+		before := slices.Clone(got)
 		if AddBytes(got, m, scale); !slices.Equal(got, want) {
 			t.Fatalf("length %d, scale %v: %v, want %v", n, scale, got, want)
+		}
+		SetBytes(got, m, scale)
+		if Add(got, before); !slices.Equal(got, want) {
+			t.Fatalf("length %d, scale %v: set and added to %v, want %v", n, scale, got, want)
 		}
 	}
 }

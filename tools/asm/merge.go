@@ -18,8 +18,12 @@ const (
 )
 
 func merge() {
-	addBytesAVX2()
-	addBytesAVX512()
+	bytesAVX2("addBytesAVX2", true)
+	bytesAVX512("addBytesAVX512", true)
+	bytesAVX2("setBytesAVX2", false)
+	bytesAVX512("setBytesAVX512", false)
+	addAVX2()
+	addAVX512()
 	topAVX2()
 	topAVX512()
 	divideAVX2()
@@ -31,7 +35,7 @@ func merge() {
 	exchangeAVX512()
 }
 
-// wideOf and narrowOf name what differs between registers of eight and four values.
+// big512 and big256 return 1.5·2^52 in every value.
 func big512() reg.VecVirtual {
 	bits, v := GP64(), ZMM()
 	MOVQ(U64(bigBits), bits)
@@ -58,10 +62,11 @@ func spread(name string, v reg.VecVirtual) reg.VecVirtual {
 // at returns the place of vector i of size bytes.
 func at(p reg.GPVirtual, size, i int) Mem { return Mem{Base: p, Disp: size * i} }
 
-const addBytesSignature = "func(dst *int64, m *byte, scale float64, groups int)"
+const bytesSignature = "func(dst *int64, m *byte, scale float64, groups int)"
 
-func addBytesAVX512() {
-	TEXT("addBytesAVX512", NOSPLIT, addBytesSignature)
+// bytesAVX512 writes a loop that adds to what is there, or does not.
+func bytesAVX512(name string, adds bool) {
+	TEXT(name, NOSPLIT, bytesSignature)
 	Pragma("noescape")
 	dst, m, groups := param("dst"), param("m"), param("groups")
 	scale, big := spread("scale", ZMM()), big512()
@@ -72,14 +77,16 @@ func addBytesAVX512() {
 			VCVTDQ2PD(y, v)
 			VFMADD213PD(big, scale, v)
 			VPSUBQ(big, v, v)
-			VPADDQ(at(dst, 64, i), v, v)
+			if adds {
+				VPADDQ(at(dst, 64, i), v, v)
+			}
 			VMOVDQU64(v, at(dst, 64, i))
 		}
 	}, pointer{dst, 8 * groupLen}, pointer{m, groupLen})
 }
 
-func addBytesAVX2() {
-	TEXT("addBytesAVX2", NOSPLIT, addBytesSignature)
+func bytesAVX2(name string, adds bool) {
+	TEXT(name, NOSPLIT, bytesSignature)
 	Pragma("noescape")
 	dst, m, groups := param("dst"), param("m"), param("groups")
 	scale, big := spread("scale", YMM()), big256()
@@ -91,10 +98,42 @@ func addBytesAVX2() {
 			VMULPD(scale, v, v)
 			VADDPD(big, v, v)
 			VPSUBQ(big, v, v)
-			VPADDQ(at(dst, 32, i), v, v)
+			if adds {
+				VPADDQ(at(dst, 32, i), v, v)
+			}
 			VMOVDQU(v, at(dst, 32, i))
 		}
 	}, pointer{dst, 8 * groupLen}, pointer{m, groupLen})
+}
+
+const addSignature = "func(dst, src *int64, groups int)"
+
+func addAVX512() {
+	TEXT("addAVX512", NOSPLIT, addSignature)
+	Pragma("noescape")
+	dst, src, groups := param("dst"), param("src"), param("groups")
+	loop(groups, func() {
+		for i := range 8 {
+			v := ZMM()
+			VMOVDQU64(at(dst, 64, i), v)
+			VPADDQ(at(src, 64, i), v, v)
+			VMOVDQU64(v, at(dst, 64, i))
+		}
+	}, pointer{dst, 8 * groupLen}, pointer{src, 8 * groupLen})
+}
+
+func addAVX2() {
+	TEXT("addAVX2", NOSPLIT, addSignature)
+	Pragma("noescape")
+	dst, src, groups := param("dst"), param("src"), param("groups")
+	loop(groups, func() {
+		for i := range 16 {
+			v := YMM()
+			VMOVDQU(at(dst, 32, i), v)
+			VPADDQ(at(src, 32, i), v, v)
+			VMOVDQU(v, at(dst, 32, i))
+		}
+	}, pointer{dst, 8 * groupLen}, pointer{src, 8 * groupLen})
 }
 
 const topSignature = "func(vals *int64, groups int) int64"
