@@ -69,16 +69,15 @@ func (e *encoder) chunk(c tensor.Chunk, s *scratch) error {
 	if codec == nil {
 		return nil
 	}
-	name := e.f.layout.Spec(c.Tensor).Name
 	vals := tensor.View(e.a, c)
 	if vals == nil {
 		vals = s.vals[:c.Len]
 		if err := e.a.ReadChunk(c, vals); err != nil {
-			return fmt.Errorf("gradient: encode tensor %q chunk %d: %w", name, c.Index, err)
+			return fmt.Errorf("gradient: encode tensor %q chunk %d: %w", e.f.layout.Spec(c.Tensor).Name, c.Index, err)
 		}
 	}
 	if bad := codec.encode(b, vals, s); bad >= 0 {
-		return fmt.Errorf("gradient: encode tensor %q value %d is %v: %w", name, c.Index*tensor.ChunkLen+bad, vals[bad], ErrNotFinite)
+		return fmt.Errorf("gradient: encode tensor %q value %d is %v: %w", e.f.layout.Spec(c.Tensor).Name, c.Index*tensor.ChunkLen+bad, vals[bad], ErrNotFinite)
 	}
 	return nil
 }

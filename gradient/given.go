@@ -22,13 +22,16 @@ func (c *given) encode(b []byte, vals []float32, s *scratch) (bad int) {
 			return i
 		}
 	}
-	xs, code := s.xs[:len(c.places)], s.code[:len(c.places)]
-	lv := fit(xs, magnitudes(xs, vals, c.places), c.p)
+	xs, code, val := s.xs[:len(c.places)], s.code[:len(c.places)], s.vals[:len(c.places)]
+	for i, at := range c.places { // vals may be s.vals, too: no place is before its number
+		val[i] = vals[at]
+	}
+	lv := fit(xs, magnitudes(xs, val), c.p)
 	hi, lo := c.assign(code, xs, lv)
 	if hi == 0 {
 		lv.exp = 0
 	} else {
-		c.addSigns(code, c.places, vals, lo)
+		c.addSigns(code, val, lo)
 	}
 	scale, codes := c.cut(b)
 	scale[0], scale[1], scale[2] = byte(int8(lv.exp)), hi, lo
@@ -38,9 +41,9 @@ func (c *given) encode(b []byte, vals []float32, s *scratch) (bad int) {
 
 func (c *given) entries(dst []Entry, b []byte, _ int) []Entry {
 	scale, codes := c.cut(b)
-	values := c.values(scale)
+	values, all := c.values(scale), c.read(codes)
 	for i, at := range c.places {
-		if v := values[c.codeAt(codes, i)]; v != 0 {
+		if v := values[all.next(i)%numCodes]; v != 0 {
 			dst = append(dst, Entry{at, v})
 		}
 	}
@@ -49,17 +52,17 @@ func (c *given) entries(dst []Entry, b []byte, _ int) []Entry {
 
 func (c *given) add(dst []int64, b []byte, r Rounding) {
 	scale, codes := c.cut(b)
-	values := c.fixed(scale, r)
+	values, all := c.fixed(scale, r), c.read(codes)
 	for i, at := range c.places {
-		dst[at] += values[c.codeAt(codes, i)]
+		dst[at] += values[all.next(i)%numCodes]
 	}
 }
 
 func (c *given) subtract(dst []float32, b []byte, factor float64) {
 	scale, codes := c.cut(b)
-	values := c.scaled(scale, factor)
+	values, all := c.scaled(scale, factor), c.read(codes)
 	for i, at := range c.places {
-		dst[at] -= values[c.codeAt(codes, i)]
+		dst[at] -= values[all.next(i)%numCodes]
 	}
 }
 

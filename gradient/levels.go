@@ -11,6 +11,8 @@ package gradient
 import (
 	"math"
 	"math/bits"
+
+	"lode/gradient/kernel"
 )
 
 const (
@@ -59,23 +61,19 @@ func minSpread(curve []uint32) uint32 {
 // spreads holds minSpread of each curve.
 var spreads = [maxValueBits]uint32{minSpread(curves[0]), minSpread(curves[1]), minSpread(curves[2]), minSpread(curves[3])}
 
-// magnitudes writes the fixed-point magnitudes of vals at index into xs and
-// returns the common exponent b: |value| = x·2^b, what falls below is cut off.
-func magnitudes(xs []uint32, vals []float32, index []uint16) (b int) {
+// magnitudes writes the fixed-point magnitudes of vals into xs and returns the
+// common exponent b: |value| = x·2^b, what falls below is cut off.
+func magnitudes(xs []uint32, vals []float32) (b int) {
 	top := uint32(0)
-	for i, at := range index {
-		xs[i] = math.Float32bits(vals[at]) & magnitudeMask
+	for i, v := range vals {
+		xs[i] = math.Float32bits(v) & magnitudeMask
 		top = max(top, xs[i])
 	}
 	topExp := max(top>>23, 1)
-	for i, key := range xs[:len(index)] {
-		exp, frac := key>>23, key&(1<<23-1)
-		if exp == 0 {
-			exp = 1 // subnormal: no hidden bit
-		} else {
-			frac |= 1 << 23
-		}
-		xs[i] = frac << (magnitudeBits - 24) >> (topExp - exp)
+	for i, key := range xs[:len(vals)] {
+		normal := (key + (1<<31 - 1<<23)) >> 31 // 0 if subnormal: no hidden bit
+		shift := min(topExp-max(key>>23, 1), magnitudeBits) & 31
+		xs[i] = (key&(1<<23-1) | normal<<23) << (magnitudeBits - 24) >> shift
 	}
 	return int(topExp) - expoOfFraction - (magnitudeBits - 24)
 }
@@ -140,7 +138,7 @@ func lloyd(xs []uint32) (hi, lo uint64) {
 	sum, n := sumOf(xs), uint64(len(xs))
 	cut := (sum + n/2) / n
 	for range maxFits {
-		sumHi, numHi := above(xs, uint32(cut))
+		sumHi, numHi := kernel.SumFrom(xs, uint32(cut))
 		if numHi == 0 || numHi == n {
 			return cut, cut
 		}
@@ -205,21 +203,9 @@ func meanOf(xs []uint32) uint64 {
 	return (sumOf(xs) + n/2) / n
 }
 
-func sumOf(xs []uint32) (sum uint64) {
-	for _, x := range xs {
-		sum += uint64(x)
-	}
+func sumOf(xs []uint32) uint64 {
+	sum, _ := kernel.SumFrom(xs, 0)
 	return sum
-}
-
-// above returns sum and number of the xs at or above cut.
-func above(xs []uint32, cut uint32) (sum, num uint64) {
-	for _, x := range xs {
-		reaches := uint64(reach(uint64(x), uint64(cut))) // no branch: half of them would be mispredicted
-		sum += uint64(x) & -reaches
-		num += reaches
-	}
-	return sum, num
 }
 
 // reach returns 1 if x is at least cut, which is below 2^63, else 0.

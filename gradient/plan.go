@@ -21,6 +21,7 @@ type plan struct {
 	columns [][]columnSpec // of each codec, for all its chunks together
 	of      []int          // per tensor: which codec, frozen if none
 	starts  []int          // per tensor: where its first chunk lies
+	steps   []int          // per tensor: the length of a whole chunk
 	size    int            // length of the plain form
 	numKept int            // values named by an update
 }
@@ -48,7 +49,7 @@ func newPlan(l tensor.Layout, p Params) (*plan, error) {
 	f := &plan{
 		layout: l, params: p, size: len(header),
 		codecs: []codec{forWeights: newCodec(p, p.K), forEmbeddings: newCodec(p, p.KEmbed), forVectors: dense8{p}},
-		of:     make([]int, l.NumTensors()), starts: make([]int, l.NumTensors()),
+		of:     make([]int, l.NumTensors()), starts: make([]int, l.NumTensors()), steps: make([]int, l.NumTensors()),
 	}
 	f.columns = make([][]columnSpec, len(f.codecs))
 	for t := range f.of {
@@ -56,6 +57,7 @@ func newPlan(l tensor.Layout, p Params) (*plan, error) {
 		if f.of[t] == frozen {
 			continue
 		}
+		f.steps[t] = f.codecs[f.of[t]].size(tensor.ChunkLen)
 		n := l.Spec(t).Len()
 		f.addChunks(f.of[t], n/tensor.ChunkLen, tensor.ChunkLen)
 		f.addChunks(f.of[t], 1, n%tensor.ChunkLen)
@@ -149,13 +151,12 @@ func (f *plan) codec(c tensor.Chunk) codec {
 
 // within returns where the bytes of c start and end in the plain form.
 func (f *plan) within(c tensor.Chunk) (start, end int) {
-	start = f.starts[c.Tensor]
-	i := f.of[c.Tensor]
-	if i == frozen {
-		return start, start
+	step := f.steps[c.Tensor] // 0 if it is frozen
+	start = f.starts[c.Tensor] + c.Index*step
+	if c.Len < tensor.ChunkLen && step > 0 {
+		step = f.codecs[f.of[c.Tensor]].size(c.Len)
 	}
-	start += c.Index * f.codecs[i].size(tensor.ChunkLen)
-	return start, start + f.codecs[i].size(c.Len)
+	return start, start + step
 }
 
 // ranges lists what the lengths of all columns may be, in the order in which

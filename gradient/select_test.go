@@ -62,12 +62,17 @@ func TestTopIsTheDefinition(t *testing.T) {
 		for i := range vals {
 			vals[i] = fill(r)
 		}
-		got, bad := s.top(vals, k)
+		got, gotVals, bad := s.top(vals, k)
 		if bad >= 0 {
 			t.Fatalf("n %d, k %d: value %d = %v is called not finite", n, k, bad, vals[bad])
 		}
 		if want := slowTop(vals, k); !slices.Equal(got, want) {
 			t.Fatalf("n %d, k %d: got %v, want %v", n, k, got, want)
+		}
+		for i, at := range got {
+			if math.Float32bits(gotVals[i]) != math.Float32bits(vals[at]) {
+				t.Fatalf("n %d, k %d: value %d is %v, want %v", n, k, at, gotVals[i], vals[at])
+			}
 		}
 	}
 }
@@ -80,7 +85,7 @@ func TestTopNamesWhatIsNotFinite(t *testing.T) {
 			vals := heavyTail(r.Uint64(), 1+r.IntN(tensor.ChunkLen))
 			at := r.IntN(len(vals))
 			vals[at] = float32(v)
-			if _, bad := s.top(vals, 1); bad != at {
+			if _, _, bad := s.top(vals, 1); bad != at {
 				t.Fatalf("%v at %d of %d: got %d", v, at, len(vals), bad)
 			}
 		}

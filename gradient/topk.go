@@ -4,6 +4,7 @@ package gradient
 // levels.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -19,7 +20,10 @@ type topk struct {
 	k int
 }
 
-const scaleLen = 3 // exponent, high mantissa, low mantissa
+const (
+	scaleLen = 3 // exponent, high mantissa, low mantissa
+	numCodes = 1 << maxValueBits
+)
 
 // sparse is the plain form of one chunk, cut into its parts.
 type sparse struct {
@@ -52,31 +56,22 @@ func (c topk) cut(b []byte, n int) (s sparse, k int) {
 // level; the bit above it is the sign.
 func (c topk) top() byte { return 1<<(c.p.Bits-1) - 1 }
 
-// codeAt returns the code of entry i. No code crosses a byte but those of 3 bits.
-func (c topk) codeAt(codes []byte, i int) byte {
-	at := i * c.p.Bits
-	v := codes[at/8] >> (at % 8)
-	if at%8+c.p.Bits > 8 {
-		v |= codes[at/8+1] << (8 - at%8)
-	}
-	return v & (1<<c.p.Bits - 1)
-}
+func (c topk) packing() *packing { return &codePackings[c.p.Bits-1] }
+
+func (c topk) read(codes []byte) numbers { return numbers{packing: c.packing(), packed: codes} }
 
 func (c topk) encode(b []byte, vals []float32, s *scratch) (bad int) {
-	index, bad := s.sel.top(vals, c.kept(len(vals)))
+	index, val, bad := s.sel.top(vals, c.kept(len(vals)))
 	if bad >= 0 {
 		return bad
 	}
 	xs, code := s.xs[:len(index)], s.code[:len(index)]
-	lv := fit(xs, magnitudes(xs, vals, index), c.p)
+	lv := fit(xs, magnitudes(xs, val), c.p)
 	hi, lo := c.assign(code, xs, lv)
-	if lo == 0 && hi != 0 {
-		settleZeros(index, code, vals, c.top())
-	}
 	if hi == 0 {
 		firstPositions(index)
-	} else {
-		c.addSigns(code, index, vals, lo)
+	} else if c.addSigns(code, val, lo); lo == 0 && c.top() != 0 {
+		settleZeros(index, code, len(vals))
 	}
 	c.put(b, len(vals), lv.exp, hi, lo, index, code)
 	return -1
@@ -86,41 +81,32 @@ func (c topk) encode(b []byte, vals []float32, s *scratch) (bad int) {
 // mantissas as the canonical form wants them: somebody takes each of them, and
 // lo is 0 if all take hi.
 func (c topk) assign(code []byte, xs []uint32, lv levels) (hi, lo byte) {
+	clear(code)
 	top := c.top()
 	if lv.mantissa[top] == 0 {
-		clear(code)
 		return 0, 0
 	}
-	numTop, numLow := 0, 0
-	for i, x := range xs {
-		level := byte(0)
-		for _, cut := range lv.cut[1 : top+1] {
-			level += reach(uint64(x), cut)
+	for _, cut := range lv.cut[1 : top+1] {
+		for i, x := range xs {
+			code[i] += reach(uint64(x), cut)
 		}
-		code[i] = level
-		numTop += int(reach(uint64(level), uint64(top)))
-		numLow += int(reach(0, uint64(level)))
 	}
-	if numTop == 0 {
+	if bytes.IndexByte(code, top) < 0 {
 		code[slices.Index(xs, slices.Max(xs))] = top
-		numTop++
 	}
-	if numTop == len(xs) {
+	if numTop := bytes.Count(code, []byte{top}); numTop == len(xs) {
 		return byte(lv.mantissa[top]), 0
 	}
-	if numLow == 0 {
+	if bytes.IndexByte(code, 0) < 0 {
 		code[slices.Index(xs, slices.Min(xs))] = 0
 	}
 	return byte(lv.mantissa[top]), byte(lv.mantissa[0])
 }
 
 // settleZeros gives the entries that decode to zero, and so may stand anywhere,
-// the lowest positions that are free: the one canonical choice. index stays
-// ascending. A single level has no zeros.
-func settleZeros(index []uint16, code []byte, vals []float32, top byte) {
-	if top == 0 {
-		return
-	}
+// the lowest positions of n that are free: the one canonical choice. index stays
+// ascending.
+func settleZeros(index []uint16, code []byte, n int) {
 	var taken [tensor.ChunkLen]byte
 	zeros := 0
 	for i, at := range index {
@@ -131,7 +117,7 @@ func settleZeros(index []uint16, code []byte, vals []float32, top byte) {
 		}
 	}
 	m := 0
-	for at := 0; at < len(vals) && m < len(index); at++ {
+	for at := 0; at < n && m < len(index); at++ {
 		if taken[at] == 0 {
 			if zeros == 0 {
 				continue
@@ -150,15 +136,16 @@ func firstPositions(index []uint16) {
 }
 
 // addSigns sets the sign bit of entries below zero; zero has none.
-func (c topk) addSigns(code []byte, index []uint16, vals []float32, lo byte) {
+func (c topk) addSigns(code []byte, vals []float32, lo byte) {
 	top := c.top()
-	zeros := lo == 0 && top != 0
-	for i, at := range index {
-		sign := byte(math.Float32bits(vals[at]) >> 31)
-		if zeros {
-			sign &= reach(uint64(code[i]), 1)
-		}
-		code[i] |= sign * (top + 1)
+	for i, v := range vals {
+		code[i] |= byte(math.Float32bits(v)>>31) * (top + 1)
+	}
+	if lo != 0 || top == 0 {
+		return
+	}
+	for i, v := range code {
+		code[i] = v * reach(uint64(v&top), 1)
 	}
 }
 
@@ -174,23 +161,19 @@ func (c topk) put(b []byte, n, exp int, hi, lo byte, index []uint16, code []byte
 	c.putCodes(s.codes, code)
 }
 
-// putCodes packs a code for each entry into codes, lowest bits first.
+// putCodes packs a code for each entry into codes, lowest bits first. code has room
+// for a whole number of eights.
 func (c topk) putCodes(codes, code []byte) {
-	acc, used, out := uint32(0), 0, 0
-	for _, v := range code {
-		acc |= uint32(v) << used
-		if used += c.p.Bits; used >= 8 {
-			codes[out] = byte(acc)
-			acc, used, out = acc>>8, used-8, out+1
-		}
-	}
-	if used > 0 {
-		codes[out] = byte(acc)
+	packing := c.packing()
+	eights := code[:(len(code)+7)&^7]
+	clear(eights[len(code):])
+	for i := range len(eights) / 8 {
+		packing.to(codes, i, binary.LittleEndian.Uint64(eights[8*i:]))
 	}
 }
 
 // values returns what each code decodes to, in units of 2^EMin.
-func (c topk) values(scale []byte) (v [1 << maxValueBits]int64) {
+func (c topk) values(scale []byte) (v [numCodes]int64) {
 	top := c.top()
 	shift := int(int8(scale[0])) - int(c.p.EMin)
 	if scale[1] == 0 {
@@ -224,9 +207,9 @@ func (c topk) scaled(scale []byte, factor float64) (values [1 << maxValueBits]fl
 
 func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 	s, k := c.cut(b, n)
-	values := c.values(s.scale)
+	values, codes := c.values(s.scale), c.read(s.codes)
 	for i := range k {
-		if v := values[c.codeAt(s.codes, i)]; v != 0 {
+		if v := values[codes.next(i)%numCodes]; v != 0 {
 			dst = append(dst, Entry{binary.LittleEndian.Uint16(s.positions[2*i:]), v})
 		}
 	}
@@ -235,28 +218,41 @@ func (c topk) entries(dst []Entry, b []byte, n int) []Entry {
 
 func (c topk) add(dst []int64, b []byte, r Rounding) {
 	s, k := c.cut(b, len(dst))
-	values := c.fixed(s.scale, r)
-	if 8%c.p.Bits != 0 {
-		for i := range k {
-			dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[c.codeAt(s.codes, i)]
-		}
-		return
+	values, first := c.fixed(s.scale, r), 0
+	if len(dst) == tensor.ChunkLen {
+		first = c.addEights((*[tensor.ChunkLen]int64)(dst), s, &values)
 	}
-	mask := byte(1)<<c.p.Bits - 1
-	for _, codes := range s.codes { // each byte holds whole codes
-		for n := 8 / c.p.Bits; n > 0 && len(s.positions) > 0; n-- {
-			dst[binary.LittleEndian.Uint16(s.positions)] += values[codes&mask]
-			codes >>= c.p.Bits
-			s.positions = s.positions[2:]
-		}
+	codes := c.read(s.codes)
+	for i := first; i < k; i++ {
+		dst[binary.LittleEndian.Uint16(s.positions[2*i:])] += values[codes.next(i)%numCodes]
 	}
+}
+
+// addEights adds the values of entries as long as there are eight of them, and
+// returns how many it added. No position of a chunk is beyond it.
+func (c topk) addEights(dst *[tensor.ChunkLen]int64, s sparse, values *[numCodes]int64) int {
+	num, packing := len(s.positions)/16, c.packing()
+	for i := range num {
+		codes, at := packing.from(s.codes, i), s.positions[16*i:16*i+16]
+		four := binary.LittleEndian.Uint64(at)
+		dst[four%tensor.ChunkLen] += values[codes%numCodes]
+		dst[four>>16%tensor.ChunkLen] += values[codes>>8%numCodes]
+		dst[four>>32%tensor.ChunkLen] += values[codes>>16%numCodes]
+		dst[four>>48%tensor.ChunkLen] += values[codes>>24%numCodes]
+		four = binary.LittleEndian.Uint64(at[8:])
+		dst[four%tensor.ChunkLen] += values[codes>>32%numCodes]
+		dst[four>>16%tensor.ChunkLen] += values[codes>>40%numCodes]
+		dst[four>>32%tensor.ChunkLen] += values[codes>>48%numCodes]
+		dst[four>>48%tensor.ChunkLen] += values[codes>>56%numCodes]
+	}
+	return 8 * num
 }
 
 func (c topk) subtract(dst []float32, b []byte, scale float64) {
 	s, k := c.cut(b, len(dst))
-	values := c.scaled(s.scale, scale)
+	values, codes := c.scaled(s.scale, scale), c.read(s.codes)
 	for i := range k {
-		dst[binary.LittleEndian.Uint16(s.positions[2*i:])] -= values[c.codeAt(s.codes, i)]
+		dst[binary.LittleEndian.Uint16(s.positions[2*i:])] -= values[codes.next(i)%numCodes]
 	}
 }
 
@@ -284,9 +280,9 @@ func (c topk) checkCodes(scale, codes []byte, k int) (zeros bool, err error) {
 	if used := c.p.Bits * k % 8; used != 0 && codes[len(codes)-1]>>used != 0 {
 		return false, fmt.Errorf("unused bits are set: %w", ErrNotCanonical)
 	}
-	var num [1 << maxValueBits]int
-	for i := range k {
-		num[c.codeAt(codes, i)]++
+	var num [numCodes]int
+	for i, all := 0, c.read(codes); i < k; i++ {
+		num[all.next(i)%numCodes]++
 	}
 	top := c.top()
 	numTop, numLow := num[top]+num[top|(top+1)], num[0]+num[top+1]
@@ -333,14 +329,17 @@ func (c topk) checkScale(scale []byte, numTop, numLow, k int) error {
 // checkZeros checks that entries that decode to zero have the lowest positions
 // left free by the others: before the last zero no position is skipped.
 func (c topk) checkZeros(s sparse, k int) error {
-	for i := k - 1; i >= 0; i-- {
-		if c.codeAt(s.codes, i) != 0 {
-			continue
+	last, codes := -1, c.read(s.codes)
+	for i := range k {
+		if codes.next(i)%numCodes == 0 {
+			last = i
 		}
-		if at := int(binary.LittleEndian.Uint16(s.positions[2*i:])); at != i {
-			return fmt.Errorf("a zero has position %d, not %d: %w", at, i, ErrNotCanonical)
-		}
-		break
+	}
+	if last < 0 {
+		return nil
+	}
+	if at := int(binary.LittleEndian.Uint16(s.positions[2*last:])); at != last {
+		return fmt.Errorf("a zero has position %d, not %d: %w", at, last, ErrNotCanonical)
 	}
 	return nil
 }
@@ -352,17 +351,9 @@ const (
 	colSigns  = colGaps + 1 // one bit an entry, lowest first, a new byte for each chunk
 )
 
-// levelsPerByte says how many levels, lowest bits first, a byte of their column
-// holds. Apart from the signs, which are as good as random, they compress with a
-// small table, in short columns too.
-var levelsPerByte = [maxValueBits]int{0, 8, 4, 2}
-
 // lens returns the bytes that k entries add to the columns of signs and levels.
 func (c topk) lens(k int) (signs, levels int) {
-	if per := levelsPerByte[c.p.Bits-1]; per > 0 {
-		levels = (k + per - 1) / per
-	}
-	return (k + 7) / 8, levels
+	return (k + 7) / 8, (k*levelPackings[c.p.Bits-1].size + 7) / 8
 }
 
 func (c topk) columns(n int) []columnSpec {
@@ -380,11 +371,7 @@ func (c topk) spread(cols [][]byte, b []byte, n int) {
 	for i, v := range s.scale {
 		cols[colScales+i] = append(cols[colScales+i], v)
 	}
-	var positions [tensor.ChunkLen]uint16
-	for i := range k {
-		positions[i] = binary.LittleEndian.Uint16(s.positions[2*i:])
-	}
-	cols[colGaps] = column.AppendGaps(cols[colGaps], positions[:k])
+	cols[colGaps] = column.AppendGaps(cols[colGaps], s.positions)
 	c.splitCodes(cols[colSigns:], s.codes, k)
 }
 
@@ -393,13 +380,12 @@ func (c topk) spread(cols [][]byte, b []byte, n int) {
 func (c topk) splitCodes(cols [][]byte, codes []byte, k int) {
 	numSigns, numLevels := c.lens(k)
 	signs, levels := grow(&cols[0], numSigns), grow(&cols[1], numLevels)
-	top, per := c.top(), levelsPerByte[c.p.Bits-1]
-	for i := range k {
-		code := c.codeAt(codes, i)
-		signs[i/8] |= code >> (c.p.Bits - 1) << (i % 8)
-		if per > 0 {
-			levels[i/per] |= code & top << (i % per * (c.p.Bits - 1))
-		}
+	packing, level := c.packing(), &levelPackings[c.p.Bits-1]
+	top := inBytes * uint64(c.top())
+	for i := range signs {
+		code := packing.from(codes, i)
+		signPacking.to(signs, i, code>>(c.p.Bits-1)&inBytes)
+		level.to(levels, i, code&top)
 	}
 }
 
@@ -415,43 +401,31 @@ func (c topk) gather(b []byte, cols [][]byte, n int) error {
 	for i := range s.scale {
 		s.scale[i] = takeBytes(&cols[colScales+i], 1)[0]
 	}
-	var positions [tensor.ChunkLen]uint16
-	rest, err := column.ReadGaps(cols[colGaps], positions[:k], n)
+	rest, err := column.ReadGaps(cols[colGaps], s.positions, n)
 	if err != nil {
 		return err
 	}
 	cols[colGaps] = rest
-	for i, at := range positions[:k] {
-		binary.LittleEndian.PutUint16(s.positions[2*i:], at)
-	}
 	return c.takeCodes(s.codes, cols[colSigns:], k)
 }
 
 // takeCodes undoes splitCodes: it takes signs and levels off the heads of cols and
-// writes k codes to codes, which is zero.
+// writes k codes to codes.
 func (c topk) takeCodes(codes []byte, cols [][]byte, k int) error {
 	numSigns, numLevels := c.lens(k)
 	signs, levels := takeBytes(&cols[0], numSigns), takeBytes(&cols[1], numLevels)
 	if used := k % 8; used != 0 && signs[len(signs)-1]>>used != 0 {
 		return fmt.Errorf("unused bits of signs are set: %w", ErrMalformed)
 	}
-	top, per, width := c.top(), levelsPerByte[c.p.Bits-1], c.p.Bits-1
+	packing, level, width := c.packing(), &levelPackings[c.p.Bits-1], c.p.Bits-1
 	for i, v := range levels {
+		per := 8 / level.size
 		if v>>(min(per, k-i*per)*width) != 0 {
 			return fmt.Errorf("unused bits of levels are set: %w", ErrMalformed)
 		}
 	}
-	for i := range k {
-		code := uint16(signs[i/8]>>(i%8)&1) << width
-		if per > 0 {
-			code |= uint16(levels[i/per] >> (i % per * width) & top)
-		}
-		at := i * c.p.Bits
-		code <<= at % 8
-		codes[at/8] |= byte(code)
-		if code > 0xff {
-			codes[at/8+1] |= byte(code >> 8)
-		}
+	for i := range signs {
+		packing.to(codes, i, signPacking.from(signs, i)<<width|level.from(levels, i))
 	}
 	return nil
 }

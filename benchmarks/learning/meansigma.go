@@ -10,6 +10,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -58,10 +59,12 @@ func (q quantiser) tensor(t int, a, sent tensor.Flat, gaps, codes []byte) (newGa
 	var kept []int // places, in order
 	for c := range q.layout.ChunksOf(t) {
 		positions := largest(a[c.Offset:c.Offset+c.Len], (q.k*c.Len+tensor.ChunkLen-1)/tensor.ChunkLen)
-		gaps = column.AppendGaps(gaps, positions)
+		var plain []byte
 		for _, p := range positions {
+			plain = binary.LittleEndian.AppendUint16(plain, p)
 			kept = append(kept, c.Offset+int(p))
 		}
+		gaps = column.AppendGaps(gaps, plain)
 	}
 	vals := make([]float64, len(kept))
 	for i, at := range kept {

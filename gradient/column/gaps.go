@@ -2,7 +2,10 @@ package column
 
 // This file holds the byte code for ascending positions.
 
-import "fmt"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 const escape = 255
 
@@ -10,29 +13,31 @@ const escape = 255
 // of which k are named: each escape stands for 255 values that are not.
 func NumEscapes(n, k int) int { return (n - k) / escape }
 
-// AppendGaps appends the gap bytes of positions, strictly ascending, to dst.
-func AppendGaps(dst []byte, positions []uint16) []byte {
+// AppendGaps appends the gap bytes of positions to dst: little-endian numbers of 16
+// bits, strictly ascending.
+func AppendGaps(dst, positions []byte) []byte {
 	next := 0
-	for _, p := range positions {
-		gap := int(p) - next
-		for gap >= escape {
+	for ; len(positions) >= 2; positions = positions[2:] {
+		p := int(binary.LittleEndian.Uint16(positions))
+		gap := p - next
+		for ; gap >= escape; gap -= escape {
 			dst = append(dst, escape)
-			gap -= escape
 		}
 		dst = append(dst, byte(gap))
-		next = int(p) + 1
+		next = p + 1
 	}
 	return dst
 }
 
-// ReadGaps fills positions from the gap bytes at the head of src and returns
-// what follows them. Every position is below n, which is at most 65536.
-func ReadGaps(src []byte, positions []uint16, n int) ([]byte, error) {
+// ReadGaps fills positions, as AppendGaps takes them, from the gap bytes at the head
+// of src and returns what follows those. Every position is below n, which is at most
+// 65536.
+func ReadGaps(src, positions []byte, n int) ([]byte, error) {
 	at, used := 0, 0
-	for i := range positions {
+	for i := 0; i+2 <= len(positions); i += 2 {
 		for {
 			if used == len(src) {
-				return nil, fmt.Errorf("gaps end after %d of %d positions: %w", i, len(positions), ErrMalformed)
+				return nil, fmt.Errorf("gaps end after %d of %d positions: %w", i/2, len(positions)/2, ErrMalformed)
 			}
 			b := src[used]
 			used++
@@ -41,13 +46,13 @@ func ReadGaps(src []byte, positions []uint16, n int) ([]byte, error) {
 				break
 			}
 			if at >= n {
-				return nil, fmt.Errorf("position %d reaches %d of %d: %w", i, at, n, ErrMalformed)
+				return nil, fmt.Errorf("position %d reaches %d of %d: %w", i/2, at, n, ErrMalformed)
 			}
 		}
 		if at >= n {
-			return nil, fmt.Errorf("position %d is %d of %d: %w", i, at, n, ErrMalformed)
+			return nil, fmt.Errorf("position %d is %d of %d: %w", i/2, at, n, ErrMalformed)
 		}
-		positions[i] = uint16(at)
+		binary.LittleEndian.PutUint16(positions[i:], uint16(at))
 		at++
 	}
 	return src[used:], nil

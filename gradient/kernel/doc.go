@@ -1,13 +1,13 @@
 // Package kernel holds the loops that run over every parameter. An encoder's: [Join]
-// makes what is to be compressed, [Mark] finds the few large values in it. A
-// merge's: [AddBytes], [SetBytes] and [Add] add up dense values, [Exchange] sorts
-// them, [Divide] makes a mean of sums, [Top] and [Pack] turn it into a step's
-// integers. It knows nothing of formats.
+// makes what is to be compressed, [Mark] finds the few large values in it; over the
+// few run [Places] and [SumFrom]. A merge's: [AddBytes], [SetBytes] and [Add] add up
+// dense values, [Exchange] sorts them, [Divide] makes a mean of sums, [Top] and [Pack]
+// turn it into a step's integers. It knows nothing of formats.
 //
 // Each has a plain loop, which is its definition, and on amd64 assembly for
-// AVX-512 and AVX2 that gives the same bits: sums are of integers, and where a
-// product is fused it is exact. Which one runs is decided by the processor's
-// features.
+// AVX-512 and AVX2 (Places for AVX-512 on bytes alone) that gives the same bits: sums
+// are of integers, and where a product is fused it is exact. Which one runs is decided
+// by the processor's features.
 //
 // Slices belong to the caller and nothing is allocated or kept. Lengths that do
 // not fit panic. All functions may be called at the same time on slices that

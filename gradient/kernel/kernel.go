@@ -1,8 +1,11 @@
 package kernel
 
-// This file holds the two loops and what they mean.
+// This file holds the loops and what they mean.
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // GroupLen is the number of values that one word of a mask stands for.
 const GroupLen = 64
@@ -35,6 +38,67 @@ func plainMark(mask []uint64, vals []float32, t uint32) {
 			mask[i/GroupLen] |= 1 << (i % GroupLen)
 		}
 	}
+}
+
+// Places writes the numbers of the bits that are set in mask, ascending, to index,
+// and returns how many they are; what lies beyond them in index is undefined. index
+// has at least 64·len(mask) elements, mask at most 1,024 words.
+func Places(index []uint16, mask []uint64) int {
+	if len(index) < GroupLen*len(mask) || len(mask) > math.MaxUint16/GroupLen+1 {
+		panic("kernel: no room for as many places as the mask has bits")
+	}
+	if len(mask) == 0 {
+		return 0
+	}
+	return places(index, mask)
+}
+
+// Two places at a time, whether they are there or not: few words of a sparse mask
+// have a third, and only those are mispredicted.
+func plainPlaces(index []uint16, mask []uint64) int {
+	n := 0
+	for i, word := range mask {
+		for first := uint16(i * GroupLen); ; {
+			index[n] = first + uint16(bits.TrailingZeros64(word))
+			n += isSet(word)
+			word &= word - 1
+			index[n] = first + uint16(bits.TrailingZeros64(word))
+			n += isSet(word)
+			if word &= word - 1; word == 0 {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// isSet returns 1 if a bit of word is set, else 0.
+func isSet(word uint64) int { return int((word | -word) >> 63) }
+
+// sumLen is the number of values that the assembly adds up at a time.
+const sumLen = 16
+
+// SumFrom returns sum and number of the xs that are at least t. No x, nor t, is 2^31
+// or more.
+func SumFrom(xs []uint32, t uint32) (sum, num uint64) {
+	if t > magnitude {
+		panic("kernel: a bound of 32 bits")
+	}
+	n := len(xs) / sumLen * sumLen
+	if n > 0 {
+		sum, num = sumFrom(xs[:n], t)
+	}
+	restSum, restNum := plainSumFrom(xs[n:], t)
+	return sum + restSum, num + restNum
+}
+
+func plainSumFrom(xs []uint32, t uint32) (sum, num uint64) {
+	for _, x := range xs {
+		reaches := uint64(^(x - t) >> 31) // no branch: half of them would be mispredicted
+		sum += uint64(x) & -reaches
+		num += reaches
+	}
+	return sum, num
 }
 
 // Join sets a[i] to β·e[i] + (start[i] − now[i]), each operation rounded to

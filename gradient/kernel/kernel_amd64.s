@@ -220,3 +220,149 @@ loop:
 done:
 	VZEROUPPER
 	RET
+
+DATA numbers<>+0(SB)/8, $0x0706050403020100
+DATA numbers<>+8(SB)/8, $0x0f0e0d0c0b0a0908
+DATA numbers<>+16(SB)/8, $0x1716151413121110
+DATA numbers<>+24(SB)/8, $0x1f1e1d1c1b1a1918
+DATA numbers<>+32(SB)/8, $0x2726252423222120
+DATA numbers<>+40(SB)/8, $0x2f2e2d2c2b2a2928
+DATA numbers<>+48(SB)/8, $0x3736353433323130
+DATA numbers<>+56(SB)/8, $0x3f3e3d3c3b3a3938
+GLOBL numbers<>(SB), RODATA|NOPTR, $64
+
+// func placesVBMI2(index *uint16, mask *uint64, words int) int
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI2, POPCNT
+TEXT ·placesVBMI2(SB), NOSPLIT, $0-32
+	MOVQ         index+0(FP), AX
+	MOVQ         mask+8(FP), CX
+	MOVQ         words+16(FP), DX
+	MOVQ         AX, BX
+	VMOVDQU64    numbers<>+0(SB), Z0
+	VPXORD       Z1, Z1, Z1
+	MOVL         $0x00000040, SI
+	VPBROADCASTW SI, Z2
+
+loop:
+	TESTQ         DX, DX
+	JZ            done
+	MOVQ          (CX), SI
+	KMOVQ         SI, K1
+	VPCOMPRESSB.Z Z0, K1, Z3
+	VPMOVZXBW     Y3, Z4
+	VPADDW        Z1, Z4, Z4
+	VMOVDQU16     Z4, (AX)
+	POPCNTQ       SI, SI
+	CMPQ          SI, $0x20
+	JLE           written
+	VEXTRACTI64X4 $0x01, Z3, Y3
+	VPMOVZXBW     Y3, Z3
+	VPADDW        Z1, Z3, Z3
+	VMOVDQU16     Z3, 64(AX)
+
+written:
+	LEAQ   (AX)(SI*2), AX
+	VPADDW Z2, Z1, Z1
+	ADDQ   $0x08, CX
+	DECQ   DX
+	JMP    loop
+
+done:
+	VZEROUPPER
+	SUBQ BX, AX
+	SHRQ $0x01, AX
+	MOVQ AX, ret+24(FP)
+	RET
+
+// func sumFromAVX2(xs *uint32, groups int, t uint32) (sum uint64, num uint64)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·sumFromAVX2(SB), NOSPLIT, $0-40
+	MOVQ         xs+0(FP), AX
+	MOVQ         groups+8(FP), CX
+	MOVL         t+16(FP), DX
+	DECL         DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	VPXOR        Y1, Y1, Y1
+	XORQ         DX, DX
+
+loop:
+	TESTQ     CX, CX
+	JZ        done
+	VMOVDQU   (AX), Y2
+	VPCMPGTD  Y0, Y2, Y3
+	VPAND     Y3, Y2, Y2
+	VMOVMSKPS Y3, BX
+	VPSRLQ    $0x20, Y2, Y3
+	VPADDQ    Y3, Y1, Y1
+	VPSLLQ    $0x20, Y2, Y2
+	VPSRLQ    $0x20, Y2, Y2
+	VPADDQ    Y2, Y1, Y1
+	POPCNTQ   BX, BX
+	ADDQ      BX, DX
+	VMOVDQU   32(AX), Y2
+	VPCMPGTD  Y0, Y2, Y3
+	VPAND     Y3, Y2, Y2
+	VMOVMSKPS Y3, BX
+	VPSRLQ    $0x20, Y2, Y3
+	VPADDQ    Y3, Y1, Y1
+	VPSLLQ    $0x20, Y2, Y2
+	VPSRLQ    $0x20, Y2, Y2
+	VPADDQ    Y2, Y1, Y1
+	POPCNTQ   BX, BX
+	ADDQ      BX, DX
+	ADDQ      $0x00000040, AX
+	DECQ      CX
+	JMP       loop
+
+done:
+	VEXTRACTI128 $0x01, Y1, X0
+	VPADDQ       X0, X1, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPADDQ       X0, X1, X0
+	VMOVQ        X0, AX
+	VZEROUPPER
+	MOVQ         AX, sum+24(FP)
+	MOVQ         DX, num+32(FP)
+	RET
+
+// func sumFromAVX512(xs *uint32, groups int, t uint32) (sum uint64, num uint64)
+// Requires: AVX, AVX2, AVX512F, POPCNT
+TEXT ·sumFromAVX512(SB), NOSPLIT, $0-40
+	MOVQ         xs+0(FP), AX
+	MOVQ         groups+8(FP), CX
+	MOVL         t+16(FP), DX
+	VPBROADCASTD DX, Z0
+	VPXORD       Z1, Z1, Z1
+	XORQ         DX, DX
+
+loop:
+	TESTQ       CX, CX
+	JZ          done
+	VMOVDQU32   (AX), Z2
+	VPCMPUD     $0x05, Z0, Z2, K1
+	VMOVDQA32.Z Z2, K1, Z2
+	VPSRLQ      $0x20, Z2, Z3
+	VPADDQ      Z3, Z1, Z1
+	VPSLLQ      $0x20, Z2, Z2
+	VPSRLQ      $0x20, Z2, Z2
+	VPADDQ      Z2, Z1, Z1
+	KMOVW       K1, BX
+	POPCNTQ     BX, BX
+	ADDQ        BX, DX
+	ADDQ        $0x00000040, AX
+	DECQ        CX
+	JMP         loop
+
+done:
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPADDQ        Y0, Y1, Y0
+	VEXTRACTI128  $0x01, Y0, X1
+	VPADDQ        X1, X0, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPADDQ        X1, X0, X1
+	VMOVQ         X1, AX
+	VZEROUPPER
+	MOVQ          AX, sum+24(FP)
+	MOVQ          DX, num+32(FP)
+	RET

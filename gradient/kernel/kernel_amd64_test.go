@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -49,6 +50,53 @@ func TestMarkIsTheDefinition(t *testing.T) {
 			markAt(l, got, vals, least)
 			if !slices.Equal(got, want) {
 				t.Fatalf("level %d, from %#x: %x, want %x", l, least, got, want)
+			}
+		}
+	}
+}
+
+func TestPlacesIsTheDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for range 2000 {
+		mask := make([]uint64, 1+r.IntN(GroupLen))
+		set := [][2]uint64{{0, 0}, {^uint64(0), ^uint64(0)}, {r.Uint64(), r.Uint64()}, {0, r.Uint64() & r.Uint64() & r.Uint64() & r.Uint64()}}[r.IntN(4)]
+		var want []uint16
+		for i := range mask {
+			mask[i] = bits.RotateLeft64(set[i%2], i)
+			for bit := range GroupLen {
+				if mask[i]>>bit&1 == 1 {
+					want = append(want, uint16(i*GroupLen+bit))
+				}
+			}
+		}
+		for l := plain; l <= best; l++ {
+			got := make([]uint16, GroupLen*len(mask)+1)
+			got[len(got)-1] = 7
+			if n := placesAt(l, got[:len(got)-1], mask); !slices.Equal(got[:n], want) || got[len(got)-1] != 7 {
+				t.Fatalf("level %d: %v, want %v", l, got[:n], want)
+			}
+		}
+	}
+}
+
+func TestSumFromIsTheDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 2000 {
+		xs := make([]uint32, sumLen*(1+r.IntN(9)))
+		for i := range xs {
+			xs[i] = r.Uint32() & magnitude >> r.IntN(32)
+		}
+		xs[r.IntN(len(xs))] = magnitude
+		least := []uint32{0, 1, magnitude, xs[0], r.Uint32() & magnitude >> r.IntN(32)}[r.IntN(5)]
+		wantSum, wantNum := uint64(0), uint64(0)
+		for _, x := range xs {
+			if x >= least {
+				wantSum, wantNum = wantSum+uint64(x), wantNum+1
+			}
+		}
+		for l := plain; l <= best; l++ {
+			if sum, num := sumFromAt(l, xs, least); sum != wantSum || num != wantNum {
+				t.Fatalf("level %d, from %d: %d of %d, want %d of %d", l, least, sum, num, wantSum, wantNum)
 			}
 		}
 	}

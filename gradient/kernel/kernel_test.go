@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -23,6 +24,27 @@ func TestLengths(t *testing.T) {
 		}
 		mask := make([]uint64, (n+GroupLen-1)/GroupLen)
 		Mark(mask, a[:n], math.Float32bits(0.5))
+		var places, index []uint16
+		for i, v := range a[:n] {
+			if math.Abs(float64(v)) >= 0.5 {
+				places = append(places, uint16(i))
+			}
+		}
+		index = make([]uint16, 64*len(mask))
+		if got := index[:Places(index, mask)]; !slices.Equal(got, places) {
+			t.Fatalf("length %d: places %v, want %v", n, got, places)
+		}
+		xs := make([]uint32, n)
+		wantSum, wantNum := uint64(0), uint64(0)
+		for i := range xs {
+			xs[i] = r.Uint32N(100)
+			if xs[i] >= 40 {
+				wantSum, wantNum = wantSum+uint64(xs[i]), wantNum+1
+			}
+		}
+		if sum, num := SumFrom(xs, 40); sum != wantSum || num != wantNum {
+			t.Fatalf("length %d: sum %d of %d, want %d of %d", n, sum, num, wantSum, wantNum)
+		}
 		for i := range 64 * len(mask) {
 			if got, want := mask[i/64]>>(i%64)&1 == 1, i < n && math.Abs(float64(a[i])) >= 0.5; got != want {
 				t.Fatalf("length %d: bit %d is %v", n, i, got)
@@ -40,6 +62,9 @@ func TestWrongLengthsPanic(t *testing.T) {
 		"add":      func() { Add(make([]int64, 2), make([]int64, 3)) },
 		"exchange": func() { Exchange(make([]int64, 2), make([]int64, 1)) },
 		"pack":     func() { Pack(make([]byte, 1), make([]byte, 2), make([]int64, 1), 0, 1) },
+		"places":   func() { Places(make([]uint16, 63), make([]uint64, 1)) },
+		"many":     func() { Places(make([]uint16, 65600), make([]uint64, 1025)) },
+		"bound":    func() { SumFrom(make([]uint32, 1), 1<<31) },
 	} {
 		func() {
 			defer func() {

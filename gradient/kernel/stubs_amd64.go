@@ -15,3 +15,12 @@ func joinAVX2(a *float32, e *float32, start *float32, now *float32, beta float32
 
 //go:noescape
 func joinAVX512(a *float32, e *float32, start *float32, now *float32, beta float32, groups int)
+
+//go:noescape
+func placesVBMI2(index *uint16, mask *uint64, words int) int
+
+//go:noescape
+func sumFromAVX2(xs *uint32, groups int, t uint32) (sum uint64, num uint64)
+
+//go:noescape
+func sumFromAVX512(xs *uint32, groups int, t uint32) (sum uint64, num uint64)

@@ -13,6 +13,7 @@ import (
 const (
 	magnitudeMask = 0x7fffffff
 	groupLen      = 64 // values of a call's unit of work
+	sumLen        = 16 // of a sum's
 	notLess       = 5  // comparison of VPCMPUD
 )
 
@@ -34,6 +35,9 @@ func encode() {
 	markAVX512()
 	joinAVX2()
 	joinAVX512()
+	placesVBMI2()
+	sumFromAVX2()
+	sumFromAVX512()
 }
 
 // pointer is a register and the bytes by which a group moves it on.
@@ -166,4 +170,147 @@ func joinAVX2() {
 			VMOVUPS(v, at(a))
 		}
 	}, pointer{a, 4 * groupLen}, pointer{e, 4 * groupLen}, pointer{start, 4 * groupLen}, pointer{now, 4 * groupLen})
+}
+
+const placesSignature = "func(index *uint16, mask *uint64, words int) int"
+
+// Every word compresses the bytes 0 … 63 to the numbers of its bits and writes at
+// least 32 of them, of which the next word overwrites those that are not bits.
+func placesVBMI2() {
+	numbers := GLOBL("numbers", RODATA|NOPTR)
+	for i := range groupLen / 8 {
+		DATA(8*i, U64(0x0706050403020100+0x0808080808080808*uint64(i)))
+	}
+	TEXT("placesVBMI2", NOSPLIT, placesSignature)
+	Pragma("noescape")
+	index, mask, words := param("index"), param("mask"), param("words")
+	begin, bits := GP64(), GP32()
+	all, first, step := ZMM(), ZMM(), ZMM()
+	MOVQ(index, begin)
+	VMOVDQU64(numbers, all)
+	VPXORD(first, first, first)
+	MOVL(U32(groupLen), bits)
+	VPBROADCASTW(bits, step)
+	put := func(from reg.VecVirtual, at int) {
+		v := ZMM()
+		VPMOVZXBW(from, v)
+		VPADDW(first, v, v)
+		VMOVDQU16(v, Mem{Base: index, Disp: at})
+	}
+	Label("loop")
+	TESTQ(words, words)
+	JZ(LabelRef("done"))
+	word, k, v, high := GP64(), K(), ZMM(), YMM()
+	MOVQ(Mem{Base: mask}, word)
+	KMOVQ(word, k)
+	VPCOMPRESSB_Z(all, k, v)
+	put(v.AsY().(reg.VecVirtual), 0)
+	POPCNTQ(word, word)
+	CMPQ(word, Imm(groupLen/2))
+	JLE(LabelRef("written"))
+	VEXTRACTI64X4(Imm(1), v, high)
+	put(high, groupLen)
+	Label("written")
+	LEAQ(Mem{Base: index, Index: word, Scale: 2}, index)
+	VPADDW(step, first, first)
+	ADDQ(Imm(8), mask)
+	DECQ(words)
+	JMP(LabelRef("loop"))
+	Label("done")
+	VZEROUPPER()
+	SUBQ(begin, index)
+	SHRQ(Imm(1), index)
+	Store(index, ReturnIndex(0))
+	RET()
+}
+
+const sumSignature = "func(xs *uint32, groups int, t uint32) (sum, num uint64)"
+
+func sumFromAVX512() {
+	TEXT("sumFromAVX512", NOSPLIT, sumSignature)
+	Pragma("noescape")
+	xs, groups := param("xs"), param("groups")
+	bits, num := GP32(), GP64()
+	least, sum := ZMM(), ZMM()
+	Load(Param("t"), bits)
+	VPBROADCASTD(bits, least)
+	VPXORD(sum, sum, sum)
+	XORQ(num, num)
+	sumLoop(groups, func() {
+		v, odd, k, n := ZMM(), ZMM(), K(), GP64()
+		VMOVDQU32(Mem{Base: xs}, v)
+		VPCMPUD(Imm(notLess), least, v, k)
+		VMOVDQA32_Z(v, k, v)
+		VPSRLQ(Imm(32), v, odd)
+		VPADDQ(odd, sum, sum)
+		VPSLLQ(Imm(32), v, v)
+		VPSRLQ(Imm(32), v, v)
+		VPADDQ(v, sum, sum)
+		KMOVW(k, n.As32())
+		POPCNTQ(n, n)
+		ADDQ(n, num)
+	}, xs)
+	half := YMM()
+	VEXTRACTI64X4(Imm(1), sum, half)
+	VPADDQ(half, sum.AsY(), half)
+	returnSum(half, num)
+}
+
+// As in markAVX2, no x has its highest bit set.
+func sumFromAVX2() {
+	TEXT("sumFromAVX2", NOSPLIT, sumSignature)
+	Pragma("noescape")
+	xs, groups := param("xs"), param("groups")
+	bits, num := GP32(), GP64()
+	x, below, sum := XMM(), YMM(), YMM()
+	Load(Param("t"), bits)
+	DECL(bits)
+	VMOVD(bits, x)
+	VPBROADCASTD(x, below)
+	VPXOR(sum, sum, sum)
+	XORQ(num, num)
+	sumLoop(groups, func() {
+		for i := range 2 {
+			v, reaches, n := YMM(), YMM(), GP64()
+			VMOVDQU(Mem{Base: xs, Disp: 32 * i}, v)
+			VPCMPGTD(below, v, reaches)
+			VPAND(reaches, v, v)
+			VMOVMSKPS(reaches, n.As32())
+			VPSRLQ(Imm(32), v, reaches)
+			VPADDQ(reaches, sum, sum)
+			VPSLLQ(Imm(32), v, v)
+			VPSRLQ(Imm(32), v, v)
+			VPADDQ(v, sum, sum)
+			POPCNTQ(n, n)
+			ADDQ(n, num)
+		}
+	}, xs)
+	returnSum(sum, num)
+}
+
+// sumLoop is a loop over groups of sumLen values that goes on after them.
+func sumLoop(groups reg.GPVirtual, body func(), xs reg.GPVirtual) {
+	Label("loop")
+	TESTQ(groups, groups)
+	JZ(LabelRef("done"))
+	body()
+	ADDQ(U32(4*sumLen), xs)
+	DECQ(groups)
+	JMP(LabelRef("loop"))
+	Label("done")
+}
+
+// returnSum returns the sum of four words, and num.
+func returnSum(four reg.VecVirtual, num reg.GPVirtual) {
+	low, high := four.AsX(), XMM()
+	VEXTRACTI128(Imm(1), four, high)
+	VPADDQ(high, low, high)
+	VPSHUFD(Imm(0b01001110), high, low)
+	VPADDQ(high, low, high)
+	total := GP64()
+	VMOVQ(high, total)
+	VZEROUPPER()
+	Store(total, Return("sum"))
+	Store(num, Return("num"))
+	RET()
 }
