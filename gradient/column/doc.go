@@ -2,9 +2,9 @@
 // is how updates and merged steps travel. It knows nothing of what the bytes
 // mean and decides nothing about it.
 //
-// [Pack] puts columns behind one another, [Unpack] takes them apart again, given
-// for each the [Range] its length must lie in, and [MaxLen] bounds the packed
-// length. [AppendGaps] and [ReadGaps] are the byte code for ascending positions
+// [Pack] puts columns behind one another, a [Packer] again and again in the same
+// memory; [Unpack] takes them apart again, given for each the [Range] its length must
+// lie in, and [MaxLen] bounds the packed length. [AppendGaps] and [ReadGaps] are the byte code for ascending positions
 // inside a chunk.
 //
 // # Layout
@@ -17,7 +17,8 @@
 // than the longest column (or 1 KiB, if that is more), and ends with its last
 // block: no skippable frame, no second frame, no byte after it. Literals
 // are always entropy-coded; without that option positions, which never repeat,
-// would travel as they are. Several compressors give several packed forms of the
+// would travel as they are. Short columns have code lengths that suit the table that
+// tells them. Several compressors give several packed forms of the
 // same columns, so the packed form is never digested.
 //
 // # Gap bytes
@@ -31,5 +32,5 @@
 // Unpack allocates nothing before every frame's declared content size lies in
 // its range, and never more than those sizes; it copies nothing out of src.
 // Columns returned are the caller's. All functions may be called at the same
-// time.
+// time, but those of a Packer.
 package column

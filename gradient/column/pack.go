@@ -42,35 +42,69 @@ func MaxLen(want ...Range) int {
 }
 
 // Pack appends the packed form of cols to dst and returns the extended slice.
-func Pack(dst []byte, cols ...[]byte) []byte {
-	frames := make([][]byte, len(cols))
-	for i, col := range cols {
-		frames[i] = compress(col)
-		dst = binary.AppendUvarint(dst, uint64(len(frames[i])))
+func Pack(dst []byte, cols ...[]byte) []byte { return new(Packer).Pack(dst, cols...) }
+
+// Packer packs columns again and again in the same memory: once it has met columns of
+// some sizes it needs no more for others like them. What it packed before makes no
+// difference. The zero Packer is ready; it serves one goroutine.
+type Packer struct {
+	whole, parts *zstd.Encoder // of columns up to window bytes, and longer ones
+	literals     literals
+	frames       []byte
+}
+
+// Pack is [Pack].
+func (p *Packer) Pack(dst []byte, cols ...[]byte) []byte {
+	p.frames = p.frames[:0]
+	for _, col := range cols {
+		before := len(p.frames)
+		p.frames = p.appendFrame(p.frames, col)
+		dst = binary.AppendUvarint(dst, uint64(len(p.frames)-before))
 	}
-	for _, f := range frames {
-		dst = append(dst, f...)
+	return append(dst, p.frames...)
+}
+
+// appendFrame appends the frame of col to dst.
+func (p *Packer) appendFrame(dst, col []byte) []byte {
+	if len(col) == 0 {
+		return dst
+	}
+	before := len(dst)
+	dst = p.encoder(len(col)).EncodeAll(col, dst)
+	if len(col) > maxLiterals {
+		return dst
+	}
+	if f := p.literals.frameOf(col); f != nil && len(f) < len(dst)-before {
+		dst = append(dst[:before], f...)
 	}
 	return dst
 }
 
-// compress returns the frame of col. Only a single segment states the size of a
-// short column, and only several keep the window of a long one small.
-func compress(col []byte) []byte {
-	if len(col) == 0 {
-		return nil
+// encoder returns the encoder of columns of n bytes. Only a single segment states
+// the size of a short column, and only several keep the window of a long one small.
+func (p *Packer) encoder(n int) *zstd.Encoder {
+	enc, single := &p.parts, n <= window
+	if single {
+		enc = &p.whole
 	}
+	if *enc == nil {
+		*enc = newEncoder(single)
+	}
+	return *enc
+}
+
+func newEncoder(single bool) *zstd.Encoder {
 	enc, err := zstd.NewWriter(nil,
 		zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderLevel(zstd.SpeedFastest),
 		zstd.WithWindowSize(window),
-		zstd.WithSingleSegment(len(col) <= window),
+		zstd.WithSingleSegment(single),
 		zstd.WithAllLitEntropyCompression(true),
 		zstd.WithEncoderCRC(false)) // digest and cipher already check the content
 	if err != nil {
 		panic("column: zstd options: " + err.Error())
 	}
-	return enc.EncodeAll(col, make([]byte, 0, len(col)+frameOverhead(len(col))))
+	return enc
 }
 
 // Sizes returns the lengths of the frames of num columns that Pack packed behind
