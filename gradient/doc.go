@@ -5,7 +5,8 @@
 //
 // Read it in this order: [Params] say which codec and how much is kept; [Encode]
 // compresses D values that a [tensor.Reader] gives out chunk by chunk,
-// a = β·e + Δ for a worker; [Update] is the result. [Update.Plain] is the one
+// a = β·e + Δ for a worker, an [Encoder] again and again in the same memory;
+// [Update] is the result. [Update.Plain] is the one
 // form that is digested, [Update.Wire] one that travels; [ParsePlain] and
 // [ParseWire] read them, trusting nothing. [Update.SubtractFrom] gives the
 // residual. [Norm] and [Clip] serve clipping, [Vector] with [Dot], [DotVectors]
@@ -102,5 +103,6 @@
 // An Update is immutable and may be shared by goroutines. The slice given to
 // ParsePlain and the one returned by Plain belong to the Update; Wire returns a
 // new one, and ParseWire keeps nothing of its input. Functions that append to
-// dst follow append. All functions may be called at the same time.
+// dst follow append. All functions may be called at the same time, but those of an
+// Encoder, whose update is overwritten by the next.
 package gradient

@@ -16,46 +16,83 @@ const minLane = 64
 
 // Encode compresses the D values that a gives out under l. It looks at each chunk
 // that is not of a frozen tensor once: of a [tensor.Viewer] where it lies, several
-// at the same time on several cores; of others one after another. A NaN or infinity is an error that wraps
-// [ErrNotFinite] and names tensor and index; an error of a is returned wrapped.
+// at the same time on several cores; of others one after another. A NaN or infinity
+// is an error that wraps [ErrNotFinite] and names tensor and index; an error of a is
+// returned wrapped.
 func Encode(l tensor.Layout, p Params, a tensor.Reader) (*Update, error) {
+	e, err := NewEncoder(l, p)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := e.Encode(a); err != nil {
+		return nil, err
+	}
+	return newUpdate(e.f, e.plain), nil // which keeps nothing else of e
+}
+
+// Encoder makes one update after another in the same memory: from the second on it
+// allocates nothing on one core, and on several what it takes to start their work.
+// It serves one goroutine.
+type Encoder struct {
+	f      *plan
+	lanes  []*scratch // one for each core
+	errs   []error    // of each lane
+	plain  []byte
+	update Update
+	wire   wire
+}
+
+// NewEncoder returns an Encoder of updates of l under p.
+func NewEncoder(l tensor.Layout, p Params) (*Encoder, error) {
 	f, err := readyPlan(l, p)
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{f: f, plain: make([]byte, f.size), a: a}
+	return &Encoder{f: f, plain: make([]byte, f.size)}, nil
+}
+
+// Encode is [Encode]; the update is valid until the next call.
+func (e *Encoder) Encode(a tensor.Reader) (*Update, error) {
+	clear(e.plain)
 	copy(e.plain, header)
-	num := l.NumChunks()
-	lanes := 1
+	num, lanes := e.f.layout.NumChunks(), 1
 	if _, ok := a.(tensor.Viewer); ok {
 		lanes = max(1, min(runtime.GOMAXPROCS(0), num/minLane))
 	}
-	errs := make([]error, lanes)
-	var wait sync.WaitGroup
-	for i := range lanes {
-		wait.Go(func() { errs[i] = e.encode(num*i/lanes, num*(i+1)/lanes) }) // ends with its chunks
+	for len(e.lanes) < lanes {
+		e.lanes, e.errs = append(e.lanes, new(scratch)), append(e.errs, nil)
 	}
-	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if lanes == 1 {
+		e.errs[0] = e.encode(a, e.lanes[0], 0, num)
+	} else {
+		e.split(a, num, lanes)
+	}
+	if err := errors.Join(e.errs[:lanes]...); err != nil {
 		return nil, err
 	}
-	return newUpdate(f, e.plain), nil
+	e.update = Update{Part{f: e.f, plain: e.plain}}
+	return &e.update, nil
 }
 
-// encoder is one call to Encode.
-type encoder struct {
-	f     *plan
-	plain []byte
-	a     tensor.Reader
+// split compresses num chunks in so many lanes.
+func (e *Encoder) split(a tensor.Reader, num, lanes int) {
+	var wait sync.WaitGroup
+	for i := range lanes { // each ends with its chunks
+		wait.Go(func() { e.errs[i] = e.encode(a, e.lanes[i], num*i/lanes, num*(i+1)/lanes) })
+	}
+	wait.Wait()
 }
+
+// AppendWire appends the form in which the last update travels, that of
+// [Update.Wire], to dst and returns the extended slice.
+func (e *Encoder) AppendWire(dst []byte) []byte { return e.wire.append(dst, &e.update) }
 
 // encode compresses the chunks numbered from first to before end.
-func (e *encoder) encode(first, end int) error {
-	s := new(scratch)
+func (e *Encoder) encode(a tensor.Reader, s *scratch, first, end int) error {
 	i := 0
 	for c := range e.f.layout.Chunks() {
 		if first <= i && i < end {
-			if err := e.chunk(c, s); err != nil {
+			if err := e.chunk(a, c, s); err != nil {
 				return err
 			}
 		}
@@ -64,15 +101,15 @@ func (e *encoder) encode(first, end int) error {
 	return nil
 }
 
-func (e *encoder) chunk(c tensor.Chunk, s *scratch) error {
+func (e *Encoder) chunk(a tensor.Reader, c tensor.Chunk, s *scratch) error {
 	codec, b := e.f.chunk(e.plain, 0, c)
 	if codec == nil {
 		return nil
 	}
-	vals := tensor.View(e.a, c)
+	vals := tensor.View(a, c)
 	if vals == nil {
 		vals = s.vals[:c.Len]
-		if err := e.a.ReadChunk(c, vals); err != nil {
+		if err := a.ReadChunk(c, vals); err != nil {
 			return fmt.Errorf("gradient: encode tensor %q chunk %d: %w", e.f.layout.Spec(c.Tensor).Name, c.Index, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package gradient
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"math/big"
@@ -290,6 +291,51 @@ func TestWireBudget(t *testing.T) {
 				t.Errorf("%s, k %d: %.3f bits per kept value, budget %.3f", kind, k, bits, last)
 			}
 			last = bits
+		}
+	}
+}
+
+// An Encoder finds what Encode does, whatever it made before, and allocates nothing
+// once it has made one update.
+func TestEncoderAgain(t *testing.T) {
+	l := layoutOf(t,
+		tensor.Spec{Name: "w", Shape: []int{70, tensor.ChunkLen + 100}}, tensor.Spec{Name: "e", Shape: []int{5000}, Kind: tensor.Embedding},
+		tensor.Spec{Name: "b", Shape: []int{300}}, tensor.Spec{Name: "f", Shape: []int{9}, Kind: tensor.Frozen})
+	for _, p := range []Params{
+		DefaultParams(),
+		{Codec: TopK, K: 64, KEmbed: 9, Bits: 3, EMin: -40, EMax: -4},
+		{Codec: DCT, K: 64, Bits: 2, EMin: -40, EMax: -4},
+		{Codec: Sign, Bits: 1, EMin: -40, EMax: -4},
+		{Codec: Dense, Bits: 8, EMin: -40, EMax: -4},
+		{Codec: Dense, Bits: 32, EMin: -30, EMax: 0},
+	} {
+		e, err := NewEncoder(l, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wire []byte
+		for seed := range uint64(3) {
+			a := heavyTail(seed, l.Len())
+			if seed == 1 {
+				clear(a)
+			}
+			want := mustEncode(t, l, p, a)
+			got, err := e.Encode(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if wire = e.AppendWire(wire[:0]); !bytes.Equal(got.Plain(), want.Plain()) || !bytes.Equal(wire, want.Wire()) {
+				t.Fatalf("%+v: update %d differs", p, seed)
+			}
+		}
+		var a tensor.Reader = heavyTail(4, l.Len())
+		if n := testing.AllocsPerRun(3, func() {
+			if _, err := e.Encode(a); err != nil {
+				t.Error(err)
+			}
+			wire = e.AppendWire(wire[:0])
+		}); n != 0 {
+			t.Errorf("%+v: %v allocations", p, n)
 		}
 	}
 }

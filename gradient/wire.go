@@ -5,6 +5,7 @@ package gradient
 
 import (
 	"fmt"
+	"slices"
 
 	"lode/gradient/column"
 	"lode/tensor"
@@ -13,29 +14,49 @@ import (
 // Wire returns the form that travels, newly made: the format's header, then the
 // packed columns (package column) of all codecs in turn. Its bytes depend on the
 // compressor's version; what they decode to does not.
-func (u *Update) Wire() []byte {
-	cols := make([][][]byte, len(u.f.codecs))
-	for i, specs := range u.f.columns {
-		cols[i] = make([][]byte, len(specs))
-		for j, s := range specs {
-			cols[i][j] = make([]byte, 0, s.Max)
-		}
-	}
+func (u *Update) Wire() []byte { return new(wire).append(nil, u) }
+
+// wire is the memory in which wire forms of one plan are made. The zero value is
+// ready.
+type wire struct {
+	cols   [][][]byte // of each codec
+	all    [][]byte   // the same in one row
+	packer column.Packer
+}
+
+// append appends the wire form of u to dst.
+func (w *wire) append(dst []byte, u *Update) []byte {
+	w.empty(u.f)
 	for c := range u.f.layout.Chunks() {
 		if codec, b := u.chunk(c); codec != nil {
-			codec.spread(cols[u.f.of[c.Tensor]], b, c.Len)
+			codec.spread(w.cols[u.f.of[c.Tensor]], b, c.Len)
 		}
 	}
-	var all [][]byte
+	w.all = w.all[:0]
 	for i, specs := range u.f.columns {
 		for j, s := range specs {
 			if s.delta {
-				differ(cols[i][j])
+				differ(w.cols[i][j])
 			}
-			all = append(all, cols[i][j])
+			w.all = append(w.all, w.cols[i][j])
 		}
 	}
-	return column.Pack([]byte(header), all...)
+	return w.packer.Pack(append(dst, header...), w.all...)
+}
+
+// empty makes empty columns for f, with room for all that may come.
+func (w *wire) empty(f *plan) {
+	if w.cols == nil {
+		w.cols = make([][][]byte, len(f.columns))
+	}
+	for i, specs := range f.columns {
+		if w.cols[i] == nil {
+			w.cols[i] = make([][]byte, len(specs))
+		}
+		for j, s := range specs {
+			w.cols[i][j] = slices.Grow(w.cols[i][j][:0], s.Max)
+		}
+	}
 }
 
 // Positions is the name of the column that says where kept values are.

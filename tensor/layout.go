@@ -166,11 +166,15 @@ func (l Layout) ChunksOf(t int) iter.Seq[Chunk] {
 
 // Chunks yields every chunk of every tensor, in order.
 func (l Layout) Chunks() iter.Seq[Chunk] {
-	if len(l.specs) == 0 {
-		return func(func(Chunk) bool) {}
+	return func(yield func(Chunk) bool) {
+		for t := range l.specs {
+			for i := range l.NumChunksOf(t) {
+				if !yield(l.chunkAt(t, i)) {
+					return
+				}
+			}
+		}
 	}
-	t := len(l.specs) - 1
-	return l.Span(l.chunkAt(0, 0), l.chunkAt(t, l.NumChunksOf(t)-1))
 }
 
 // Span yields the chunks from first to last, in order, across tensors.

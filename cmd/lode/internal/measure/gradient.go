@@ -94,6 +94,11 @@ func (r *GradientResult) time(ctx context.Context, p gradient.Params, n int) err
 	if err != nil {
 		return err
 	}
+	e, err := gradient.NewEncoder(l, p)
+	if err != nil {
+		return err
+	}
+	var wire []byte
 	sums := make([]int64, tensor.ChunkLen)
 	took, err := times(ctx, copying(n),
 		func() error {
@@ -101,11 +106,11 @@ func (r *GradientResult) time(ctx context.Context, p gradient.Params, n int) err
 			return nil
 		},
 		func() error {
-			v, err := gradient.Encode(l, p, f)
-			if err == nil {
-				v.Wire()
+			if _, err := e.Encode(f); err != nil {
+				return err
 			}
-			return err
+			wire = e.AppendWire(wire[:0])
+			return nil
 		},
 		func() error { addUp(sums, u); return nil })
 	if err != nil {

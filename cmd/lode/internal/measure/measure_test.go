@@ -44,16 +44,26 @@ func TestMergeMeasures(t *testing.T) {
 	}
 }
 
-func BenchmarkEncodeWithFeedback(b *testing.B) {
-	const n = 16 << 20
-	f := feedback{make(tensor.Flat, n), heavyTailed(1, n), make(tensor.Flat, n)}
-	b.SetBytes(4 * n)
+func BenchmarkEncodeWithFeedback(b *testing.B) { benchmarkEncode(b, 16<<20) }
+
+func BenchmarkEncode100M(b *testing.B) {
+	benchmarkEncode(b, 100_000_000/tensor.ChunkLen*tensor.ChunkLen)
+}
+
+func benchmarkEncode(b *testing.B, n int) {
+	var f tensor.Reader = feedback{make(tensor.Flat, n), heavyTailed(1, n), make(tensor.Flat, n)}
+	e, err := gradient.NewEncoder(layout(n), gradient.DefaultParams())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var wire []byte
+	b.SetBytes(4 * int64(n))
+	b.ReportAllocs()
 	for b.Loop() {
-		u, err := gradient.Encode(layout(n), gradient.DefaultParams(), f)
-		if err != nil {
+		if _, err := e.Encode(f); err != nil {
 			b.Fatal(err)
 		}
-		u.Wire()
+		wire = e.AppendWire(wire[:0])
 	}
 }
 
