@@ -64,18 +64,7 @@ var spreads = [maxValueBits]uint32{minSpread(curves[0]), minSpread(curves[1]), m
 // magnitudes writes the fixed-point magnitudes of vals into xs and returns the
 // common exponent b: |value| = x·2^b, what falls below is cut off.
 func magnitudes(xs []uint32, vals []float32) (b int) {
-	top := uint32(0)
-	for i, v := range vals {
-		xs[i] = math.Float32bits(v) & magnitudeMask
-		top = max(top, xs[i])
-	}
-	topExp := max(top>>23, 1)
-	for i, key := range xs[:len(vals)] {
-		normal := (key + (1<<31 - 1<<23)) >> 31 // 0 if subnormal: no hidden bit
-		shift := min(topExp-max(key>>23, 1), magnitudeBits) & 31
-		xs[i] = (key&(1<<23-1) | normal<<23) << (magnitudeBits - 24) >> shift
-	}
-	return int(topExp) - expoOfFraction - (magnitudeBits - 24)
+	return int(kernel.Align(xs, vals)) - expoOfFraction - (magnitudeBits - 24)
 }
 
 // digits returns how many significant bits a fit gives the outer mantissas. Against

@@ -384,7 +384,7 @@ func (c topk) splitCodes(cols [][]byte, codes []byte, k int) {
 	top := inBytes * uint64(c.top())
 	for i := range signs {
 		code := packing.from(codes, i)
-		signPacking.to(signs, i, code>>(c.p.Bits-1)&inBytes)
+		signs[i] = byte(signPacking.squeeze(code >> (c.p.Bits - 1) & inBytes))
 		level.to(levels, i, code&top)
 	}
 }

@@ -5,6 +5,7 @@ package column
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 const escape = 255
@@ -16,17 +17,24 @@ func NumEscapes(n, k int) int { return (n - k) / escape }
 // AppendGaps appends the gap bytes of positions to dst: little-endian numbers of 16
 // bits, strictly ascending.
 func AppendGaps(dst, positions []byte) []byte {
-	next := 0
+	k := len(positions) / 2
+	if k == 0 {
+		return dst
+	}
+	last := int(binary.LittleEndian.Uint16(positions[2*k-2:]))
+	dst = slices.Grow(dst, k+NumEscapes(last+1, k))
+	gaps, n, next := dst[len(dst):cap(dst)], 0, 0
 	for ; len(positions) >= 2; positions = positions[2:] {
 		p := int(binary.LittleEndian.Uint16(positions))
 		gap := p - next
 		for ; gap >= escape; gap -= escape {
-			dst = append(dst, escape)
+			gaps[n] = escape
+			n++
 		}
-		dst = append(dst, byte(gap))
-		next = p + 1
+		gaps[n] = byte(gap)
+		n, next = n+1, p+1
 	}
-	return dst
+	return dst[:len(dst)+n]
 }
 
 // ReadGaps fills positions, as AppendGaps takes them, from the gap bytes at the head

@@ -55,13 +55,21 @@ func placesAt(l level, index []uint16, mask []uint64) int {
 func sumFrom(xs []uint32, t uint32) (sum, num uint64) { return sumFromAt(best, xs, t) }
 
 func sumFromAt(l level, xs []uint32, t uint32) (sum, num uint64) {
-	switch l {
-	case vbmi2, avx512:
-		return sumFromAVX512(&xs[0], len(xs)/sumLen, t)
-	case avx2:
-		return sumFromAVX2(&xs[0], len(xs)/sumLen, t)
+	if l == plain {
+		return plainSumFrom(xs, t)
 	}
-	return plainSumFrom(xs, t)
+	return sumFromAVX2(&xs[0], len(xs)/fewLen, t)
+}
+
+func align(xs []uint32, vals []float32, least uint32) (top uint32) {
+	return alignAt(best, xs, vals, least)
+}
+
+func alignAt(l level, xs []uint32, vals []float32, least uint32) (top uint32) {
+	if l == plain {
+		return plainAlign(xs, vals, least)
+	}
+	return alignAVX2(&xs[0], &vals[0], len(xs)/fewLen, least<<fractionBits)
 }
 
 func join(a, e, start, now []float32, beta float32) { joinAt(best, a, e, start, now, beta) }

@@ -1,6 +1,6 @@
 // Package kernel holds the loops that run over every parameter. An encoder's: [Join]
 // makes what is to be compressed, [Mark] finds the few large values in it; over the
-// few run [Places] and [SumFrom]. A merge's: [AddBytes], [SetBytes] and [Add] add up
+// few run [Places], [Align] and [SumFrom]. A merge's: [AddBytes], [SetBytes] and [Add] add up
 // dense values, [Exchange] sorts them, [Divide] makes a mean of sums, [Top] and [Pack]
 // turn it into a step's integers. It knows nothing of formats.
 //

@@ -75,8 +75,9 @@ func plainPlaces(index []uint16, mask []uint64) int {
 // isSet returns 1 if a bit of word is set, else 0.
 func isSet(word uint64) int { return int((word | -word) >> 63) }
 
-// sumLen is the number of values that the assembly adds up at a time.
-const sumLen = 16
+// fewLen is the number of values that the assembly takes at a time of those that are
+// few.
+const fewLen = 16
 
 // SumFrom returns sum and number of the xs that are at least t. No x, nor t, is 2^31
 // or more.
@@ -84,7 +85,7 @@ func SumFrom(xs []uint32, t uint32) (sum, num uint64) {
 	if t > magnitude {
 		panic("kernel: a bound of 32 bits")
 	}
-	n := len(xs) / sumLen * sumLen
+	n := len(xs) / fewLen * fewLen
 	if n > 0 {
 		sum, num = sumFrom(xs[:n], t)
 	}
@@ -99,6 +100,51 @@ func plainSumFrom(xs []uint32, t uint32) (sum, num uint64) {
 		num += reaches
 	}
 	return sum, num
+}
+
+const (
+	fractionBits = 23 // of a float32
+	alignedBits  = 31 // of the largest result of Align
+)
+
+// Align sets xs[i] to the magnitude of vals[i], which are finite, in units that make
+// the largest fit 31 bits, and returns its biased exponent, that of subnormals being
+// 1: ⌊s·2^7/2^(exp − x)⌋ with x the biased exponent of vals[i] and s its 24
+// significant bits. Both have the same length.
+func Align(xs []uint32, vals []float32) (exp uint32) {
+	if len(xs) != len(vals) {
+		panic("kernel: lengths differ")
+	}
+	n := len(xs) / fewLen * fewLen
+	exp = topExponent(vals[n:], 1)
+	if n > 0 {
+		exp = align(xs[:n], vals[:n], exp)
+	}
+	shiftTo(exp, xs[n:], vals[n:])
+	return exp
+}
+
+func plainAlign(xs []uint32, vals []float32, least uint32) (top uint32) {
+	top = topExponent(vals, least)
+	shiftTo(top, xs, vals)
+	return top
+}
+
+// topExponent returns the highest biased exponent of vals, or least.
+func topExponent(vals []float32, least uint32) uint32 {
+	for _, v := range vals {
+		least = max(least, math.Float32bits(v)&magnitude>>fractionBits)
+	}
+	return least
+}
+
+func shiftTo(exp uint32, xs []uint32, vals []float32) {
+	for i, v := range vals {
+		key := math.Float32bits(v) & magnitude
+		normal := (key + (1<<31 - 1<<fractionBits)) >> 31 // 0 if subnormal: no hidden bit
+		shift := min(exp-max(key>>fractionBits, 1), alignedBits) & 31
+		xs[i] = (key&(1<<fractionBits-1) | normal<<fractionBits) << (alignedBits - 24) >> shift
+	}
 }
 
 // Join sets a[i] to β·e[i] + (start[i] − now[i]), each operation rounded to

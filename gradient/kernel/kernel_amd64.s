@@ -286,9 +286,9 @@ TEXT ·sumFromAVX2(SB), NOSPLIT, $0-40
 	VPXOR        Y1, Y1, Y1
 	XORQ         DX, DX
 
-loop:
+few1:
 	TESTQ     CX, CX
-	JZ        done
+	JZ        end1
 	VMOVDQU   (AX), Y2
 	VPCMPGTD  Y0, Y2, Y3
 	VPAND     Y3, Y2, Y2
@@ -313,9 +313,9 @@ loop:
 	ADDQ      BX, DX
 	ADDQ      $0x00000040, AX
 	DECQ      CX
-	JMP       loop
+	JMP       few1
 
-done:
+end1:
 	VEXTRACTI128 $0x01, Y1, X0
 	VPADDQ       X0, X1, X0
 	VPSHUFD      $0x4e, X0, X1
@@ -326,43 +326,88 @@ done:
 	MOVQ         DX, num+32(FP)
 	RET
 
-// func sumFromAVX512(xs *uint32, groups int, t uint32) (sum uint64, num uint64)
-// Requires: AVX, AVX2, AVX512F, POPCNT
-TEXT ·sumFromAVX512(SB), NOSPLIT, $0-40
+// func alignAVX2(xs *uint32, vals *float32, groups int, least uint32) (top uint32)
+// Requires: AVX, AVX2
+TEXT ·alignAVX2(SB), NOSPLIT, $0-36
 	MOVQ         xs+0(FP), AX
-	MOVQ         groups+8(FP), CX
-	MOVL         t+16(FP), DX
-	VPBROADCASTD DX, Z0
-	VPXORD       Z1, Z1, Z1
-	XORQ         DX, DX
+	MOVQ         vals+8(FP), CX
+	MOVQ         groups+16(FP), DX
+	MOVL         $0x7fffffff, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         least+24(FP), BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVQ         CX, BX
+	MOVQ         DX, SI
 
-loop:
-	TESTQ       CX, CX
-	JZ          done
-	VMOVDQU32   (AX), Z2
-	VPCMPUD     $0x05, Z0, Z2, K1
-	VMOVDQA32.Z Z2, K1, Z2
-	VPSRLQ      $0x20, Z2, Z3
-	VPADDQ      Z3, Z1, Z1
-	VPSLLQ      $0x20, Z2, Z2
-	VPSRLQ      $0x20, Z2, Z2
-	VPADDQ      Z2, Z1, Z1
-	KMOVW       K1, BX
-	POPCNTQ     BX, BX
-	ADDQ        BX, DX
-	ADDQ        $0x00000040, AX
-	DECQ        CX
-	JMP         loop
+few2:
+	TESTQ   SI, SI
+	JZ      end2
+	VPAND   (BX), Y0, Y2
+	VPMAXUD Y2, Y1, Y1
+	VPAND   32(BX), Y0, Y2
+	VPMAXUD Y2, Y1, Y1
+	ADDQ    $0x00000040, BX
+	DECQ    SI
+	JMP     few2
 
-done:
-	VEXTRACTI64X4 $0x01, Z1, Y0
-	VPADDQ        Y0, Y1, Y0
-	VEXTRACTI128  $0x01, Y0, X1
-	VPADDQ        X1, X0, X1
-	VPSHUFD       $0x4e, X1, X0
-	VPADDQ        X1, X0, X1
-	VMOVQ         X1, AX
+end2:
+	VEXTRACTI128 $0x01, Y1, X2
+	VPMAXUD      X2, X1, X1
+	VPSHUFD      $0x4e, X1, X2
+	VPMAXUD      X2, X1, X1
+	VPSHUFD      $0xb1, X1, X2
+	VPMAXUD      X2, X1, X1
+	VPSRLD       $0x17, X1, X1
+	VPBROADCASTD X1, Y2
+	VMOVD        X1, BX
+	MOVL         BX, top+32(FP)
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00800000, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7f800000, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x007fffff, BX
+	VMOVD        BX, X5
+	VPBROADCASTD X5, Y5
+
+few3:
+	TESTQ   DX, DX
+	JZ      end3
+	VPAND   (CX), Y0, Y6
+	VPSRLD  $0x17, Y6, Y7
+	VPMAXUD Y1, Y7, Y7
+	VPSUBD  Y7, Y2, Y7
+	VPADDD  Y4, Y6, Y8
+	VPSRAD  $0x1f, Y8, Y8
+	VPAND   Y3, Y8, Y8
+	VPAND   Y5, Y6, Y6
+	VPOR    Y8, Y6, Y6
+	VPSLLD  $0x07, Y6, Y6
+	VPSRLVD Y7, Y6, Y6
+	VMOVDQU Y6, (AX)
+	VPAND   32(CX), Y0, Y6
+	VPSRLD  $0x17, Y6, Y7
+	VPMAXUD Y1, Y7, Y7
+	VPSUBD  Y7, Y2, Y7
+	VPADDD  Y4, Y6, Y8
+	VPSRAD  $0x1f, Y8, Y8
+	VPAND   Y3, Y8, Y8
+	VPAND   Y5, Y6, Y6
+	VPOR    Y8, Y6, Y6
+	VPSLLD  $0x07, Y6, Y6
+	VPSRLVD Y7, Y6, Y6
+	VMOVDQU Y6, 32(AX)
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JMP     few3
+
+end3:
 	VZEROUPPER
-	MOVQ          AX, sum+24(FP)
-	MOVQ          DX, num+32(FP)
 	RET

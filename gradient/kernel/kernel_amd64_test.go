@@ -82,7 +82,7 @@ func TestPlacesIsTheDefinition(t *testing.T) {
 func TestSumFromIsTheDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	for range 2000 {
-		xs := make([]uint32, sumLen*(1+r.IntN(9)))
+		xs := make([]uint32, fewLen*(1+r.IntN(9)))
 		for i := range xs {
 			xs[i] = r.Uint32() & magnitude >> r.IntN(32)
 		}
@@ -97,6 +97,39 @@ func TestSumFromIsTheDefinition(t *testing.T) {
 		for l := plain; l <= best; l++ {
 			if sum, num := sumFromAt(l, xs, least); sum != wantSum || num != wantNum {
 				t.Fatalf("level %d, from %d: %d of %d, want %d of %d", l, least, sum, num, wantSum, wantNum)
+			}
+		}
+	}
+}
+
+func TestAlignIsTheDefinition(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	for range 2000 {
+		vals := values(r, fewLen*(1+r.IntN(5)))
+		for i, v := range vals {
+			if v != v || math.Abs(float64(v)) > math.MaxFloat32 {
+				vals[i] = 0
+			}
+		}
+		if r.IntN(4) == 0 {
+			for i := range vals {
+				vals[i] *= 0x1p-126 // all subnormal, or nearly
+			}
+		}
+		least := []uint32{1, 1 + r.Uint32N(254)}[r.IntN(2)]
+		want := make([]uint32, len(vals))
+		top := least
+		for _, v := range vals {
+			top = max(top, math.Float32bits(v)&magnitude>>fractionBits)
+		}
+		for i, v := range vals {
+			// |v| in units of 2^(top − 157), cut off.
+			want[i] = uint32(math.Ldexp(math.Abs(float64(v)), 157-int(top)))
+		}
+		for l := plain; l <= best; l++ {
+			got := make([]uint32, len(vals))
+			if exp := alignAt(l, got, vals, least); exp != top || !slices.Equal(got, want) {
+				t.Fatalf("level %d, from %d: %v has %d, %v, want %d, %v", l, least, vals, exp, got, top, want)
 			}
 		}
 	}

@@ -45,6 +45,15 @@ func TestLengths(t *testing.T) {
 		if sum, num := SumFrom(xs, 40); sum != wantSum || num != wantNum {
 			t.Fatalf("length %d: sum %d of %d, want %d of %d", n, sum, num, wantSum, wantNum)
 		}
+		exp := Align(xs, a[:n])
+		for i, v := range a[:n] {
+			if want := uint32(math.Ldexp(math.Abs(float64(v)), 157-int(exp))); xs[i] != want || want >= 1<<31 {
+				t.Fatalf("length %d: %v with exponent %d is %d, want %d", n, v, exp, xs[i], want)
+			}
+		}
+		if top := slices.Max(append(xs, 0)); top < 1<<30 && n > 0 {
+			t.Fatalf("length %d: the largest is %d", n, top)
+		}
 		for i := range 64 * len(mask) {
 			if got, want := mask[i/64]>>(i%64)&1 == 1, i < n && math.Abs(float64(a[i])) >= 0.5; got != want {
 				t.Fatalf("length %d: bit %d is %v", n, i, got)
@@ -65,6 +74,7 @@ func TestWrongLengthsPanic(t *testing.T) {
 		"places":   func() { Places(make([]uint16, 63), make([]uint64, 1)) },
 		"many":     func() { Places(make([]uint16, 65600), make([]uint64, 1025)) },
 		"bound":    func() { SumFrom(make([]uint32, 1), 1<<31) },
+		"align":    func() { Align(make([]uint32, 1), make([]float32, 2)) },
 	} {
 		func() {
 			defer func() {

@@ -23,4 +23,4 @@ func placesVBMI2(index *uint16, mask *uint64, words int) int
 func sumFromAVX2(xs *uint32, groups int, t uint32) (sum uint64, num uint64)
 
 //go:noescape
-func sumFromAVX512(xs *uint32, groups int, t uint32) (sum uint64, num uint64)
+func alignAVX2(xs *uint32, vals *float32, groups int, least uint32) (top uint32)

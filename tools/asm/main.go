@@ -4,6 +4,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -13,7 +14,7 @@ import (
 const (
 	magnitudeMask = 0x7fffffff
 	groupLen      = 64 // values of a call's unit of work
-	sumLen        = 16 // of a sum's
+	fewLen        = 16 // of a call's on few values
 	notLess       = 5  // comparison of VPCMPUD
 )
 
@@ -37,7 +38,7 @@ func encode() {
 	joinAVX512()
 	placesVBMI2()
 	sumFromAVX2()
-	sumFromAVX512()
+	alignAVX2()
 }
 
 // pointer is a register and the bytes by which a group moves it on.
@@ -224,41 +225,9 @@ func placesVBMI2() {
 	RET()
 }
 
-const sumSignature = "func(xs *uint32, groups int, t uint32) (sum, num uint64)"
-
-func sumFromAVX512() {
-	TEXT("sumFromAVX512", NOSPLIT, sumSignature)
-	Pragma("noescape")
-	xs, groups := param("xs"), param("groups")
-	bits, num := GP32(), GP64()
-	least, sum := ZMM(), ZMM()
-	Load(Param("t"), bits)
-	VPBROADCASTD(bits, least)
-	VPXORD(sum, sum, sum)
-	XORQ(num, num)
-	sumLoop(groups, func() {
-		v, odd, k, n := ZMM(), ZMM(), K(), GP64()
-		VMOVDQU32(Mem{Base: xs}, v)
-		VPCMPUD(Imm(notLess), least, v, k)
-		VMOVDQA32_Z(v, k, v)
-		VPSRLQ(Imm(32), v, odd)
-		VPADDQ(odd, sum, sum)
-		VPSLLQ(Imm(32), v, v)
-		VPSRLQ(Imm(32), v, v)
-		VPADDQ(v, sum, sum)
-		KMOVW(k, n.As32())
-		POPCNTQ(n, n)
-		ADDQ(n, num)
-	}, xs)
-	half := YMM()
-	VEXTRACTI64X4(Imm(1), sum, half)
-	VPADDQ(half, sum.AsY(), half)
-	returnSum(half, num)
-}
-
 // As in markAVX2, no x has its highest bit set.
 func sumFromAVX2() {
-	TEXT("sumFromAVX2", NOSPLIT, sumSignature)
+	TEXT("sumFromAVX2", NOSPLIT, "func(xs *uint32, groups int, t uint32) (sum, num uint64)")
 	Pragma("noescape")
 	xs, groups := param("xs"), param("groups")
 	bits, num := GP32(), GP64()
@@ -269,7 +238,7 @@ func sumFromAVX2() {
 	VPBROADCASTD(x, below)
 	VPXOR(sum, sum, sum)
 	XORQ(num, num)
-	sumLoop(groups, func() {
+	few(groups, func() {
 		for i := range 2 {
 			v, reaches, n := YMM(), YMM(), GP64()
 			VMOVDQU(Mem{Base: xs, Disp: 32 * i}, v)
@@ -285,32 +254,93 @@ func sumFromAVX2() {
 			ADDQ(n, num)
 		}
 	}, xs)
-	returnSum(sum, num)
-}
-
-// sumLoop is a loop over groups of sumLen values that goes on after them.
-func sumLoop(groups reg.GPVirtual, body func(), xs reg.GPVirtual) {
-	Label("loop")
-	TESTQ(groups, groups)
-	JZ(LabelRef("done"))
-	body()
-	ADDQ(U32(4*sumLen), xs)
-	DECQ(groups)
-	JMP(LabelRef("loop"))
-	Label("done")
-}
-
-// returnSum returns the sum of four words, and num.
-func returnSum(four reg.VecVirtual, num reg.GPVirtual) {
-	low, high := four.AsX(), XMM()
-	VEXTRACTI128(Imm(1), four, high)
+	low, high, total := sum.AsX(), XMM(), GP64()
+	VEXTRACTI128(Imm(1), sum, high)
 	VPADDQ(high, low, high)
 	VPSHUFD(Imm(0b01001110), high, low)
 	VPADDQ(high, low, high)
-	total := GP64()
 	VMOVQ(high, total)
 	VZEROUPPER()
 	Store(total, Return("sum"))
 	Store(num, Return("num"))
+	RET()
+}
+
+// few is a loop over groups of fewLen values, after which more may come.
+func few(groups reg.GPVirtual, body func(), pointers ...reg.GPVirtual) {
+	numLoops++
+	loop, done := fmt.Sprint("few", numLoops), fmt.Sprint("end", numLoops)
+	left := GP64()
+	MOVQ(groups, left)
+	Label(loop)
+	TESTQ(left, left)
+	JZ(LabelRef(done))
+	body()
+	for _, p := range pointers {
+		ADDQ(U32(4*fewLen), p)
+	}
+	DECQ(left)
+	JMP(LabelRef(loop))
+	Label(done)
+}
+
+var numLoops int // labels of a function must differ
+
+// A number without a hidden bit has the exponent of the smallest that has one.
+func alignAVX2() {
+	TEXT("alignAVX2", NOSPLIT, "func(xs *uint32, vals *float32, groups int, least uint32) (top uint32)")
+	Pragma("noescape")
+	xs, vals, groups := param("xs"), param("vals"), param("groups")
+	constant := func(v uint32) reg.VecVirtual {
+		bits, x, y := GP32(), XMM(), YMM()
+		MOVL(U32(v), bits)
+		VMOVD(bits, x)
+		VPBROADCASTD(x, y)
+		return y
+	}
+	low, from, bits, start, top := constant(magnitudeMask), GP64(), GP32(), XMM(), YMM()
+	Load(Param("least"), bits)
+	VMOVD(bits, start)
+	VPBROADCASTD(start, top)
+	MOVQ(vals, from)
+	few(groups, func() {
+		for i := range 2 {
+			v := YMM()
+			VPAND(Mem{Base: from, Disp: 32 * i}, low, v)
+			VPMAXUD(v, top, top)
+		}
+	}, from)
+	half, other := top.AsX(), XMM()
+	VEXTRACTI128(Imm(1), top, other)
+	VPMAXUD(other, half, half)
+	VPSHUFD(Imm(0b01001110), half, other)
+	VPMAXUD(other, half, half)
+	VPSHUFD(Imm(0b10110001), half, other)
+	VPMAXUD(other, half, half)
+	VPSRLD(Imm(23), half, half)
+	all := YMM()
+	VPBROADCASTD(half, all)
+	VMOVD(half, bits)
+	Store(bits, Return("top"))
+	one, hidden, normal := constant(1), constant(1<<23), constant(1<<31-1<<23)
+	fraction := constant(1<<23 - 1)
+	few(groups, func() {
+		for i := range 2 {
+			v, e, h := YMM(), YMM(), YMM()
+			VPAND(Mem{Base: vals, Disp: 32 * i}, low, v)
+			VPSRLD(Imm(23), v, e)
+			VPMAXUD(one, e, e)
+			VPSUBD(e, all, e)
+			VPADDD(normal, v, h)
+			VPSRAD(Imm(31), h, h)
+			VPAND(hidden, h, h)
+			VPAND(fraction, v, v)
+			VPOR(h, v, v)
+			VPSLLD(Imm(7), v, v)
+			VPSRLVD(e, v, v)
+			VMOVDQU(v, Mem{Base: xs, Disp: 32 * i})
+		}
+	}, vals, xs)
+	VZEROUPPER()
 	RET()
 }
