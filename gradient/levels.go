@@ -173,7 +173,7 @@ func refit(xs []uint32, curve []uint32, low, high float64) (float64, float64) {
 		for i < len(curve)-1 && float64(v) >= cuts[i] {
 			i++
 		}
-		x, c := float64(v), float64(curve[i])/256
+		x, c := float64(v), float64(float64(curve[i])/256)
 		aa += float64((1 - c) * (1 - c))
 		ab += float64((1 - c) * c)
 		bb += float64(c * c)

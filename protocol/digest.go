@@ -94,7 +94,7 @@ func ToNanoNats(x float64) (n NanoNats, ok bool) {
 	case x < -1e6:
 		return -MaxNanoNats, true
 	}
-	return NanoNats(roundEven(x * 1e9)), true
+	return NanoNats(roundEven(float64(x * 1e9))), true
 }
 
 // roundEven rounds |x| < 2^62 to the nearest integer, ties to even.

@@ -184,7 +184,7 @@ func (m Manifest) ID() RunID { return RunID(Hash("manifest", Encode(m))) }
 
 // Q16 returns x as a fixed-point number with 16 fraction bits, rounded half to
 // even.
-func Q16(x float64) uint32 { return uint32(roundEven(x * 65536)) }
+func Q16(x float64) uint32 { return uint32(roundEven(float64(x * 65536))) }
 
 // Validate reports all faults at once, each beginning with the dotted lower-case
 // path of its field and a colon, joined by [errors.Join].

@@ -104,6 +104,7 @@ func TestToNanoNats(t *testing.T) {
 		{0.4e-9, 0, true},
 		{0.6e-9, 1, true},
 		{-0.6e-9, -1, true},
+		{576981.5731626794, 576981573162680, true}, // 679 if product and difference were one operation
 		{1e6, MaxNanoNats, true},
 		{-1e6, -MaxNanoNats, true},
 		{math.Nextafter(1e6, 2e6), MaxNanoNats, true},
