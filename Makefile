@@ -1,6 +1,8 @@
 # Needs Go alone; modules come through the module proxy. The race detector also
-# needs a C compiler, the checks of python/ a Python with venv and pip; both are
-# left out, saying so, where there is none. NEED_PYTHON=1 fails instead.
+# needs a C compiler, the checks of python/ a Python with venv and pip, those of
+# other processors QEMU, which setup installs where it is root and there is apt;
+# each is left out, saying so, where there is none. NEED_PYTHON=1 and NEED_QEMU=1
+# fail instead.
 #
 #   make up      try the whole system on this machine
 #   make test    everything that must hold before a change lands
@@ -23,13 +25,23 @@ export LODE_S3TEST := $(CURDIR)/$(S3TEST)
 # Python with what python/ needs.
 VENV := .cache/venv
 
-.PHONY: help setup lint test race python up fuzz bench clean
+.PHONY: help setup qemu lint test race python up fuzz bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | python | fuzz | bench | setup | clean'
 
-setup: $(S3TEST) $(VENV)/ready
+setup: $(S3TEST) $(VENV)/ready qemu
 	$(GO) mod download
+
+# Runs programs for other processors (TestSameBitsEverywhere).
+qemu:
+	@command -v qemu-aarch64 >/dev/null || command -v qemu-aarch64-static >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends qemu-user >/dev/null; \
+	} || { \
+		echo "NOT CHECKED: that other processors find the same bits (no qemu-aarch64; on Debian: apt-get install qemu-user)"; \
+		test -z "$(NEED_QEMU)"; \
+	}
 
 $(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
 	@mkdir -p .cache
