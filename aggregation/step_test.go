@@ -194,37 +194,6 @@ func checkParsed(t *testing.T, l tensor.Layout, cfg Config, wire []byte) {
 	}
 }
 
-func FuzzParseStepWire(f *testing.F) {
-	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 2000}}, tensor.Spec{Name: "b", Shape: []int{30}})
-	p := gradient.Params{Codec: gradient.TopK, K: 16, Bits: 2, EMin: -40, EMax: -4}
-	cfg := DefaultConfig(p)
-	cfg.StepBits = 10
-	for w := range 3 {
-		f.Add(mustMerge(f, l, cfg, contributions(f, l, p, uint64(w), w), nil).Wire())
-	}
-	f.Add([]byte(stepHeader))
-	f.Fuzz(func(t *testing.T, wire []byte) { checkParsed(t, l, cfg, wire) })
-}
-
-func FuzzParseStepPlain(f *testing.F) {
-	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 7}}, tensor.Spec{Name: "b", Shape: []int{3}})
-	p := gradient.Params{Codec: gradient.TopK, K: tensor.ChunkLen, Bits: 2, EMin: -40, EMax: -4}
-	cfg := DefaultConfig(p)
-	for w := range 3 {
-		f.Add(mustMerge(f, l, cfg, contributions(f, l, p, uint64(w), w), nil).Plain())
-	}
-	f.Fuzz(func(t *testing.T, plain []byte) {
-		s, err := ParseStepPlain(l, cfg, plain)
-		if err != nil {
-			if !errors.Is(err, gradient.ErrMalformed) && !errors.Is(err, gradient.ErrNotCanonical) {
-				t.Fatalf("error without a sentinel: %v", err)
-			}
-			return
-		}
-		checkParsed(t, l, cfg, s.Wire())
-	})
-}
-
 // Golden vectors: digests of steps and states over three rounds, the same on
 // every machine. Made by go test -update.
 func TestGolden(t *testing.T) {

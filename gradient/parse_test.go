@@ -310,41 +310,6 @@ func TestParseWireChecksColumns(t *testing.T) {
 	}
 }
 
-// The number of a codec comes first, so that one target serves all.
-func FuzzParseWire(f *testing.F) {
-	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 2000}}, tensor.Spec{Name: "b", Shape: []int{30}})
-	codecs := codecsOn(f, l)
-	for i, p := range codecs {
-		f.Add(uint8(i), mustEncode(f, l, p, heavyTail(1, l.Len())).Wire())
-		f.Add(uint8(i), mustEncode(f, l, p, make(tensor.Flat, l.Len())).Wire())
-	}
-	f.Add(uint8(0), []byte(header))
-	f.Add(uint8(0), []byte{})
-	f.Fuzz(func(t *testing.T, i uint8, wire []byte) {
-		checkParsed(t, l, codecs[int(i)%len(codecs)], wire)
-	})
-}
-
-func FuzzParsePlain(f *testing.F) {
-	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{5, 8}}, tensor.Spec{Name: "b", Shape: []int{3}})
-	codecs := codecsOn(f, l)
-	for i, p := range codecs {
-		f.Add(uint8(i), mustEncode(f, l, p, heavyTail(1, l.Len())).Plain())
-		f.Add(uint8(i), mustEncode(f, l, p, make(tensor.Flat, l.Len())).Plain())
-	}
-	f.Fuzz(func(t *testing.T, i uint8, plain []byte) {
-		p := codecs[int(i)%len(codecs)]
-		u, err := ParsePlain(l, p, plain)
-		if err != nil {
-			if !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrNotCanonical) {
-				t.Fatalf("error without a sentinel: %v", err)
-			}
-			return
-		}
-		checkParsed(t, l, p, u.Wire())
-	})
-}
-
 // dyadic returns heavy-tailed values made of integers alone: the functions of
 // package math that other generators call differ between processors.
 func dyadic(seed uint64, n int) tensor.Flat {

@@ -5,11 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"lode/gradient/column/columntest"
 )
 
 func skewed(r *rand.Rand, n int) []byte {
@@ -111,15 +112,11 @@ func TestUnpackAllocatesWithinItsRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	bomb := packFrames(enc.EncodeAll(make([]byte, 64<<20), nil))
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err = Unpack(bomb, Range{0, 1 << 20})
-	runtime.ReadMemStats(&after)
+	if n := columntest.Allocated(func() { _, err = Unpack(bomb, Range{0, 1 << 20}) }); n > columntest.Slack {
+		t.Errorf("%d bytes allocated for a refused frame", n)
+	}
 	if !errors.Is(err, ErrMalformed) {
 		t.Errorf("got error %v", err)
-	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
-		t.Errorf("%d bytes allocated for a refused frame", n)
 	}
 }
 
@@ -164,13 +161,20 @@ func TestReadGapsRefuses(t *testing.T) {
 	}
 }
 
+// What is unpacked lies within the ranges and travels again; and whatever is claimed,
+// no more is allocated than the ranges allow, the decompressor's tables and one block.
 func FuzzUnpack(f *testing.F) {
 	f.Add(Pack(nil, []byte("abcabcabcabcabcabcabc"), []byte{1, 2, 3}))
 	f.Add(Pack(nil, nil, make([]byte, 500)))
 	f.Add([]byte{0, 0})
+	f.Add(Pack(nil, skewed(rand.New(rand.NewPCG(3, 3)), 600), bytes.Repeat([]byte("abcdefgh"), 50)))
+	want := []Range{{0, 600}, {3, 500}}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		want := []Range{{0, 600}, {3, 500}}
-		cols, err := Unpack(b, want...)
+		var cols [][]byte
+		var err error
+		if n := columntest.Allocated(func() { cols, err = Unpack(b, want...) }); n > columntest.Slack {
+			t.Fatalf("%d bytes allocated for %d", n, len(b))
+		}
 		if err != nil {
 			if !errors.Is(err, ErrMalformed) {
 				t.Fatalf("error without a sentinel: %v", err)
@@ -185,6 +189,33 @@ func FuzzUnpack(f *testing.F) {
 		again, err := Unpack(Pack(nil, cols...), want...)
 		if err != nil || !bytes.Equal(again[0], cols[0]) || !bytes.Equal(again[1], cols[1]) {
 			t.Fatalf("second trip: %v", err)
+		}
+	})
+}
+
+// Positions that are read are those that these very bytes stand for.
+func FuzzReadGaps(f *testing.F) {
+	f.Add([]byte{0, 255, 0, 3}, uint16(3), uint16(4096))
+	f.Add([]byte{255, 255, 1}, uint16(1), uint16(600))
+	f.Fuzz(func(t *testing.T, src []byte, k, n uint16) {
+		positions := make([]byte, 2*int(k%4097))
+		rest, err := ReadGaps(src, positions, int(n))
+		if err != nil {
+			if !errors.Is(err, ErrMalformed) {
+				t.Fatalf("error without a sentinel: %v", err)
+			}
+			return
+		}
+		last := -1
+		for p := range slices.Chunk(positions, 2) {
+			at := int(binary.LittleEndian.Uint16(p))
+			if at >= int(n) || at <= last {
+				t.Fatalf("positions %x below %d", positions, n)
+			}
+			last = at
+		}
+		if again := AppendGaps(nil, positions); !bytes.Equal(append(again, rest...), src) {
+			t.Fatalf("%x reads as %x, which is written as %x", src, positions, again)
 		}
 	})
 }
