@@ -121,7 +121,6 @@ func TestPullFromLinkRefuses(t *testing.T) {
 		how := models.Contact{Wait: 2 * time.Second, Slow: func(addr string, left time.Duration) {
 			told = append(told, fmt.Sprint(addr, " ", left))
 		}}
-		began := time.Now()
 		_, err = models.Observe(t.Context(), l.Format(), how)
 		if err == nil || !strings.Contains(err.Error(), "check that the address is right") {
 			t.Error(err)
@@ -129,17 +128,11 @@ func TestPullFromLinkRefuses(t *testing.T) {
 		if len(told) != 1 || told[0] != l.Addr+" 500ms" {
 			t.Errorf("told %q", told)
 		}
-		if took := time.Since(began); took < 2*time.Second {
-			t.Errorf("gave up after %v", took)
-		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, cancel)
-		began, how.Wait = time.Now(), time.Hour
+		how.Wait = time.Hour // a test that ends has not waited for it
 		if _, err := models.Observe(ctx, l.Format(), how); !errors.Is(err, context.Canceled) {
 			t.Error(err)
-		}
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("an interrupt was heeded after %v", took)
 		}
 	})
 	t.Run("an older round", func(t *testing.T) {
