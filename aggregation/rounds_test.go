@@ -49,12 +49,15 @@ func plays(tb testing.TB) []play {
 	cosines.Rule, cosines.Liars, cosines.Optimizer = Bulyan, 1, FedAdagrad
 	signs := DefaultConfig(gradient.Params{Codec: gradient.Sign, Bits: 1, EMin: -40, EMax: -4})
 	signs.Rule, signs.Optimizer, signs.Momentum = SignMajority, FedAvgM, One/2
+	shared := DefaultConfig(gradient.Params{Codec: gradient.Shared, K: 300, KEmbed: 64, Bits: 2, EMin: -40, EMax: -4})
+	shared.Rule, shared.Liars = TrimmedMean, 2
 	return []play{
 		{"mean", wide, 3, DefaultConfig(topk)},
 		{"thin", middle, 5, thin},
 		{"robust", model(tb), 7, robust},
 		{"cosines", model(tb), 7, cosines},
 		{"signs", model(tb), 7, signs},
+		{"shared", model(tb), 7, shared},
 	}
 }
 
@@ -63,6 +66,7 @@ type played struct {
 	play
 	theta     tensor.Flat
 	residuals []tensor.Flat
+	last      *Step
 	state     Planes
 	log       strings.Builder
 }
@@ -90,6 +94,16 @@ func planeBytes(planes Planes) (b []byte) {
 // encode returns what the workers send: each joins what it left out before with a
 // change of the model, in float32, and keeps what it leaves out now.
 func (r *played) encode(t *testing.T, seed uint64) []Contribution {
+	if r.cfg.Params.Codec == gradient.Shared {
+		var last gradient.Vector
+		if r.last != nil {
+			last = r.last
+		}
+		var err error
+		if r.cfg.Params, err = r.cfg.Params.On(r.layout, last, [32]byte{byte(seed)}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	n := r.layout.Len()
 	updates, norms, sums := make([]*gradient.Update, len(r.residuals)), []gradient.Norm(nil), make([]tensor.Flat, len(r.residuals))
 	for w, e := range r.residuals {
@@ -142,6 +156,7 @@ func (r *played) merge(t *testing.T, cs []Contribution) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.last = step
 	if err := Apply(step, r.theta, r.theta); err != nil {
 		t.Fatal(err)
 	}
