@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -218,4 +219,12 @@ func FuzzReadGaps(f *testing.F) {
 			t.Fatalf("%x reads as %x, which is written as %x", src, positions, again)
 		}
 	})
+}
+// Within one unit of the last bit.
+func TestLog2(t *testing.T) {
+	for n := uint32(1); n < 1<<17; n++ {
+		if want := math.Floor(math.Log2(float64(n)) * (1 << fraction)); math.Abs(float64(log2(n))-want) > 1 {
+			t.Fatalf("log2(%d) is %d, want %v", n, log2(n), want)
+		}
+	}
 }

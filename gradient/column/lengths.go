@@ -5,7 +5,6 @@ package column
 // shorter it is, of which Huffman's algorithm knows nothing.
 
 import (
-	"math"
 	"math/bits"
 	"slices"
 )
@@ -48,19 +47,35 @@ func (r *ranking) rank(col []byte) {
 	r.absent = last + 1 - len(r.bytes)
 }
 
+// fraction is how many bits after the point costs have.
+const fraction = 16
+
 // nLogN holds n·log2(n).
 var nLogN = newNLogN()
 
-func newNLogN() (t [257]float64) {
+func newNLogN() (t [257]int) {
 	for n := 1; n < len(t); n++ {
-		t[n] = float64(n) * math.Log2(float64(n))
+		t[n] = n * log2(uint32(n))
 	}
 	return t
 }
 
-// cost returns the bits that the column and its table take, but for a constant; the
-// table is entropy-coded.
-func (r *ranking) cost(n *lengths) float64 {
+// log2 returns the logarithm of n, which is not 0, rounded down: each squaring of the
+// number between 1 and 2 that is left gives one more bit of it.
+func log2(n uint32) int {
+	whole := bits.Len32(n) - 1
+	x, log := uint64(n)<<(31-whole), whole // x in units of 2^−31
+	for range fraction {
+		x = x * x >> 31
+		log = log<<1 | int(x>>32)
+		x >>= x >> 32
+	}
+	return log
+}
+
+// cost returns the bits that the column and its table take, but for a constant, in
+// units of 2^−fraction; the table is entropy-coded.
+func (r *ranking) cost(n *lengths) int {
 	size, at, table := 0, 0, -nLogN[r.absent]
 	for length, num := range n {
 		size += length * (r.upTo[at+num] - r.upTo[at])
@@ -71,7 +86,7 @@ func (r *ranking) cost(n *lengths) float64 {
 		table -= nLogN[told]
 		at += num
 	}
-	return float64(size) + table
+	return size<<fraction + table
 }
 
 // fit returns lengths of low cost: it starts with codes as equal as can be and takes
