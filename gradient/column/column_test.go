@@ -220,6 +220,7 @@ func FuzzReadGaps(f *testing.F) {
 		}
 	})
 }
+
 // Within one unit of the last bit.
 func TestLog2(t *testing.T) {
 	for n := uint32(1); n < 1<<17; n++ {
