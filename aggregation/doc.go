@@ -56,12 +56,15 @@
 // Before the rule, in this order, each if it is set:
 //
 //	ClipNorms  x_w ← x_w·c_w, c_w = min(1, m/‖x_w‖) in units of 2^−32, rounded
-//	           down, m the lower median of the norms. Needs the norms alone. No row
-//	           is then longer than an honest one if fewer than half are liars.
+//	           down, m the lower median of the norms. W·k: needs the norms alone.
+//	           Bears (W−1)/2: no row is then longer than an honest one.
 //	Mix        x_w ← mean of the W − f rows nearest to x_w, itself among them
-//	           (nearest-neighbour mixing, arXiv:2302.01772)
+//	           (nearest-neighbour mixing, arXiv:2302.01772). W²·k + W·D. Bears
+//	           (W−1)/2. Liars nearer to honest rows than those are to each other
+//	           stay in, which costs less behind ClipNorms.
 //	Bucket     the means of ⌈W/s⌉ groups of at most s rows, dealt by Seed and
-//	           digests (arXiv:2006.09365); f liars spoil at most f of them
+//	           digests (arXiv:2006.09365). W²·k + W·D. f liars spoil at most f of
+//	           them.
 //
 // # Rules
 //
@@ -70,9 +73,9 @@
 // a place, 0 included. NaN and infinities cannot be said in an update, so no rule
 // meets one.
 //
-//	mean              g = Σ/n, or Σ samples·x/Σ samples if Weighted. W·k + D. One
-//	                  liar moves it by 1/W of its clipped norm: it relies on
-//	                  scores, gates and clipping.
+//	mean              g = Σ/n, or Σ samples·x/Σ samples if Weighted. W·k + D. Bears
+//	                  none: one liar moves it by 1/W of its clipped norm, so it
+//	                  relies on scores, gates and clipping.
 //	sign-majority     the sign of more than n/2 rows, times the lower median of
 //	                  the rows' mean magnitude in the chunk. W·k + D. Bears
 //	                  (n−1)/2: |g| <= the largest honest mean magnitude.
@@ -97,12 +100,13 @@
 //	                  most 7 times as long as the longest honest row.
 //
 // All results but the sign's lie within the hull. A row that does not name a place
-// says 0 there. With Senders the first four ask at each place only the rows whose
-// value is not 0: n is their number, a sign needs more votes than the other, and a
-// liar that is alone somewhere decides alone. Where workers choose what they send,
-// most rows are 0 at most places: median and trimmed-mean then hardly move, and
-// distances between honest rows are as large as their norms, which is what krum
-// chooses by.
+// says 0 there and counts, so that the mean divides by W: the default, and the safe
+// way. With Senders the first four ask at each place only the rows whose value is
+// not 0, and the mean divides by their number: n is that number, a sign needs more
+// votes than the other, and a liar that is alone somewhere decides alone. Rules that
+// look at whole rows know 0 only. Where workers choose what they send, most rows are
+// 0 at most places: median and trimmed-mean then hardly move, and distances between
+// honest rows are as large as their norms, which is what krum chooses by.
 //
 // Rules bear fewer liars of fewer rows: f counts as the largest number for which n
 // suffices, for krum, multi-krum and bulyan below three rows as the mean, so that no
