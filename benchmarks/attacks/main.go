@@ -1,11 +1,12 @@
 // Command attacks trains a small model on handwritten digits by workers of whom
-// some lie, under every merge rule and attack, and prints how many digits of the
-// test set each model gets right.
+// some lie, under merge rules and attacks, and prints how many digits of the test
+// set each model gets right.
 //
 // Ten workers have unlike shares of the digits, drawn by a Dirichlet distribution
-// over labels. In each round a worker takes local steps from the shared model and
-// sends what changed, compressed by package gradient; liars see what honest workers
-// send and choose their own. Package aggregation combines.
+// over labels. In each round a worker takes local steps with momentum from the
+// shared model and sends what changed, compressed by package gradient; liars see
+// what honest workers send and choose their own. Package validator/score accepts and
+// clips, package aggregation combines.
 //
 //	attacks -images t10k-images-idx3-ubyte.gz -labels t10k-labels-idx1-ubyte.gz
 package main
@@ -17,6 +18,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,56 +34,59 @@ func main() {
 
 func command(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("attacks", flag.ContinueOnError)
+	s := defaults()
 	images := f.String("images", "", "images in IDX format, gzipped")
 	labels := f.String("labels", "", "labels in IDX format, gzipped")
-	s := defaults()
-	f.IntVar(&s.liars, "liars", s.liars, "workers of ten that lie")
+	liars := f.String("liars", "1,2,3,4", "workers of ten that lie, a table for each number")
+	send := f.String("send", strings.Join(sendings, ","), "how updates are sent")
+	which := f.String("rules", "core", "which rules: core, the four that should withstand, or others")
+	seeds := f.Int("seeds", 1, "trainings whose mean is printed")
 	f.IntVar(&s.rounds, "rounds", s.rounds, "rounds of training")
 	f.Float64Var(&s.alpha, "alpha", s.alpha, "of the Dirichlet distribution: the less, the more unlike the workers")
-	send := f.String("send", strings.Join(sendings, ","), "how updates are sent")
+	known := f.Bool("published", false, "only the run that ByzFL publishes")
 	if err := f.Parse(args); err != nil {
+		return err
+	}
+	tables, err := tablesOf(s, *seeds, *which, strings.Split(*send, ","), strings.Split(*liars, ","))
+	if err != nil {
 		return err
 	}
 	all, err := readDigits(*images, *labels)
 	if err != nil {
 		return err
 	}
-	if s.liars < 0 || 2*s.liars >= numWorkers {
-		return fmt.Errorf("%d liars of %d workers: less than half can lie", s.liars, numWorkers)
+	if *known {
+		return published(out, all)
 	}
-	for _, how := range strings.Split(*send, ",") {
-		s.send = how
-		if err := table(ctx, out, s, all); err != nil {
+	for _, t := range tables {
+		if err := t.fill(ctx, all); err != nil {
 			return err
 		}
+		t.print(out)
 	}
 	return nil
 }
 
-// table prints one row for each rule, one column for each attack.
-func table(ctx context.Context, out io.Writer, s setting, all digits) error {
-	fmt.Fprintf(out, "\n%s, %d of %d workers lie, %d rounds, accuracy on the test digits in percent\n\n| rule |", s.send, s.liars, numWorkers, s.rounds)
-	for _, a := range attacks {
-		fmt.Fprintf(out, " %s |", a.name)
+// tablesOf returns an empty table for each way of sending and number of liars.
+func tablesOf(s setting, seeds int, which string, sends, liars []string) ([]table, error) {
+	if s.rounds < 1 || seeds < 1 || s.alpha <= 0 {
+		return nil, fmt.Errorf("%d rounds, %d seeds, alpha %v: all must be above 0", s.rounds, seeds, s.alpha)
 	}
-	fmt.Fprintf(out, "\n|---|%s\n", strings.Repeat("---|", len(attacks)))
-	for _, r := range rules {
-		if r.notFor == s.send {
-			continue
-		}
-		fmt.Fprintf(out, "| %s |", r.name)
-		for _, a := range attacks {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			s.rule, s.attack = r, a
-			right, err := train(s, all)
-			if err != nil {
-				return fmt.Errorf("%s under %s: %w", r.name, a.name, err)
-			}
-			fmt.Fprintf(out, " %.1f |", 100*right)
-		}
-		fmt.Fprintln(out)
+	if which != "core" && which != "others" {
+		return nil, fmt.Errorf("rules %q: want core or others", which)
 	}
-	return nil
+	var tables []table
+	for _, how := range sends {
+		if s.send = how; !slices.Contains(sendings, how) {
+			return nil, fmt.Errorf("updates sent %q: want some of %s", how, strings.Join(sendings, ", "))
+		}
+		for _, num := range liars {
+			var err error
+			if s.liars, err = strconv.Atoi(num); err != nil || s.liars < 1 || 2*s.liars >= s.workers {
+				return nil, fmt.Errorf("%q liars of %d workers: want 1 or more, less than half", num, s.workers)
+			}
+			tables = append(tables, table{setting: s, seeds: seeds, rules: rulesOf(which == "core")})
+		}
+	}
+	return tables, nil
 }

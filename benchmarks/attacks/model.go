@@ -1,11 +1,13 @@
 package main
 
-// This file holds the model: one hidden layer, written plainly.
+// This file holds the model: one hidden layer, written plainly. Batches go through
+// it as matrices of one row a digit.
 
 import (
 	"math"
 	"math/rand/v2"
 
+	"lode/engine/kernel"
 	"lode/tensor"
 )
 
@@ -44,80 +46,91 @@ func newModel(r *rand.Rand) tensor.Flat {
 	return theta
 }
 
+func hiddenOf(v tensor.Flat) kernel.View {
+	return kernel.Dense(v[hiddenAt:biasAt], numPixels, numHidden)
+}
+
+func outOf(v tensor.Flat) kernel.View {
+	return kernel.Dense(v[outAt:outBias], numHidden, numLabels)
+}
+
+// batch is digits as the model takes them.
+type batch struct {
+	pixels kernel.View // [digit][pixel]
+	labels []int
+}
+
+func newBatch(room int) batch {
+	return batch{kernel.Dense(make([]float32, 0, room*numPixels), 0, numPixels), make([]int, 0, room)}
+}
+
+func (b *batch) add(d *digit) {
+	b.pixels.Data = append(b.pixels.Data, d.pixels[:]...)
+	b.pixels.Rows++
+	b.labels = append(b.labels, d.label)
+}
+
 // forward returns the hidden values and the probabilities of labels.
-func forward(theta tensor.Flat, d digit) (hidden [numHidden]float32, p [numLabels]float32) {
-	copy(hidden[:], theta[biasAt:outAt])
-	for i, at := range d.at {
-		row := theta[hiddenAt+int(at)*numHidden:][:numHidden]
-		for h, w := range row {
-			hidden[h] += d.value[i] * w
-		}
+func forward(theta tensor.Flat, of batch) (hidden, p kernel.View) {
+	hidden = repeated(theta[biasAt:outAt], len(of.labels))
+	kernel.MulAdd(hidden, of.pixels, hiddenOf(theta))
+	for i, v := range hidden.Data {
+		hidden.Data[i] = max(v, 0)
 	}
-	copy(p[:], theta[outBias:])
-	for h, v := range hidden {
-		hidden[h] = max(v, 0)
-		if v <= 0 {
-			continue
-		}
-		for l, w := range theta[outAt+h*numLabels:][:numLabels] {
-			p[l] += v * w
-		}
-	}
-	top, sum := p[0], float32(0)
-	for _, v := range p {
-		top = max(top, v)
-	}
-	for l, v := range p {
-		p[l] = float32(math.Exp(float64(v - top)))
-		sum += p[l]
-	}
-	for l := range p {
-		p[l] /= sum
+	p = repeated(theta[outBias:], len(of.labels))
+	kernel.MulAdd(p, hidden, outOf(theta))
+	for i := range of.labels {
+		kernel.Softmax(p.Data[i*numLabels:][:numLabels], 1)
 	}
 	return hidden, p
 }
 
-// addGradient adds the gradient of the loss on d, times scale.
-func addGradient(grad, theta tensor.Flat, d digit, label int, scale float32) {
-	hidden, p := forward(theta, d)
-	p[label]--
-	var back [numHidden]float32
-	for l, e := range p {
-		grad[outBias+l] += scale * e
+// repeated returns a matrix of which every row is v.
+func repeated(v []float32, rows int) kernel.View {
+	m := kernel.Dense(make([]float32, 0, rows*len(v)), rows, len(v))
+	for range rows {
+		m.Data = append(m.Data, v...)
 	}
-	for h, v := range hidden {
+	return m
+}
+
+// addGradient adds the gradient of the mean loss on a batch.
+func addGradient(grad, theta tensor.Flat, of batch) {
+	num := len(of.labels)
+	hidden, p := forward(theta, of)
+	for i, label := range of.labels {
+		p.Data[i*numLabels+label]--
+	}
+	kernel.Scale(p.Data, 1/float32(num))
+	back := kernel.Dense(make([]float32, num*numHidden), num, numHidden)
+	kernel.Mul(back, p, outOf(theta).T())
+	for i, v := range hidden.Data {
 		if v == 0 {
-			continue
+			back.Data[i] = 0
 		}
-		for l, e := range p {
-			back[h] += e * theta[outAt+h*numLabels+l]
-			grad[outAt+h*numLabels+l] += scale * e * v
-		}
-		back[h] *= scale
-		grad[biasAt+h] += back[h]
 	}
-	for i, at := range d.at {
-		row := grad[hiddenAt+int(at)*numHidden:][:numHidden]
-		for h, e := range back {
-			row[h] += e * d.value[i]
-		}
+	kernel.MulAdd(hiddenOf(grad), of.pixels.T(), back)
+	kernel.MulAdd(outOf(grad), hidden.T(), p)
+	for i := range num {
+		kernel.Axpy(grad[biasAt:outAt], 1, back.Data[i*numHidden:][:numHidden])
+		kernel.Axpy(grad[outBias:], 1, p.Data[i*numLabels:][:numLabels])
 	}
 }
 
 // accuracy returns the share of digits that the model gets right.
-func accuracy(theta tensor.Flat, of digits) float64 {
+func accuracy(theta tensor.Flat, of batch) float64 {
+	_, p := forward(theta, of)
 	right := 0
-	for _, d := range of {
-		_, p := forward(theta, d)
-		best := 0
-		for l, v := range p {
-			if v > p[best] {
+	for i, label := range of.labels {
+		best, row := 0, p.Data[i*numLabels:][:numLabels]
+		for l, v := range row {
+			if v > row[best] {
 				best = l
 			}
 		}
-		if best == d.label {
+		if best == label {
 			right++
 		}
 	}
-	return float64(right) / float64(len(of))
+	return float64(right) / float64(len(of.labels))
 }
