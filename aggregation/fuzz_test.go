@@ -2,7 +2,7 @@ package aggregation
 
 // This file fuzzes the decoders of steps. Inputs are bytes under one of many
 // settings, whose number comes first. Seeds are the vectors of testdata, what must be
-// refused among them, and what earlier runs found.
+// refused among them.
 
 import (
 	"bytes"

@@ -2,7 +2,7 @@ package gradient
 
 // This file fuzzes the decoders. Inputs are bytes under one of many settings, whose
 // number comes first, so that one target serves all codecs. Seeds are the vectors of
-// testdata, what must be refused among them, and what earlier runs found.
+// testdata, what must be refused among them.
 
 import (
 	"bytes"
