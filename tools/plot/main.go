@@ -66,8 +66,9 @@ func command(args []string) error {
 	p := plot.New()
 	p.Title.Text = *title
 	p.X.Label.Text, p.Y.Label.Text = along.label, "held-out loss, nats a byte"
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: 0}
-	p.Legend.Top = true
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(ticks)
+	p.Legend.Top, p.Legend.Padding = true, vg.Points(1.5)
+	p.Title.Padding = vg.Points(8)
 	p.Add(plotter.NewGrid())
 	for i, name := range strings.Split(*runs, ";") {
 		c, err := curveOf(all, name, along.of)
@@ -78,7 +79,33 @@ func command(args []string) error {
 			return err
 		}
 	}
+	p.X.Max *= 1.05 // the last points whole
 	return p.Save(18*vg.Centimeter, 12*vg.Centimeter, *out)
+}
+
+// ticks marks 1, 2 and 5 of each power of ten.
+func ticks(least, most float64) (all []plot.Tick) {
+	for power := math.Floor(math.Log10(least)); power <= math.Log10(most); power++ {
+		for _, x := range []float64{1, 2, 5} {
+			if x *= math.Pow(10, power); least <= x && x <= most {
+				all = append(all, plot.Tick{Value: x, Label: short(x)})
+			}
+		}
+	}
+	return all
+}
+
+// short writes a round number for people.
+func short(x float64) string {
+	for _, unit := range []struct {
+		size float64
+		name string
+	}{{1e9, " G"}, {1e6, " M"}, {1e3, " k"}} {
+		if x >= unit.size {
+			return fmt.Sprintf("%g%s", math.Round(x/unit.size), unit.name)
+		}
+	}
+	return fmt.Sprintf("%g", x)
 }
 
 // point is a point of a run, as far as it is drawn.
