@@ -117,6 +117,7 @@ func TestEveryChoiceCounts(t *testing.T) {
 		"carry":        func(s *setting) { s.Carry = true },
 		"senders":      func(s *setting) { s.Senders = true },
 		"boost":        func(s *setting) { s.Boost = 8 },
+		"boost late":   func(s *setting) { s.BoostLate = true },
 		"boost part":   func(s *setting) { s.BoostPart = 1 },
 		"outer rate":   func(s *setting) { s.OuterRate = 0.5 },
 		"momentum":     func(s *setting) { s.OuterMomentum = 0.5 },

@@ -53,8 +53,9 @@ type setting struct {
 	// Carry starts a worker's inner steps from θ less what it has not sent yet,
 	// β·e, so that its gradients know of it.
 	Carry     bool    `json:"carry,omitempty"`
-	Boost     int     `json:"boost"`      // factor on K and KEmbed at the start
-	BoostPart float64 `json:"boost_part"` // part of the steps that have it
+	Boost     int     `json:"boost"`                // factor on K and KEmbed for a part of the steps
+	BoostPart float64 `json:"boost_part"`           // part of the steps that have it
+	BoostLate bool    `json:"boost_late,omitempty"` // the last ones, not the first
 
 	OuterRate     float64 `json:"outer_rate"`
 	OuterMomentum float64 `json:"outer_momentum"`    // Nesterov's; 0 is plain SGD
@@ -162,9 +163,11 @@ func (s setting) params(step int) gradient.Params {
 	return p
 }
 
-// boosted returns k, more of it at the start.
+// boosted returns k, more of it at the start or at the end.
 func (s setting) boosted(k, step int) int {
-	if step < s.boostEnd() {
+	early := step < s.boostEnd()
+	late := step >= s.Steps-s.boostEnd()
+	if s.BoostLate && late || !s.BoostLate && early {
 		return min(s.Boost*k, tensor.ChunkLen)
 	}
 	return k
