@@ -7,7 +7,6 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -141,7 +140,7 @@ func TestTwoRunsShareAMachine(t *testing.T) {
 			m.Economy.Ledger, m.Economy.Emission = protocol.LedgerVolunteer, 0
 		}),
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hung)
 	defer cancel()
 	for _, rounds := range []uint64{3, 6} {
 		g, ctx := errgroup.WithContext(ctx)

@@ -426,10 +426,13 @@ type faults struct {
 
 func never(int) (int, bool) { return 0, false }
 
+// hung is when a test that waits gives up, far beyond what a busy machine takes.
+const hung = 3 * time.Minute
+
 // play runs a tiny run until so many rounds are final and returns them.
 func (y *tiny) play(t testing.TB, rounds int, f faults) (final []round.Summary) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), hung)
 	defer cancel()
 	for _, p := range []*func(int) (int, bool){&f.coordinator, &f.worker, &f.validator} {
 		if *p == nil {

@@ -79,7 +79,7 @@ type wired struct {
 func (w *wired) addr() string { return w.server.Addr().String() }
 
 func (w *wired) dial(key ed25519.PrivateKey, server protocol.NodeID, h transport.Hello) (*transport.Client, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), hung)
 	defer cancel()
 	c, _, err := transport.Dial(ctx, w.addr(), server, key, h, transport.Options{})
 	if err == nil {
@@ -194,7 +194,7 @@ func newRogue(w *wired) *rogue {
 // await waits until the record says so and returns the round then.
 func (r *rogue) await(what string, yes func(m *round.Machine) bool) *round.Round {
 	r.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(hung)
 	for {
 		r.mu.Lock()
 		ok, cur, grown := yes(r.rep.Machine), r.rep.Machine.Current().Clone(), r.grown
@@ -242,7 +242,7 @@ func (r *rogue) refused(want protocol.Reason, what string, do func(ctx context.C
 // refusedAt is refused; what is refused before it is sent no server counts.
 func (r *rogue) refusedAt(local bool, want protocol.Reason, what string, do func(ctx context.Context) error) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), hung)
 	defer cancel()
 	before := r.server.Refusals()[want]
 	err := do(ctx)
