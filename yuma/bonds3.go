@@ -51,11 +51,11 @@ func (w *Workspace) payPairs() {
 // liquid is the curve that gives every pair its own moving average: fast where a
 // validator leads the consensus or gives up a bond, slow where it follows.
 type liquid struct {
-	on         bool
-	dropAbsent bool
-	low, high  Q32
-	steep      Q32
-	still      Q32 // the average at distance zero, the common case
+	on          bool
+	decayAbsent bool
+	low, high   Q32
+	steep       Q32
+	still       Q32 // the average at distance zero, the common case
 }
 
 // newLiquid prepares the curve. It is off, and the one moving average is used,
@@ -66,11 +66,11 @@ func newLiquid(p Params, consensus []Q32) liquid {
 		any = any || c != 0
 	}
 	l := liquid{
-		on:         p.LiquidAlpha && any,
-		dropAbsent: p.LiquidDropsAbsent,
-		low:        Proportion(p.AlphaLow),
-		high:       Proportion(p.AlphaHigh),
-		steep:      div(Q32(p.Steepness)<<32, 100<<32),
+		on:          p.LiquidAlpha && any,
+		decayAbsent: p.LiquidDecaysAbsent,
+		low:         Proportion(p.AlphaLow),
+		high:        Proportion(p.AlphaHigh),
+		steep:       div(Q32(p.Steepness)<<32, 100<<32),
 	}
 	l.still = l.at(0)
 	return l
@@ -80,7 +80,7 @@ func newLiquid(p Params, consensus []Q32) liquid {
 func (l *liquid) next(p pair, consensus, take Q32) Q32 {
 	switch {
 	case !l.on:
-	case !p.listed && l.dropAbsent:
+	case !p.listed && !l.decayAbsent:
 		return 0
 	default:
 		take = l.alpha(p, consensus)

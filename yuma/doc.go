@@ -45,12 +45,16 @@
 //     bonds on targets that registered since the last epoch
 //  9. emission; active stake or all stake is paid where nobody earned anything
 //
-// Departures from the chain. By default a liquid bond whose weight is absent decays
-// as under plain averaging; the chain drops it, and so does
-// Params.LiquidDropsAbsent. With Params.CurrentPermits, off by default, the present
-// stake decides who votes. Unsorted rows are refused; the chain merges them
-// wrongly. Total stake above 2⁶⁴, which saturates on the chain, is scaled down.
-// What floors lose is paid to nobody here: it is the caller's to keep.
+// Quirks of the chain are kept, and where another rule is better an option of
+// [Params], off by default, asks for it: LiquidDecaysAbsent lets a liquid bond
+// decay whose weight is absent, where the chain drops it; CurrentPermits lets the
+// present stake decide who votes, where the chain asks the epoch before; Kappa 32768
+// makes a majority need more than half, where 32767 is content with it. Of equal
+// stakes the higher uid keeps the permit. What floors lose is paid to nobody: it is
+// the caller's to keep.
+//
+// Departures: unsorted rows are refused, which the chain merges wrongly, and total
+// stake above 2⁶⁴, which saturates on the chain, is scaled down.
 //
 // # Cost
 //

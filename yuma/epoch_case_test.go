@@ -38,7 +38,7 @@ func (c caseParams) params(t *testing.T) Params {
 	p := Params{
 		Kappa: c.Kappa, BondsPenalty: c.BondPenalty, BondsMovingAverage: c.MovingAverage,
 		LiquidAlpha: c.Liquid, AlphaLow: c.AlphaLow, AlphaHigh: c.AlphaHigh, Steepness: c.Steepness,
-		LiquidDropsAbsent: c.Sparse, MaxValidators: c.MaxValidators, StakeThreshold: c.Threshold,
+		LiquidDecaysAbsent: !c.Sparse, MaxValidators: c.MaxValidators, StakeThreshold: c.Threshold,
 		ActivityCutoff: c.Cutoff, Tempo: c.Tempo, CommitReveal: c.CommitReveal && c.Sparse,
 	}
 	switch c.Version {

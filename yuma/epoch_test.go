@@ -38,7 +38,7 @@ func randomParams(rng *rand.Rand) Params {
 	p.Kappa = uint16(rng.Uint32() >> rng.UintN(32))
 	p.BondsPenalty = []uint16{0, uint16(rng.Uint32()), full}[rng.IntN(3)]
 	p.BondsMovingAverage = rng.Uint32N(ppm + 1)
-	p.LiquidAlpha, p.LiquidDropsAbsent = rng.IntN(2) == 0, rng.IntN(2) == 0
+	p.LiquidAlpha, p.LiquidDecaysAbsent = rng.IntN(2) == 0, rng.IntN(2) == 0
 	a, b := uint16(rng.Uint32()), uint16(rng.Uint32())
 	p.AlphaLow, p.AlphaHigh = min(a, b), max(a, b)
 	p.Steepness = int16(rng.Uint32())

@@ -179,7 +179,7 @@ func checkAverage(t *testing.T, raw json.RawMessage) {
 // checkAverageAbsent runs pairs through a liquid curve that is 0.1 everywhere.
 func checkAverageAbsent(t *testing.T, old, new [][][2]float64, want [][]float64, tolerance float64) {
 	t.Helper()
-	curve := liquid{on: true, dropAbsent: true, low: one / 10, high: one / 10, still: one / 10}
+	curve := liquid{on: true, low: one / 10, high: one / 10, still: one / 10}
 	for i, row := range want {
 		for j, want := range row {
 			p := pair{col: int32(j)}

@@ -35,9 +35,10 @@ type Params struct {
 	AlphaLow, AlphaHigh uint16
 	// Steepness/100 is the slope of the liquid curve; negative values invert it.
 	Steepness int16
-	// LiquidDropsAbsent makes a liquid bond vanish at once where its validator
-	// lists no weight, as the chain does; otherwise it decays.
-	LiquidDropsAbsent bool
+	// LiquidDecaysAbsent lets a liquid bond decay where its validator lists no
+	// weight, as under plain averaging; on the chain, and by default, it vanishes
+	// at once.
+	LiquidDecaysAbsent bool
 	// MaxValidators is the number of permits handed out.
 	MaxValidators int
 	// CurrentPermits lets this epoch's stake decide who votes in it, in place of

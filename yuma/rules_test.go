@@ -61,12 +61,12 @@ func TestCommitMasksNewcomers(t *testing.T) {
 	}
 }
 
-// A weight above a zero consensus is clipped away, not to zero: with
-// LiquidDropsAbsent the bond is gone at once, without it decays.
+// A weight above a zero consensus is clipped away, not to zero: the bond is gone
+// at once, and with LiquidDecaysAbsent it decays.
 func TestLiquidBondOnZeroConsensus(t *testing.T) {
-	for _, drops := range []bool{true, false} {
+	for _, decays := range []bool{true, false} {
 		p, s := DefaultParams(), duo()
-		p.LiquidAlpha, p.LiquidDropsAbsent = true, drops
+		p.LiquidAlpha, p.LiquidDecaysAbsent = true, decays
 		s.Neurons = append(s.Neurons, Neuron{ // the majority, which knows only uid 1
 			Stake: 9, LastUpdate: 10, Permit: true, Weights: []Entry{{1, full}},
 		})
@@ -74,8 +74,8 @@ func TestLiquidBondOnZeroConsensus(t *testing.T) {
 		if r.Consensus[1] == 0 || r.Consensus[2] != 0 {
 			t.Fatalf("consensus %v", r.Consensus)
 		}
-		if gone := len(r.Bonds[0]) == 1; gone != drops {
-			t.Errorf("drops %v: bonds %v", drops, r.Bonds[0])
+		if gone := len(r.Bonds[0]) == 1; gone == decays {
+			t.Errorf("decays %v: bonds %v", decays, r.Bonds[0])
 		}
 	}
 }

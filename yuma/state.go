@@ -24,7 +24,7 @@ type Neuron struct {
 	HasCommit  bool   // there is an unexpired commit, the oldest made at Commit
 	Commit     uint64
 	// Weights and Bonds are sorted by uid without repeats. Weights are relative
-	// to each other; an explicit zero counts only with Params.LiquidDropsAbsent.
+	// to each other; an explicit zero keeps a liquid bond from vanishing.
 	// Bonds are what the previous epoch returned.
 	Weights, Bonds []Entry
 }

@@ -204,7 +204,7 @@ func (d *decoder) params() (p Params) {
 	y.AlphaLow = d.u16()
 	y.AlphaHigh = d.u16()
 	y.Steepness = int16(d.u16())
-	y.LiquidDropsAbsent = d.bool()
+	y.LiquidDecaysAbsent = d.bool()
 	validators := d.u64()
 	y.CurrentPermits = d.bool()
 	y.StakeThreshold = d.u64()

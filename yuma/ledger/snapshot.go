@@ -98,7 +98,7 @@ func appendParams(b []byte, p Params) []byte {
 	b = le.AppendUint16(b, y.AlphaLow)
 	b = le.AppendUint16(b, y.AlphaHigh)
 	b = le.AppendUint16(b, uint16(y.Steepness))
-	b = appendBool(b, y.LiquidDropsAbsent)
+	b = appendBool(b, y.LiquidDecaysAbsent)
 	b = le.AppendUint64(b, uint64(y.MaxValidators))
 	b = appendBool(b, y.CurrentPermits)
 	b = le.AppendUint64(b, y.StakeThreshold)
