@@ -23,7 +23,7 @@ const module = "lode"
 var floors = map[int][]string{
 	10: {"protocol", "tensor"},
 	20: {
-		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma",
+		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile",
 		"checkpoints/...", "transport", "data", "coordinator/journal",
 	},
 	25: {"aggregation", "engine/..."},
@@ -39,7 +39,7 @@ var (
 	shells = []string{"coordinator", "worker", "validator"}
 	// kernels may spread work over cores.
 	kernels = []string{"tensor", "gradient", "gradient/column", "gradient/kernel", "aggregation"}
-	pure    = append([]string{"protocol", "privacy", "yuma", "yuma/ledger", "validator/score", "coordinator/round"}, kernels...)
+	pure    = append([]string{"protocol", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile", "yuma/ledger", "validator/score", "coordinator/round"}, kernels...)
 )
 
 // isKit says whether the folder holds a test kit: one that ends in "test" beside
@@ -221,6 +221,8 @@ func TestArrowRulesBite(t *testing.T) {
 		{"gradient", "gradient/column", true},
 		{"engine", "gradient", true},
 		{"engine/cpu", "engine/kernel", true},
+		{"yuma/casefile", "yuma/study", true},
+		{"yuma/ledger", "yuma/economy", true},
 		{"coordinator/round", "validator/score", true},
 		{"validator", "validator/score", true},
 		{"data", "protocol", true},
@@ -245,6 +247,7 @@ func TestArrowRulesBite(t *testing.T) {
 		{"coordinator", "transport", false},
 		{"coordinator", "worker", false},
 		{"yuma/ledger", "validator/score", false},
+		{"yuma", "yuma/ledger", false},
 		{"sim", "cmd/lode", false},
 		{"benchmarks", "cmd/lode", false},
 		{"protocol", "nowhere", false},

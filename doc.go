@@ -11,7 +11,8 @@
 //	         replica                                 a node's own copy of a run
 //	floor 4  coordinator/round                       pure machine
 //	floor 3  validator/score   yuma/ledger           pure machines
-//	floor 2  gradient ← aggregation   privacy   yuma pure arithmetic
+//	floor 2  gradient ← aggregation   privacy        pure arithmetic
+//	         yuma ← yuma/economy, yuma/study ← yuma/casefile
 //	         gradient ← engine/…                     edges
 //	         checkpoints/…  transport  data  coordinator/journal
 //	floor 1  protocol   tensor                       words and numbers of everyone
@@ -23,7 +24,9 @@
 // enough to send; its gradient/column packs one column of numbers of it, its
 // gradient/kernel runs over every parameter.
 // aggregation merges accepted updates into one step, in integers. privacy clips,
-// adds noise and masks. yuma turns the weights that validators set into pay.
+// adds noise and masks. yuma turns the weights that validators set into pay;
+// yuma/economy has the rules around that, from emission to the price of a place,
+// yuma/study other published rules to compare with, yuma/casefile epochs as JSON.
 // engine trains and measures models, with one folder below it for each part of
 // that; it stands half a floor above gradient, as aggregation does, since a device
 // compresses updates where its parameters live. checkpoints keeps models in stores and gets them back verified, with the
@@ -49,8 +52,8 @@
 // Floor 7. cmd holds the programs, benchmarks the whole-system measurements.
 //
 // Packages without clock, network, disk, locks, chance and goroutines of their
-// own are called pure: protocol, tensor, gradient, aggregation, privacy, yuma,
-// yuma/ledger, validator/score and coordinator/round. They import no others of
+// own are called pure: protocol, tensor, gradient, aggregation, privacy, yuma
+// and what stands below it, validator/score and coordinator/round. They import no others of
 // this module. tensor, gradient and aggregation may spread a kernel over cores.
 //
 // A folder whose name ends in test holds a kit for testing what stands beside

@@ -1,16 +1,11 @@
 package ledger
 
-// This file holds the halving rule and the split of what is minted.
+// This file holds what is minted, by the chain's halving rule, and its split.
 
-// halvings returns the largest k with (cap − issued)·2ᵏ ≤ cap: the integer form of
-// the chain's floor(log2(1/(1 − issued/cap))) (pallets/subtensor block_emission).
-// issued must be below limit.
-func halvings(limit, issued Amount) (k uint) {
-	for room := limit - issued; room <= limit/2; room *= 2 {
-		k++
-	}
-	return k
-}
+import "lode/yuma/economy"
+
+// halvings returns how often the emission has halved; issued must be below limit.
+func halvings(limit, issued Amount) uint { return economy.Halvings(uint64(limit), uint64(issued)) }
 
 // emissionAt returns what one round mints once issued exists.
 func (p Params) emissionAt(issued Amount) Amount {
