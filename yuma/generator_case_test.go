@@ -17,7 +17,16 @@ type generatorSide struct {
 }
 
 type generatorCase struct {
-	Params    caseParams
+	Params struct {
+		Version       string
+		Kappa         uint16
+		Penalty       uint16 `json:"bond_penalty"`
+		Average       uint32 `json:"bonds_moving_average"`
+		MaxValidators int    `json:"max_allowed_validators"`
+		Cutoff        uint64 `json:"activity_cutoff"`
+		Tempo         uint64
+		Emission      uint64 `json:"rao_emission"`
+	}
 	Generator struct {
 		N          int
 		Validators string
@@ -30,11 +39,11 @@ type generatorCase struct {
 	Expect struct{ Validator, Server generatorSide }
 }
 
-// checkGeneratorCase runs one epoch that hands out permits, then the others, each
+// CheckGeneratorCase runs one epoch that hands out permits, then the others, each
 // on the bonds and permits of the one before, and checks each of those.
-func checkGeneratorCase(t *testing.T, raw json.RawMessage) int {
+func CheckGeneratorCase(t *testing.T, raw json.RawMessage) int {
 	var c generatorCase
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	g := c.Generator
 	var last int
 	if _, err := fmt.Sscanf(g.Validators, "uid 0..%d", &last); err != nil {
@@ -47,7 +56,16 @@ func checkGeneratorCase(t *testing.T, raw json.RawMessage) int {
 			s.Neurons[i].Stake = g.Stake
 		}
 	}
-	p := c.Params.params(t)
+	p := DefaultParams()
+	p.Kappa, p.BondsPenalty, p.BondsMovingAverage = c.Params.Kappa, c.Params.Penalty, c.Params.Average
+	p.MaxValidators, p.ActivityCutoff, p.Tempo = c.Params.MaxValidators, c.Params.Cutoff, c.Params.Tempo
+	switch c.Params.Version {
+	case "yuma2":
+		p.Version = Yuma2
+	case "yuma3":
+	default:
+		t.Fatalf("version %q", c.Params.Version)
+	}
 	r, err := Epoch(p, s)
 	if err != nil {
 		t.Fatal(err)

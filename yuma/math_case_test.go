@@ -14,9 +14,11 @@ type mathCase struct {
 	Cases []json.RawMessage
 }
 
-func checkMathCase(t *testing.T, raw json.RawMessage) int {
+// CheckMathCase compares the functions that a golden case names, and returns how many
+// rows it has.
+func CheckMathCase(t *testing.T, raw json.RawMessage) int {
 	var c mathCase
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	checks := map[string]func(*testing.T, json.RawMessage){
 		"math_weighted_median":       checkMedian,
 		"math_weighted_median_col":   checkMedianColumns,
@@ -38,6 +40,13 @@ func checkMathCase(t *testing.T, raw json.RawMessage) int {
 	return len(c.Cases)
 }
 
+func decodeCase(t *testing.T, raw json.RawMessage, into any) {
+	t.Helper()
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // number rounds to the nearest fraction, ties to even, as the chain's library does.
 func number(x float64) Q32 { return Q32(math.RoundToEven(x * (1 << 32))) }
 
@@ -49,7 +58,7 @@ func checkMedian(t *testing.T, raw json.RawMessage) {
 		Stake, Score     []float64
 		Majority, Expect float64
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	var votes []vote
 	for i := range c.Stake {
 		votes = append(votes, vote{number32(c.Score[i]), number32(c.Stake[i])})
@@ -74,7 +83,7 @@ func checkMedianColumns(t *testing.T, raw json.RawMessage) {
 		Majority float64
 		Expect   []float64
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	var total Q32
 	voters := 0
 	for _, x := range c.Stake {
@@ -103,7 +112,7 @@ func checkTop(t *testing.T, raw json.RawMessage) {
 		K      int
 		Expect []bool
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	for i := range c.Vector {
 		c.Vector[i]++
 	}
@@ -120,7 +129,7 @@ func checkLimit(t *testing.T, raw json.RawMessage) {
 		Limit   uint16 `json:"max_weight_limit"`
 		Expect  bool
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	if got := WithinLimit(c.Weights, c.Limit); got != c.Expect {
 		t.Errorf("%s: got %v", raw, got)
 	}
@@ -131,7 +140,7 @@ func checkUpscale(t *testing.T, raw json.RawMessage) {
 		Weights []int64
 		Expect  []uint16
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	got := make([]uint16, len(c.Weights))
 	MaxUpscale(got, c.Weights)
 	if !slices.Equal(got, c.Expect) {
@@ -141,7 +150,7 @@ func checkUpscale(t *testing.T, raw json.RawMessage) {
 
 func checkLogistic(t *testing.T, raw json.RawMessage) {
 	var c struct{ X, Rho, Kappa, Expect float64 }
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	// Some of the chain's literals are float64, some float32.
 	wide := logistic(number(c.X), number(c.Kappa), number(c.Rho))
 	narrow := logistic(number32(c.X), number(c.Kappa), number(c.Rho))
@@ -159,13 +168,13 @@ func checkAverage(t *testing.T, raw json.RawMessage) {
 		ExpectDense      [][]float64    `json:"expect_dense"`
 		Tolerance        float64
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	if c.ExpectDense != nil {
 		checkAverageAbsent(t, c.OldSparse, c.NewSparse, c.ExpectDense, c.Tolerance)
 		return
 	}
 	var alpha [][]float64
-	decode(t, c.Alpha, &alpha)
+	decodeCase(t, c.Alpha, &alpha)
 	for i, row := range c.Expect {
 		for j, want := range row {
 			got := min(one, average(number(c.New[i][j]), number(c.Old[i][j]), number(alpha[i][j])))
@@ -210,7 +219,7 @@ func checkPrimitive(t *testing.T, raw json.RawMessage) {
 		Kappa   uint16 `json:"kappa_u16"`
 		Expect  Q32    `json:"expect_raw"`
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	var got Q32
 	switch c.Op {
 	case "mul":
@@ -239,7 +248,7 @@ func checkLiquid(t *testing.T, raw json.RawMessage) {
 		Steepness               int16
 		Expect                  Q32 `json:"expect_raw"`
 	}
-	decode(t, raw, &c)
+	decodeCase(t, raw, &c)
 	p := Params{LiquidAlpha: true, AlphaLow: c.Low, AlphaHigh: c.High, Steepness: c.Steepness}
 	curve := newLiquid(p, []Q32{one})
 	got := curve.alpha(pair{new: number(c.Weight), old: number(c.Bond)}, number(c.Consensus))
