@@ -1,53 +1,51 @@
-package yuma
+package yuma_test
 
-// This file holds the benchmark: every validator weighs every neuron.
+// This file holds the benchmarks: full density, and rows of a fixed length, where
+// cost follows the number of weights and not the square of that of neurons.
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
+
+	"lode/yuma"
+	"lode/yuma/study"
 )
 
-// fullState has v validators that weigh all of n neurons and hold bonds on them.
-func fullState(n, v int) State {
-	rng := rand.New(rand.NewPCG(uint64(n), uint64(v)))
-	s := State{Block: 1000, LastStep: 640, Emission: 1e9, Neurons: make([]Neuron, n)}
-	for i := range s.Neurons {
-		nn := &s.Neurons[i]
-		nn.LastUpdate = 900
-		if i >= v {
-			continue
-		}
-		nn.Stake = 1 + rng.Uint64N(1e15)
-		nn.Permit = true
-		for j := range n {
-			nn.Weights = append(nn.Weights, Entry{uint16(j), uint16(1 + rng.IntN(full))})
-			nn.Bonds = append(nn.Bonds, Entry{uint16(j), uint16(1 + rng.IntN(full))})
+func benchmarkEpoch(b *testing.B, p yuma.Params, n, validators, perRow int) {
+	s := study.Crowd(n, validators, perRow, 1)
+	p.MaxValidators = validators
+	var w yuma.Workspace
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Epoch(p, s); err != nil {
+			b.Fatal(err)
 		}
 	}
-	return s
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(validators*perRow), "ns/weight")
 }
 
 func BenchmarkEpoch(b *testing.B) {
-	liquid := DefaultParams()
+	liquid := yuma.DefaultParams()
 	liquid.LiquidAlpha = true
-	pairs, shares := DefaultParams(), DefaultParams()
-	shares.Version = Yuma2
+	pairs, shares := yuma.DefaultParams(), yuma.DefaultParams()
+	shares.Version = yuma.Yuma2
 	for _, size := range [][2]int{{256, 64}, {4096, 128}} {
-		s := fullState(size[0], size[1])
 		for _, rule := range []struct {
 			name string
-			p    Params
+			p    yuma.Params
 		}{{"yuma3", pairs}, {"liquid", liquid}, {"yuma2", shares}} {
 			b.Run(fmt.Sprintf("%s/%d/%d", rule.name, size[0], size[1]), func(b *testing.B) {
-				rule.p.MaxValidators = size[1]
-				var w Workspace
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := w.Epoch(rule.p, s); err != nil {
-						b.Fatal(err)
-					}
-				}
+				benchmarkEpoch(b, rule.p, size[0], size[1], size[0])
+			})
+		}
+	}
+}
+
+func BenchmarkEpochSparse(b *testing.B) {
+	for _, n := range []int{1024, 4096, 16384} {
+		for _, perRow := range []int{64, 256, 1024} {
+			b.Run(fmt.Sprintf("%d/256/%d", n, perRow), func(b *testing.B) {
+				benchmarkEpoch(b, yuma.DefaultParams(), n, 256, perRow)
 			})
 		}
 	}

@@ -13,11 +13,10 @@ func (w *Workspace) bondShares() {
 // averageShares mixes this epoch's purchases, stake times weight, with the old
 // bonds, both as shares of their column.
 func (w *Workspace) averageShares() {
-	weights := w.bondWeights()
 	bought, held := w.colSum, w.colSum2
 	for i := range w.s.Neurons {
 		a := w.r.ActiveStake[i]
-		for _, c := range weights.row(i) {
+		for _, c := range w.bondRow(i) {
 			bought[c.col] += mulPart(a, c.val)
 		}
 		for _, e := range w.s.Neurons[i].Bonds {
@@ -30,7 +29,7 @@ func (w *Workspace) averageShares() {
 	w.bonds.reset()
 	for i := range w.s.Neurons {
 		a := w.r.ActiveStake[i]
-		for _, p := range w.pairUp(weights.row(i), w.s.Neurons[i].Bonds) {
+		for _, p := range w.pairUp(w.bondRow(i), w.s.Neurons[i].Bonds) {
 			b := mulPart(take, quo(mulPart(a, p.new), bought[p.col])) +
 				mulPart(one-take, quo(p.old, held[p.col]))
 			if b > 0 {

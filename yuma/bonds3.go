@@ -12,12 +12,11 @@ func (w *Workspace) bondPairs() {
 
 // averagePairs moves every bond towards its weight.
 func (w *Workspace) averagePairs() {
-	weights := w.bondWeights()
 	curve := newLiquid(w.p, w.r.Consensus)
 	take := w.p.newShare()
 	w.bonds.reset()
 	for i := range w.s.Neurons {
-		for _, p := range w.pairUp(weights.row(i), w.s.Neurons[i].Bonds) {
+		for _, p := range w.pairUp(w.bondRow(i), w.s.Neurons[i].Bonds) {
 			p.old = Proportion(uint16(p.old))
 			b := curve.next(p, w.r.Consensus[p.col], take)
 			if b > 0 {

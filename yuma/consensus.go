@@ -40,29 +40,22 @@ func (w *Workspace) findConsensus() {
 }
 
 // gatherVotes sorts the non-zero weights of those with stake by target: column j
-// ends at colEnd[j] of votes, where column j+1 starts.
+// ends at colEnd[j] of votes, where column j+1 starts. Masking counted them.
 func (w *Workspace) gatherVotes(stake []Q32) {
-	w.eachVote(stake, func(c cell, _ Q32) { w.colEnd[c.col]++ })
 	at := 0
 	for j, count := range w.colEnd {
 		w.colEnd[j] = at // for now where column j starts
 		at += count
 	}
 	w.votes = resize(w.votes, at)
-	w.eachVote(stake, func(c cell, s Q32) {
-		w.votes[w.colEnd[c.col]] = vote{c.val, s}
-		w.colEnd[c.col]++
-	})
-}
-
-func (w *Workspace) eachVote(stake []Q32, do func(cell, Q32)) {
 	for i, s := range stake {
 		if s == 0 {
 			continue
 		}
 		for _, c := range w.weights.row(i) {
 			if c.val > 0 {
-				do(c, s)
+				w.votes[w.colEnd[c.col]] = vote{c.val, s}
+				w.colEnd[c.col]++
 			}
 		}
 	}

@@ -60,7 +60,7 @@
 //
 // With n neurons, V validators and m listed weights and bonds an epoch takes O(m)
 // divisions and a selection of expected O(m) for the consensus, and holds about
-// 80 bytes per entry.
+// 52 bytes per entry.
 //
 // # Ownership and concurrency
 //

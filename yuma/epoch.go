@@ -17,20 +17,19 @@ type Workspace struct {
 	s State
 	r Result
 
-	weights  sparse // normalised rows, masked
-	clipped  sparse // the same, cut to the consensus
-	penalty  sparse // between both, where the penalty is neither 0 nor 1
-	bonds    sparse
-	votes    []vote // weights by column
-	colEnd   []int
-	colSum   []Q32
-	colSum2  []Q32
-	colMax   []Q32
-	paired   []pair
-	arena    []Entry
-	byStake  []int32
-	prerank  []Q32
-	freshUID []bool // registered since the last epoch: earlier bonds on it are void
+	weights   sparse // normalised rows, masked
+	bonds     sparse
+	votes     []vote // weights by column
+	colEnd    []int  // first how many votes a column has, then where it ends
+	colSum    []Q32
+	colSum2   []Q32
+	colMax    []Q32
+	bondCells []cell
+	paired    []pair
+	arena     []Entry
+	byStake   []int32
+	prerank   []Q32
+	freshUID  []bool // registered since the last epoch: earlier bonds on it are void
 }
 
 // Epoch is the function Epoch with reused buffers: the result is valid until the
@@ -48,7 +47,6 @@ func (w *Workspace) Epoch(p Params, s State) (Result, error) {
 	w.activate()
 	w.maskWeights()
 	w.findConsensus()
-	w.clip()
 	w.rank()
 	if p.Version == Yuma2 {
 		w.bondShares()

@@ -28,9 +28,13 @@ func (w *Workspace) maskRow(m *sparse, i int) {
 	if total == 0 {
 		return // only zeros, which need no division
 	}
+	votes := w.r.ActiveStake[i] > 0
 	row := m.cells[start:]
-	for k := range row {
-		row[k].val = Q32(uint64(row[k].val) << 32 / total)
+	for k, c := range row {
+		row[k].val = Q32(uint64(c.val) << 32 / total)
+		if votes && c.val > 0 {
+			w.colEnd[c.col]++
+		}
 	}
 }
 
@@ -50,42 +54,20 @@ func (w *Workspace) weightCounts(i, j int) bool {
 	return true
 }
 
-// clip cuts every weight to the consensus on its target; an entry above a zero
-// consensus is left out. Validator trust is what remains of a row.
-func (w *Workspace) clip() {
-	m := &w.clipped
-	m.reset()
-	for i := range w.s.Neurons {
-		var trust Q32
-		for _, c := range w.weights.row(i) {
-			limit := w.r.Consensus[c.col]
-			if c.val > limit {
-				if limit == 0 {
-					continue
-				}
-				c.val = limit
-			}
-			m.cells = append(m.cells, c)
-			trust += c.val
-		}
-		m.endRow()
-		w.r.ValidatorTrust[i] = trust
-	}
-}
-
-// rank sums the clipped weights by stake. Incentive is normalised rank.
+// rank sums the weights by stake, each cut to the consensus on its target: stated
+// they are the prerank, clipped the rank. Validator trust is what clipping leaves of
+// a row, incentive is normalised rank.
 func (w *Workspace) rank() {
 	r := &w.r
 	for i, a := range r.ActiveStake {
-		if a == 0 {
-			continue
-		}
-		for _, c := range w.clipped.row(i) {
-			r.Rank[c.col] += mulPart(a, c.val)
-		}
+		var trust Q32
 		for _, c := range w.weights.row(i) {
+			clipped := min(c.val, r.Consensus[c.col])
+			trust += clipped
+			r.Rank[c.col] += mulPart(a, clipped)
 			w.prerank[c.col] += mulPart(a, c.val)
 		}
+		r.ValidatorTrust[i] = trust
 	}
 	for j, x := range r.Rank {
 		r.Trust[j] = quo(x, w.prerank[j])
@@ -94,26 +76,26 @@ func (w *Workspace) rank() {
 	normalize(r.Incentive, sum(r.Incentive))
 }
 
-// bondWeights returns the weights that bonds grow by: clipped as far as the
-// penalty says. Between the extremes explicit zeros vanish.
-func (w *Workspace) bondWeights() *sparse {
-	switch w.p.BondsPenalty {
-	case 0:
-		return &w.weights
-	case full:
-		return &w.clipped
+// bondRow returns the weights that bonds of validator i grow by, valid until the
+// next call: clipped as far as the penalty says. An entry above a zero consensus is
+// left out where all is clipped; between the extremes explicit zeros vanish too.
+func (w *Workspace) bondRow(i int) []cell {
+	row := w.weights.row(i)
+	if w.p.BondsPenalty == 0 {
+		return row
 	}
-	beta := Proportion(w.p.BondsPenalty)
-	m := &w.penalty
-	m.reset()
-	for i := range w.s.Neurons {
-		for _, c := range w.weights.row(i) {
-			c.val += mul(beta, min(c.val, w.r.Consensus[c.col])-c.val)
-			if c.val > 0 {
-				m.cells = append(m.cells, c)
+	beta, all := Proportion(w.p.BondsPenalty), w.p.BondsPenalty == full
+	out := w.bondCells[:0]
+	for _, c := range row {
+		clipped := min(c.val, w.r.Consensus[c.col])
+		if all {
+			if clipped > 0 || c.val == 0 {
+				out = append(out, cell{c.col, clipped})
 			}
+		} else if v := c.val + mul(beta, clipped-c.val); v > 0 {
+			out = append(out, cell{c.col, v})
 		}
-		m.endRow()
 	}
-	return m
+	w.bondCells = out
+	return out
 }
