@@ -29,7 +29,7 @@ func benchCommand() *cobra.Command {
 		Use: "bench", Short: "Measure: what a run's rules do to learning and pay; what arithmetic costs here", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(benchTrainCommand(), benchGradientCommand(), benchMergeCommand())
+	c.AddCommand(benchTrainCommand(), benchGradientCommand(), benchMergeCommand(), benchYumaCommand())
 	return c
 }
 

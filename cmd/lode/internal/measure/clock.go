@@ -24,8 +24,19 @@ func oneCore(f func() error) error {
 // times takes turns: each piece of work once a round, so that a busy moment of the
 // machine meets all alike. It returns their medians.
 func times(ctx context.Context, work ...func() error) ([]time.Duration, error) {
+	return taken(ctx, numRuns, func(d []time.Duration) time.Duration { return d[len(d)/2] }, work)
+}
+
+// least is times with more rounds and the shortest of each: for work so short that
+// on a busy machine the median is mostly others'.
+func least(ctx context.Context, work ...func() error) ([]time.Duration, error) {
+	return taken(ctx, 3*numRuns, func(d []time.Duration) time.Duration { return d[0] }, work)
+}
+
+// taken runs the work in rounds and picks a time of each from those sorted.
+func taken(ctx context.Context, rounds int, pick func([]time.Duration) time.Duration, work []func() error) ([]time.Duration, error) {
 	took := make([][]time.Duration, len(work))
-	for range numRuns {
+	for range rounds {
 		for i, f := range work {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -37,12 +48,12 @@ func times(ctx context.Context, work ...func() error) ([]time.Duration, error) {
 			took[i] = append(took[i], time.Since(began))
 		}
 	}
-	medians := make([]time.Duration, len(work))
+	picked := make([]time.Duration, len(work))
 	for i, d := range took {
 		slices.Sort(d)
-		medians[i] = d[len(d)/2]
+		picked[i] = pick(d)
 	}
-	return medians, nil
+	return picked, nil
 }
 
 // copying is the yardstick: a copy of as many values between buffers that were

@@ -44,6 +44,18 @@ func TestMergeMeasures(t *testing.T) {
 	}
 }
 
+func TestYumaMeasures(t *testing.T) {
+	r, err := Yuma(t.Context(), []Crowd{{16, 4, 16}, {40, 4, 10}})
+	if err != nil || len(r) != 6 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	for _, x := range r {
+		if x.Ms <= 0 || x.DenseMs <= 0 || x.NsPerWeight <= 0 {
+			t.Errorf("%+v", x)
+		}
+	}
+}
+
 func BenchmarkEncodeWithFeedback(b *testing.B) { benchmarkEncode(b, 16<<20) }
 
 func BenchmarkEncode100M(b *testing.B) {

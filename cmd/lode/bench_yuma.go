@@ -1,0 +1,63 @@
+package main
+
+// This file holds lode bench yuma: what an epoch costs on this machine.
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"lode/cmd/lode/internal/measure"
+)
+
+// yumaBench is what lode bench yuma prints as JSON.
+type yumaBench struct {
+	Small float64           `json:"epoch_256x64_ms"`   // Yuma 3, full density, one core
+	Large float64           `json:"epoch_4096x128_ms"` // the same
+	Rows  []measure.YumaRow `json:"rows"`
+}
+
+func benchYumaCommand() *cobra.Command {
+	var asJSON, sparse bool
+	c := &cobra.Command{
+		Use:   "yuma",
+		Short: "Times of Yuma epochs on this machine",
+		Long: `Time epochs of 256 neurons with 64 validators and of 4,096 with 128, at full density,
+on one core, the shortest of 21, beside a plain float64 version with full matrices.
+With --sparse also up to 16,384 neurons with 256 validators, where the cost follows
+the number of weights.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			sizes := []measure.Crowd{{Neurons: 256, Validators: 64, PerRow: 256}, {Neurons: 4096, Validators: 128, PerRow: 4096}}
+			if sparse {
+				for _, n := range []int{1024, 4096, 16384} {
+					for _, perRow := range []int{64, 256, 1024} {
+						sizes = append(sizes, measure.Crowd{Neurons: n, Validators: 256, PerRow: perRow})
+					}
+				}
+			}
+			rows, err := measure.Yuma(c.Context(), sizes)
+			if err != nil {
+				return err
+			}
+			// Of each size the first row is Yuma 3.
+			return printYuma(c.OutOrStdout(), yumaBench{rows[0].Ms, rows[len(rows)/len(sizes)].Ms, rows}, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&sparse, "sparse", false, "also large sizes with few weights each")
+	return c
+}
+
+func printYuma(w io.Writer, r yumaBench, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	fmt.Fprintf(w, "%-13s %8s %11s %8s %10s %10s %12s\n", "rule", "neurons", "validators", "per row", "ms", "ns/weight", "float64 ms")
+	for _, x := range r.Rows {
+		fmt.Fprintf(w, "%-13s %8d %11d %8d %10.2f %10.1f %12.2f\n", x.Rule, x.Neurons, x.Validators, x.PerRow, x.Ms, x.NsPerWeight, x.DenseMs)
+	}
+	return nil
+}
