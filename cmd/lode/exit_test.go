@@ -42,6 +42,8 @@ func TestExitCodes(t *testing.T) {
 		{"bench", 0, ""},
 		{"coordinator init", 0, ""},
 		{"keys", 0, ""},
+		{"yuma", 0, ""},
+		{"yuma simulate switch --epochs 1", 0, ""},
 
 		{"dance", exitUsage, "unknown command"},
 		{"--loud", exitUsage, "unknown flag"},
@@ -70,6 +72,11 @@ func TestExitCodes(t *testing.T) {
 		{"keys --dir x", exitUsage, "--dir goes with a role"},
 		{"bench train --rounds 0", exitUsage, "--rounds"},
 		{"bench train --set x.y=1", exitUsage, "--set"},
+		{"bench yuma now", exitUsage, "unknown command"},
+		{"yuma run", exitUsage, "accepts 1 arg"},
+		{"yuma simulate war", exitUsage, "invalid argument"},
+		{"yuma simulate --rules yuma9", exitUsage, "no rule"},
+		{"yuma simulate --epochs -1", exitUsage, "--epochs"},
 
 		// A link that is none is usage, a thing that is not there is not.
 		{"pull lode://x", exitUsage, "link"},
@@ -88,6 +95,10 @@ func TestExitCodes(t *testing.T) {
 		{"coordinator run.yaml --dir c", exitFailed, "run.yaml: no such file"},
 		{"up --data nowhere --dir u", exitFailed, "nowhere: no such file"},
 		{"bench train --data nowhere", exitFailed, "nowhere: no such file"},
+		{"yuma run nowhere", exitFailed, "nowhere: no such file"},
+		{"yuma run file", exitFailed, "casefile: case 0: invalid character"},
+		{"yuma run -", exitFailed, "casefile: case 0: unexpected end"},
+		{"yuma simulate copier --plots file", exitFailed, "file: not a directory"},
 
 		{"generate --model empty", exitFailed, "no checkpoint yet"},
 		{"generate --model file", exitFailed, "is a file"},

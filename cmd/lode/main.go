@@ -83,7 +83,7 @@ Get a model:              lode pull SOURCE`,
 		return usagef("%v (see %s --help)", err, c.CommandPath())
 	})
 	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
-		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(), benchCommand())
+		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(), yumaCommand(), benchCommand())
 	wrapArgs(root)
 	return root
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // Variant is a rule to play a situation by: a float one of this package, or, if
-// Exact is set, the epoch of package yuma.
+// Exact is set, the epoch of package yuma. Title says what is particular, such as
+// what part of a new bond it takes over in one epoch.
 type Variant struct {
 	Name, Title string
 	Float       Params
@@ -23,14 +24,13 @@ type Variant struct {
 // of 0 are what the charts of Yuma 3 use.
 func Variants() []Variant {
 	var out []Variant
-	for r := Yuma1; r <= Yuma3; r++ {
-		out = append(out, Variant{Name: r.String(), Title: fmt.Sprintf("%v, take %v", r, DefaultParams(r).Take), Float: DefaultParams(r)})
+	for r, title := range []string{"nothing is kept", "takes over 0.1", "takes over 0.1", "absolute bonds", "takes over 0.025"} {
+		p := DefaultParams(Rule(r))
+		out = append(out, Variant{Name: p.Rule.String(), Title: title, Float: p})
 	}
-	out[Yuma1].Title = "yuma1, nothing is kept"
-	out[Yuma2C].Title = "yuma2c, absolute bonds"
 	liquid := DefaultParams(Yuma3)
 	liquid.Liquid = true
-	out = append(out, Variant{Name: "yuma3-liquid", Title: "yuma3, liquid alpha 0.1–0.3", Float: liquid})
+	out = append(out, Variant{Name: "yuma3-liquid", Title: "takes over 0.1 to 0.3", Float: liquid})
 
 	two := yuma.DefaultParams()
 	two.Version = yuma.Yuma2
@@ -40,9 +40,9 @@ func Variants() []Variant {
 	flowing.BondsPenalty, flowing.LiquidAlpha = 0, true
 	flowing.AlphaLow, flowing.AlphaHigh = 6553, 45875
 	return append(out,
-		Variant{Name: "exact2", Title: "Yuma 2 in integers, take 0.1", Exact: &two},
-		Variant{Name: "exact3", Title: "Yuma 3 in integers, take 0.025", Exact: &three},
-		Variant{Name: "exact3-liquid", Title: "Yuma 3 in integers, liquid alpha 0.1–0.7", Exact: &flowing},
+		Variant{Name: "exact2", Title: "integers, takes over 0.1", Exact: &two},
+		Variant{Name: "exact3", Title: "integers, takes over 0.025", Exact: &three},
+		Variant{Name: "exact3-liquid", Title: "integers, takes over 0.1 to 0.7", Exact: &flowing},
 	)
 }
 

@@ -55,11 +55,20 @@ func TestCopierEarnsLessTheLaterItIs(t *testing.T) {
 	}
 }
 
-// A cabal without a majority earns less than its stake, in every variant.
-func TestCabalEarnsLessThanItsStake(t *testing.T) {
+// A cabal without a majority earns less than its stake, the less the more it gives
+// itself; one with a majority earns more. In every variant.
+func TestCabalNeedsAMajority(t *testing.T) {
 	for _, v := range study.Variants() {
-		if got := means(t, study.Cabal(0.4, 20), v.Name)[2]; got > 0.25 {
-			t.Errorf("%s: a cabal with 0.4 of the stake earns %.3f", v.Name, got)
+		before := 0.4
+		for _, own := range []float64{0.2, 0.5, 1} {
+			got := means(t, study.Cabal(0.4, own, 20), v.Name)[2]
+			if got > before-0.005 {
+				t.Errorf("%s: a cabal that gives itself %v earns %.3f, before it was %.3f", v.Name, own, got, before)
+			}
+			before = got
+		}
+		if got := means(t, study.Cabal(0.6, 1, 20), v.Name)[2]; got < 0.75 {
+			t.Errorf("%s: a majority earns %.3f", v.Name, got)
 		}
 	}
 }

@@ -47,18 +47,22 @@ func WeightCopier(lag, epochs int) Situation {
 }
 
 // Cabal has two honest validators, who nearly agree on two servers, and one with
-// the given share of stake, below 1, who gives nearly everything to a server of its
-// own.
-func Cabal(stake float64, epochs int) Situation {
+// the given share of all stake that says the same for a quarter of the epochs and
+// then gives own of its weight to a server nobody else names. Both lie in [0, 1].
+func Cabal(stake, own float64, epochs int) Situation {
 	s := Situation{
-		Name: "cabal", Title: fmt.Sprintf("holds %.2f of the stake", stake), Watched: 2,
+		Name: "cabal", Title: fmt.Sprintf("stake %.1f, gives itself %.1f", stake, own), Watched: 2,
 		Validators: []string{"honest", "honest too", "cabal"}, Servers: []string{"server 1", "server 2", "cabal's server"},
 	}
 	honest := 1 - stake
-	for range epochs {
+	for e := range epochs {
+		given := own
+		if e < epochs/4 {
+			given = 0
+		}
 		s.Steps = append(s.Steps, Step{
 			[]float64{honest * 7 / 12, honest * 5 / 12, stake},
-			[][]float64{{0.5455, 0.4545, 0}, {0.5636, 0.4364, 0}, {0.0015, 0, 0.9985}},
+			[][]float64{{0.5455, 0.4545, 0}, {0.5636, 0.4364, 0}, {0.55 * (1 - given), 0.45 * (1 - given), given}},
 		})
 	}
 	return s
@@ -105,4 +109,36 @@ func Switching(order Switch, epochs int) Situation {
 		s.Steps = append(s.Steps, step)
 	}
 	return s
+}
+
+// Study is a family of situations that differ in one thing.
+type Study struct {
+	Name, Title string
+	Epochs      int // as published
+	Situations  func(epochs int) []Situation
+}
+
+// Studies returns the published questions: what copying weights earns, what a cabal
+// earns, and who gains when validators switch one after the other.
+func Studies() []Study {
+	return []Study{
+		{"copier", "A validator with 0.2 of the stake copies weights", 12, func(epochs int) (all []Situation) {
+			for lag := range 3 {
+				all = append(all, WeightCopier(lag, epochs))
+			}
+			return all
+		}},
+		{"cabal", "A cabal turns to a server of its own after a quarter of the epochs", 40, func(epochs int) (all []Situation) {
+			for _, x := range [][2]float64{{0.4, 0.2}, {0.4, 0.5}, {0.4, 1}, {0.6, 0.5}} {
+				all = append(all, Cabal(x[0], x[1], epochs))
+			}
+			return all
+		}},
+		{"switch", "Validators switch to another server, one after the other", 40, func(epochs int) (all []Situation) {
+			for order := BigFirst; order <= Together; order++ {
+				all = append(all, Switching(order, epochs))
+			}
+			return all
+		}},
+	}
 }
