@@ -43,7 +43,7 @@ func BenchmarkEpoch(b *testing.B) {
 
 func BenchmarkEpochSparse(b *testing.B) {
 	for _, n := range []int{1024, 4096, 16384} {
-		for _, perRow := range []int{64, 256, 1024} {
+		for _, perRow := range []int{64, 256, 512} {
 			b.Run(fmt.Sprintf("%d/256/%d", n, perRow), func(b *testing.B) {
 				benchmarkEpoch(b, yuma.DefaultParams(), n, 256, perRow)
 			})

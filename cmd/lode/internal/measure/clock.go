@@ -24,19 +24,27 @@ func oneCore(f func() error) error {
 // times takes turns: each piece of work once a round, so that a busy moment of the
 // machine meets all alike. It returns their medians.
 func times(ctx context.Context, work ...func() error) ([]time.Duration, error) {
-	return taken(ctx, numRuns, func(d []time.Duration) time.Duration { return d[len(d)/2] }, work)
+	took, err := turns(ctx, numRuns, numRuns, work)
+	return picked(took, func(d []time.Duration) time.Duration { return d[len(d)/2] }), err
 }
 
-// least is times with more rounds and the shortest of each: for work so short that
-// on a busy machine the median is mostly others'.
+// least is times with up to three times the rounds, as far as they fit in two
+// seconds, and the shortest of each: for work so short that on a busy machine the
+// median is mostly others'.
 func least(ctx context.Context, work ...func() error) ([]time.Duration, error) {
-	return taken(ctx, 3*numRuns, func(d []time.Duration) time.Duration { return d[0] }, work)
+	took, err := turns(ctx, 3, 3*numRuns, work)
+	return picked(took, func(d []time.Duration) time.Duration { return d[0] }), err
 }
 
-// taken runs the work in rounds and picks a time of each from those sorted.
-func taken(ctx context.Context, rounds int, pick func([]time.Duration) time.Duration, work []func() error) ([]time.Duration, error) {
+// enough is how long rounds go on that need not be.
+const enough = 2 * time.Second
+
+// turns runs the work in rounds, atLeast or, while there is time, up to most,
+// and returns what each piece took.
+func turns(ctx context.Context, atLeast, most int, work []func() error) ([][]time.Duration, error) {
 	took := make([][]time.Duration, len(work))
-	for range rounds {
+	start := time.Now()
+	for round := 0; round < most && (round < atLeast || time.Since(start) < enough); round++ {
 		for i, f := range work {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -48,12 +56,17 @@ func taken(ctx context.Context, rounds int, pick func([]time.Duration) time.Dura
 			took[i] = append(took[i], time.Since(began))
 		}
 	}
-	picked := make([]time.Duration, len(work))
+	return took, nil
+}
+
+// picked returns one time of each piece of work, from those sorted.
+func picked(took [][]time.Duration, pick func([]time.Duration) time.Duration) []time.Duration {
+	out := make([]time.Duration, len(took))
 	for i, d := range took {
 		slices.Sort(d)
-		picked[i] = pick(d)
+		out[i] = pick(d)
 	}
-	return picked, nil
+	return out
 }
 
 // copying is the yardstick: a copy of as many values between buffers that were

@@ -46,7 +46,7 @@ func TestMergeMeasures(t *testing.T) {
 
 func TestYumaMeasures(t *testing.T) {
 	r, err := Yuma(t.Context(), []Crowd{{16, 4, 16}, {40, 4, 10}})
-	if err != nil || len(r) != 6 {
+	if err != nil || len(r) != 4 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	for _, x := range r {

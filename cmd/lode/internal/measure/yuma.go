@@ -25,7 +25,8 @@ type YumaRow struct {
 	DenseMs     float64 `json:"float64_dense_ms"`
 }
 
-// Yuma measures Yuma 3, the same with liquid alpha, and Yuma 2 for each size.
+// Yuma measures Yuma 3 for each size, and at full density also the same with liquid
+// alpha, and Yuma 2.
 func Yuma(ctx context.Context, sizes []Crowd) (rows []YumaRow, err error) {
 	liquid, shares := yuma.DefaultParams(), yuma.DefaultParams()
 	liquid.LiquidAlpha = true
@@ -35,6 +36,9 @@ func Yuma(ctx context.Context, sizes []Crowd) (rows []YumaRow, err error) {
 			name string
 			p    yuma.Params
 		}{{"yuma3", yuma.DefaultParams()}, {"yuma3-liquid", liquid}, {"yuma2", shares}} {
+			if size.PerRow < size.Neurons && rule.name != "yuma3" {
+				continue
+			}
 			rule.p.MaxValidators = size.Validators
 			row := YumaRow{Rule: rule.name, Neurons: size.Neurons, Validators: size.Validators, PerRow: size.PerRow}
 			err := oneCore(func() error { return row.time(ctx, rule.p) })
