@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lode/yuma"
@@ -29,6 +30,8 @@ func TestIntegersFollowTheirTwin(t *testing.T) {
 			nn.Permit = nn.Permit && rng.IntN(8) > 0
 			nn.HasCommit, nn.Commit = rng.IntN(2) == 0, 700+rng.Uint64N(300)
 			nn.LastUpdate = 800 + rng.Uint64N(200)
+			some := func(yuma.Entry) bool { return rng.IntN(4) == 0 }
+			nn.Weights, nn.Bonds = slices.DeleteFunc(nn.Weights, some), slices.DeleteFunc(nn.Bonds, some)
 		}
 		p := yuma.DefaultParams()
 		p.Version = yuma.Version(rng.IntN(2))
