@@ -166,7 +166,8 @@ var golden = map[string]string{
 
 // Encoding, plain forms, norms, clip factors, residuals, merges, steps, states, models
 // and their digests have the same bits on every processor, compiled for every level,
-// on any number of cores and in any order of arrival: the golden files hold for all. NEED_QEMU in the environment makes a processor that cannot be had a failure.
+// on any number of cores and in any order of arrival: the golden files hold for all.
+// NEED_QEMU in the environment makes a processor that cannot be had a failure.
 func TestSameBitsEverywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles for other processors and emulates them")
