@@ -61,7 +61,7 @@ lint:
 test: setup
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
-	echo "$(GO) test -p $(P) ./..."; $(GO) test -p $(P) ./... || failed="$$failed test"; \
+	echo "$(GO) test -timeout 30m -p $(P) ./..."; $(GO) test -timeout 30m -p $(P) ./... || failed="$$failed test"; \
 	echo "$(GO) test ./... in tools/plot"; (cd tools/plot && $(GO) vet ./... && $(GO) test -p $(P) ./...) || failed="$$failed plot"; \
 	$(MAKE) --no-print-directory race || failed="$$failed race"; \
 	$(MAKE) --no-print-directory python || failed="$$failed python"; \

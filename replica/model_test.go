@@ -18,7 +18,7 @@ import (
 
 // finished plays one round of num workers on model: the summary a machine would
 // give, and the merge it rests on. Payloads go to the shelf.
-func finished(t *testing.T, m *replica.Model, store shelf, num int) (*round.Summary, *replica.Merged) {
+func finished(t testing.TB, m *replica.Model, store shelf, num int) (*round.Summary, *replica.Merged) {
 	t.Helper()
 	n := m.Next
 	codec, err := m.Codec()

@@ -45,7 +45,7 @@ func manifest() protocol.Manifest {
 }
 
 // rulesOf returns the rules of the manifest after changes.
-func rulesOf(t *testing.T, changes ...func(*protocol.Manifest)) *replica.Rules {
+func rulesOf(t testing.TB, changes ...func(*protocol.Manifest)) *replica.Rules {
 	t.Helper()
 	man := manifest()
 	for _, change := range changes {
@@ -60,7 +60,7 @@ func rulesOf(t *testing.T, changes ...func(*protocol.Manifest)) *replica.Rules {
 
 func plain(m *protocol.Manifest) { m.Merge.Optimizer, m.Merge.Momentum = "sgd", 0 }
 
-func modelOf(t *testing.T, r *replica.Rules) *replica.Model {
+func modelOf(t testing.TB, r *replica.Rules) *replica.Model {
 	t.Helper()
 	m, err := replica.NewModel(r)
 	if err != nil {
@@ -73,7 +73,7 @@ func modelOf(t *testing.T, r *replica.Rules) *replica.Model {
 func shared(m *protocol.Manifest) { m.Update.Codec, m.Score.Overlap = "shared", protocol.Q16(1) }
 
 // updateOf returns an update under a codec, drawn from seed.
-func updateOf(t *testing.T, r *replica.Rules, codec gradient.Params, seed uint64) *gradient.Update {
+func updateOf(t testing.TB, r *replica.Rules, codec gradient.Params, seed uint64) *gradient.Update {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	a := make(tensor.Flat, r.Layout.Len())
