@@ -9,8 +9,11 @@ import (
 	"lode/yuma/economy"
 )
 
-// MaxBlockTxs is the most transactions in a block.
-const MaxBlockTxs = protocol.MaxListLen
+// Bounds on a block: the most transactions, and the longest encoding, in bytes.
+const (
+	MaxBlockTxs = protocol.MaxListLen
+	MaxBlockLen = protocol.MaxMessageLen
+)
 
 // Header begins a block. Time and chance come in here and nowhere else.
 type Header struct {
@@ -87,8 +90,8 @@ func (m *Machine) follows(b Block) error {
 	switch {
 	case h != want:
 		return fmt.Errorf("chain: block %d after block %d of another chain, state or time: %w", h.Height, m.net.Height, ErrBlock)
-	case len(b.Txs) > MaxBlockTxs:
-		return fmt.Errorf("chain: %d transactions in a block: %w", len(b.Txs), ErrBlock)
+	case len(b.Txs) > MaxBlockTxs || len(protocol.Encode(b)) > MaxBlockLen:
+		return fmt.Errorf("chain: %d transactions are too much for a block: %w", len(b.Txs), ErrBlock)
 	}
 	return nil
 }

@@ -87,7 +87,11 @@ func (w world) tx(who string, body Body) Tx {
 // do applies what must be taken.
 func (w world) do(who string, body Body) []Event {
 	w.t.Helper()
-	ev, err := w.Apply(w.tx(who, body))
+	tx, root := w.tx(who, body), w.Root()
+	if err := w.Check(tx); err != nil || w.Root() != root {
+		w.t.Fatalf("%T of %s cannot be applied: %v", body, who, err)
+	}
+	ev, err := w.Apply(tx)
 	if err != nil {
 		w.t.Fatalf("%T of %s: %v", body, who, err)
 	}
@@ -104,6 +108,9 @@ func (w world) not(want error, who string, body Body) {
 func (w world) refuse(want error, t Tx) {
 	w.t.Helper()
 	before, net := w.Root(), w.net
+	if err := w.Check(t); !errors.Is(err, want) {
+		w.t.Fatalf("kind %d could be applied: %v, want %v", t.Type, err, want)
+	}
 	if _, err := w.Apply(t); !errors.Is(err, want) {
 		w.t.Fatalf("kind %d: %v, want %v", t.Type, err, want)
 	}

@@ -39,7 +39,11 @@ type SetChildren struct {
 	List []Child
 }
 
-const maxChildren = 5
+// Bounds on those who lend and those who are lent to.
+const (
+	maxChildren = 5
+	maxParents  = 128
+)
 
 // Kind implements [Body].
 func (SetChildren) Kind() Kind { return 12 }
@@ -90,6 +94,8 @@ func (m *Machine) checkChildren(b SetChildren) error {
 			return fmt.Errorf("%s: %w", c.Hot.Short(), ErrUnknown)
 		case m.lends(b.Run, c.Hot, b.Hot):
 			return fmt.Errorf("%s is a parent: %w", c.Hot.Short(), ErrDuplicate)
+		case !m.lends(b.Run, b.Hot, c.Hot) && len(m.parentsOf(b.Run, c.Hot)) >= maxParents:
+			return fmt.Errorf("%s has %d parents: %w", c.Hot.Short(), maxParents, ErrFull)
 		}
 	}
 	return nil
@@ -115,7 +121,7 @@ func (b SetChildTake) apply(m *Machine, signer protocol.NodeID) error {
 	if _, err := m.owned(b.Hot, signer); err != nil {
 		return err
 	}
-	if _, err := m.run(b.Run); err != nil {
+	if _, err := m.uidOf(b.Run, b.Hot); err != nil {
 		return err
 	}
 	k := children.key(b.Run.bytes(), b.Hot[:])
@@ -135,7 +141,7 @@ func (b SetChildTake) apply(m *Machine, signer protocol.NodeID) error {
 }
 
 // settleChildren makes those changes count whose time has come. A child that has
-// become a parent in between is left out.
+// become a parent in between, or has too many, is left out.
 func (m *Machine) settleChildren(run Run) {
 	for _, id := range m.store.ids(children.prefix(run.bytes())) {
 		k := children.key(id)
@@ -147,7 +153,9 @@ func (m *Machine) settleChildren(run Run) {
 		for _, d := range c.Now {
 			m.store.remove(parents.key(run.bytes(), d.Hot[:], h[:]))
 		}
-		c.Now, c.Next, c.At = slices.DeleteFunc(c.Next, func(d Child) bool { return m.lends(run, d.Hot, h) }), nil, 0
+		c.Now, c.Next, c.At = slices.DeleteFunc(c.Next, func(d Child) bool {
+			return m.lends(run, d.Hot, h) || len(m.parentsOf(run, d.Hot)) >= maxParents
+		}), nil, 0
 		for _, d := range c.Now {
 			save(&m.store, parents.key(run.bytes(), d.Hot[:], h[:]), d.Part)
 		}

@@ -214,7 +214,7 @@ func (e *payday) store() {
 		n.Consensus, n.Trust = o.Consensus[uid].Uint16(), o.ValidatorTrust[uid].Uint16()
 		n.Incentive, n.Dividends = o.Incentive[uid].Uint16(), o.Dividends[uid].Uint16()
 		save(&m.store, neurons.key(e.run.bytes(), at), n)
-		// A bond needs the permit of the next epoch.
+		// A bond lasts as long as its holder has a permit.
 		if k := bonds.key(e.run.bytes(), at); len(o.Bonds[uid]) > 0 && n.Permit {
 			save(&m.store, k, packRow(o.Bonds[uid]))
 		} else {

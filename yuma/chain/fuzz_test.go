@@ -34,7 +34,7 @@ func FuzzApply(f *testing.F) {
 			g.Params.MaxRuns, g.Params.MinLock = 3, 1000*uint64(Coin)
 			g.Runs[0].Params.MaxUIDs = 7
 		})
-		d := dice{w.Machine, rolls(data)}
+		d := dice{m: w.Machine, roll: rolls(data)}
 		for range 10 + len(data)/4 {
 			before := w.Root()
 			if !d.act(t) && w.Root() != before {
@@ -49,7 +49,7 @@ func FuzzApply(f *testing.F) {
 func FuzzBody(f *testing.F) {
 	w := newWorld(f, false)
 	w.pass(6)
-	d := dice{w.Machine, rand.New(rand.NewPCG(3, 3)).Uint32}
+	d := dice{m: w.Machine, roll: rand.New(rand.NewPCG(3, 3)).Uint32}
 	for range 60 {
 		who, body := d.tx()
 		f.Add(who, byte(body.Kind()), protocol.Encode(body))

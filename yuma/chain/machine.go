@@ -56,6 +56,22 @@ func (m *Machine) Apply(t Tx) ([]Event, error) {
 	return m.perform(t, body)
 }
 
+// Check reports whether [Machine.Apply] would do what a transaction asks now. It
+// changes nothing.
+func (m *Machine) Check(t Tx) error {
+	body, err := t.open(m.net.ID)
+	if err != nil {
+		return err
+	}
+	net := m.net
+	if err = m.count(t); err == nil {
+		err = body.apply(m, t.Signer)
+	}
+	m.store.revert()
+	m.net, m.events = net, nil
+	return err
+}
+
 // perform is Apply once the signature is known to be right.
 func (m *Machine) perform(t Tx, body Body) ([]Event, error) {
 	return m.step(func() error {

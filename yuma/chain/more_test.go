@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"fmt"
 	"testing"
 
 	"lode/protocol"
@@ -199,4 +200,50 @@ func TestOrderOfBlock(t *testing.T) {
 		equal(t, "ann", w.balance("ann"), rich-2*Coin)
 		equal(t, "dan", w.balance("dan"), Coin)
 	}
+}
+
+// Who lends to whom is bounded, so that nobody can make an epoch slow for a little stake.
+func TestTooManyParents(t *testing.T) {
+	w := newWorld(t, false, func(g *Genesis) {
+		for i := range maxParents + 1 {
+			g.Seats = append(g.Seats, Seat{Hot: pub(fmt.Sprint("p", i)), Cold: cold("ann"), Run: 1, Stake: Coin})
+		}
+	})
+	w.pass(1)
+	lend := func(i int) SetChildren {
+		return SetChildren{Run: 1, Hot: pub(fmt.Sprint("p", i)), List: []Child{{Hot: pub("w1"), Part: 1 << 62}}}
+	}
+	for i := range maxParents - 1 {
+		w.do("ann", lend(i))
+	}
+	w.pass(5)
+	w.do("ann", lend(maxParents-1))
+	w.do("ann", lend(maxParents))
+	w.pass(5)
+	equal(t, "parents", len(w.parentsOf(1, pub("w1"))), maxParents)
+	for i := range maxParents + 1 {
+		if w.lends(1, pub(fmt.Sprint("p", i)), pub("w1")) {
+			w.do("ann", lend(i)) // again
+		} else {
+			w.not(ErrFull, "ann", lend(i))
+		}
+	}
+}
+
+// What was said on a run that somebody else opened with the same manifest is no offence
+// of who has no place there.
+func TestStrangersRun(t *testing.T) {
+	w := newWorld(t, false, func(g *Genesis) { g.Seats[1].Place = false })
+	e := Equivocation{First: says("v1", 1, protocol.SheetCommit{Sheet: protocol.Digest{1}}), Second: says("v1", 1, protocol.SheetCommit{})}
+	w.not(ErrUnknown, "bob", e)
+}
+
+// With current permits stake decides at once who votes.
+func TestCurrentPermits(t *testing.T) {
+	w := newWorld(t, false, func(g *Genesis) { g.Runs[0].Params.CurrentPermits = 1 })
+	w.pass(1)
+	w.do("bob", Stake{Run: 1, Hot: pub("w2"), Amount: 5000 * Coin})
+	w.do("w2", weighs(1, 3, 1))
+	w.pass(4)
+	equal(t, "the new stake decides", w.Neurons(1)[3].Incentive, 65535)
 }

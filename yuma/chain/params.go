@@ -83,6 +83,7 @@ type RunParams struct {
 	MinFree                             uint64 // places beyond immunity before immune ones go
 	Open                                uint64 // 1 lets newcomers register; a run that is closed mints nothing
 	BurnOwner                           uint64 // 1 burns the incentive of the owner's hotkey
+	CurrentPermits                      uint64 // 1 lets the stake of an epoch decide who votes in it, not that of the one before
 }
 
 // DefaultRunParams returns the reference chain's rules for a new subnet.
@@ -107,7 +108,7 @@ func (p RunParams) consensus() yuma.Params {
 	}
 	y.MaxValidators, y.StakeThreshold = int(p.MaxValidators), p.StakeThreshold
 	y.ActivityCutoff = max(1, p.ActivityFactor*p.Tempo/1000)
-	y.Tempo, y.CommitReveal = p.Tempo, p.CommitReveal == 1
+	y.Tempo, y.CommitReveal, y.CurrentPermits = p.Tempo, p.CommitReveal == 1, p.CurrentPermits == 1
 	return y
 }
 
@@ -178,6 +179,7 @@ var runTable = []param[RunParams]{
 	{"min_free", 0, maxUIDs, func(p *RunParams) *uint64 { return &p.MinFree }},
 	{"open", 0, 1, func(p *RunParams) *uint64 { return &p.Open }},
 	{"burn_owner", 0, 1, func(p *RunParams) *uint64 { return &p.BurnOwner }},
+	{"current_permits", 0, 1, func(p *RunParams) *uint64 { return &p.CurrentPermits }},
 }
 
 // maxUIDs is the most places a run may have: as many targets as a row may name.

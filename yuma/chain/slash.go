@@ -180,7 +180,7 @@ func (m *Machine) runOf(id protocol.RunID) (Run, error) {
 }
 
 // slash burns a share of the stake of who signed a message: on its run, on [Root], and
-// on its way out of both. One round costs a hotkey once.
+// on its way out of both. It must have a place on the run. One round costs it once.
 func (m *Machine) slash(by protocol.Message, part uint64, what string) error {
 	run, err := m.runOf(by.Run)
 	if err != nil {
@@ -190,7 +190,9 @@ func (m *Machine) slash(by protocol.Message, part uint64, what string) error {
 	if m.store.has(k) {
 		return fmt.Errorf("chain: round %d of %s: %w", by.Round, by.Node.Short(), ErrDuplicate)
 	}
-	if _, err := m.identity(by.Node); err != nil {
+	// Its owner put it on this run; who did not cannot be drawn into one that somebody
+	// else opened with a manifest of old.
+	if _, err := m.uidOf(run, by.Node); err != nil {
 		return err
 	}
 	save(&m.store, k, m.net.Height)

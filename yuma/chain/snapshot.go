@@ -3,8 +3,10 @@ package chain
 // This file holds the state as bytes, its root, and proofs from it.
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"lode/protocol"
 	"lode/yuma/chain/tree"
@@ -13,8 +15,29 @@ import (
 // Root returns the digest of the whole state (docs/state-proof.md).
 func (m *Machine) Root() protocol.Digest { return m.store.tree.Root() }
 
-// Prove shows what the state has at a key, which are listed in docs/economy.md.
+// Prove shows what the state has at a [Key].
 func (m *Machine) Prove(key string) tree.Proof { return m.store.tree.Prove(key) }
+
+// Key returns the key of a record: the letter of its table and the parts of its id, as
+// docs/economy.md lists them; ok is false if there is no such table or id.
+func Key(letter byte, id ...[]byte) (key string, ok bool) {
+	key = string([]byte{letter}) + string(bytes.Join(id, nil))
+	t, ok := tableAt(key)
+	return key, ok && len(key) == 1+t.idLen
+}
+
+// Record reads the value at a key: a structure of this package, or an integer.
+func Record(key string, value []byte) (any, error) {
+	t, ok := tableAt(key)
+	if !ok || len(key) != 1+t.idLen {
+		return nil, fmt.Errorf("chain: key %x: %w", key, ErrState)
+	}
+	v, err := t.read(string(value))
+	if err != nil {
+		return nil, fmt.Errorf("chain: record %x: %w: %w", key, ErrState, err)
+	}
+	return v, nil
+}
 
 // magic begins a snapshot: name and format.
 const magic = "lode chain\x01"
@@ -72,7 +95,7 @@ func (m *Machine) read(data []byte) error {
 		if key <= last {
 			return fmt.Errorf("key %x after %x: %w", key, last, ErrState)
 		}
-		if err := checkRecord(key, value); err != nil {
+		if _, err := Record(key, []byte(value)); err != nil {
 			return err
 		}
 		m.store.write(key, value)
@@ -88,20 +111,13 @@ var tables = []table{
 	escrows, proposals, votes, agenda,
 }
 
-func checkRecord(key, value string) error {
-	for _, t := range tables {
-		if key[0] != t.letter {
-			continue
-		}
-		if len(key) != 1+t.idLen {
-			return fmt.Errorf("key %x: %w", key, ErrState)
-		}
-		if _, err := t.read(value); err != nil {
-			return fmt.Errorf("record %x: %w: %w", key, ErrState, err)
-		}
-		return nil
+// tableAt returns the table of a key.
+func tableAt(key string) (table, bool) {
+	i := slices.IndexFunc(tables, func(t table) bool { return key != "" && key[0] == t.letter })
+	if i < 0 {
+		return table{}, false
 	}
-	return fmt.Errorf("key %x: %w", key, ErrState)
+	return tables[i], true
 }
 
 // Audit adds up the whole state and reports whether every coin and every unit that

@@ -56,7 +56,7 @@ func (m *Machine) takeWeights(p RunParams, b SetWeights, h Hotkey) (uid int, err
 	}
 	who := economy.Setter{
 		UID: uint16(uid), Stake: m.voting(b.Run, h).weight(m.rootWeight()), LastUpdate: n.Updated,
-		Version: b.Version, Permit: n.Permit, Owner: h == r.Hot,
+		Version: b.Version, Permit: n.Permit || p.CurrentPermits == 1, Owner: h == r.Hot,
 	}
 	if err := rules.Check(m.net.Height, int(r.Places), who, b.UIDs, b.Values); err != nil {
 		return 0, fmt.Errorf("chain: weights on run %d: %w", b.Run, err)
