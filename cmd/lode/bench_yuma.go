@@ -16,11 +16,13 @@ import (
 type yumaBench struct {
 	Small float64           `json:"epoch_256x64_ms"`   // Yuma 3, full density, one core
 	Large float64           `json:"epoch_4096x128_ms"` // the same
+	Tx    float64           `json:"tx_per_s_applied"`  // as Chain says
 	Rows  []measure.YumaRow `json:"rows"`
+	Chain measure.ChainRow  `json:"chain"`
 }
 
-func newYumaBench(rows []measure.YumaRow) yumaBench {
-	b := yumaBench{Rows: rows}
+func newYumaBench(rows []measure.YumaRow, ledger measure.ChainRow) yumaBench {
+	b := yumaBench{Rows: rows, Tx: ledger.TxPerSecond, Chain: ledger}
 	for _, r := range rows {
 		switch full := r.Rule == "yuma3" && r.PerRow == r.Neurons; {
 		case full && r.Neurons == 256:
@@ -34,14 +36,17 @@ func newYumaBench(rows []measure.YumaRow) yumaBench {
 
 func benchYumaCommand() *cobra.Command {
 	var asJSON, sparse bool
+	var accounts int
 	c := &cobra.Command{
 		Use:   "yuma",
-		Short: "Times of Yuma epochs on this machine",
+		Short: "Times of Yuma epochs and of transactions on this machine",
 		Long: `Time epochs of 256 neurons with 64 validators and of 4,096 with 128, at full density,
 on one core, the shortest of up to 21, beside a plain float64 version with full
 matrices.
 With --sparse also up to 16,384 neurons with 256 validators, where the cost follows
-the number of weights.`,
+the number of weights.
+Then apply transfers among many accounts on one core, in blocks of 500, signatures and
+the root after each block included.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			sizes := []measure.Crowd{{Neurons: 256, Validators: 64, PerRow: 256}, {Neurons: 4096, Validators: 128, PerRow: 4096}}
@@ -56,11 +61,16 @@ the number of weights.`,
 			if err != nil {
 				return err
 			}
-			return printYuma(c.OutOrStdout(), newYumaBench(rows), asJSON)
+			ledger, err := measure.Chain(c.Context(), accounts)
+			if err != nil {
+				return err
+			}
+			return printYuma(c.OutOrStdout(), newYumaBench(rows, ledger), asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().BoolVar(&sparse, "sparse", false, "also large sizes with few weights each")
+	c.Flags().IntVar(&accounts, "accounts", 100_000, "accounts that transfers go among")
 	return c
 }
 
@@ -72,5 +82,6 @@ func printYuma(w io.Writer, r yumaBench, asJSON bool) error {
 	for _, x := range r.Rows {
 		fmt.Fprintf(w, "%-13s %8d %11d %8d %10.2f %10.1f %12.2f\n", x.Rule, x.Neurons, x.Validators, x.PerRow, x.Ms, x.NsPerWeight, x.DenseMs)
 	}
+	fmt.Fprintf(w, "\n%.0f transactions/s applied among %d accounts of %.0f bytes each\n", r.Tx, r.Chain.Accounts, r.Chain.BytesPerAccount)
 	return nil
 }

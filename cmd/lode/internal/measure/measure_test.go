@@ -91,3 +91,13 @@ func BenchmarkCopy(b *testing.B) {
 		_ = work()
 	}
 }
+
+func TestChainMeasures(t *testing.T) {
+	r, err := Chain(t.Context(), 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.TxPerSecond <= 0 || r.BytesPerAccount <= 0 {
+		t.Errorf("%+v", r)
+	}
+}

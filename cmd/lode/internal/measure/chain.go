@@ -1,0 +1,94 @@
+package measure
+
+// This file measures the ledger of many runs.
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"runtime"
+
+	"lode/protocol"
+	"lode/yuma/chain"
+)
+
+// ChainRow is what transfers cost on one core, in blocks of BlockTxs, signatures and a
+// root after each block included: the fastest block of many. Memory is what the state
+// takes for each account.
+type ChainRow struct {
+	Accounts        int     `json:"accounts"`
+	BlockTxs        int     `json:"block_txs"`
+	TxPerSecond     float64 `json:"tx_per_s"`
+	BytesPerAccount float64 `json:"bytes_per_account"`
+}
+
+// Chain measures transfers to random ones of so many accounts, which may be none.
+func Chain(ctx context.Context, accounts int) (ChainRow, error) {
+	row := ChainRow{Accounts: accounts, BlockTxs: 500}
+	before := heap()
+	m, rich, err := crowded(accounts)
+	if err != nil {
+		return row, err
+	}
+	if accounts > 0 {
+		row.BytesPerAccount = float64(heap()-before) / float64(accounts)
+	}
+	blocks := signedBlocks(m, rich, row.BlockTxs, 3*numRuns, accounts)
+	err = oneCore(func() error {
+		took, err := least(ctx, func() error {
+			txs := blocks[0]
+			blocks = blocks[1:]
+			_, outcomes, err := m.Execute(chain.Block{Header: m.Next(0, protocol.Digest{}), Txs: txs})
+			for _, o := range outcomes {
+				err = errors.Join(err, o.Err)
+			}
+			m.Root()
+			return err
+		})
+		if err == nil {
+			row.TxPerSecond = float64(row.BlockTxs) / took[0].Seconds()
+		}
+		return err
+	})
+	return row, err
+}
+
+// heap returns the bytes in use after a collection; less than before counts as none.
+func heap() uint64 {
+	var s runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc
+}
+
+// crowded is a ledger with so many accounts and a rich one.
+func crowded(accounts int) (*chain.Machine, ed25519.PrivateKey, error) {
+	seed := protocol.Sum([]byte("rich"))
+	rich := ed25519.NewKeyFromSeed(seed[:])
+	g := chain.DefaultGenesis("bench")
+	g.Grants = append(g.Grants, chain.Grant{Cold: chain.Coldkey(rich.Public().(ed25519.PublicKey)), Balance: 1_000_000 * chain.Coin})
+	for i := range accounts {
+		g.Grants = append(g.Grants, chain.Grant{Cold: someone(i), Balance: chain.Coin})
+	}
+	m, err := chain.New(g)
+	return m, rich, err
+}
+
+func someone(i int) chain.Coldkey {
+	return chain.Coldkey(protocol.Sum(binary.LittleEndian.AppendUint64(nil, uint64(i))))
+}
+
+// signedBlocks are transfers of one, in the order of their numbers.
+func signedBlocks(m *chain.Machine, rich ed25519.PrivateKey, txs, blocks, accounts int) [][]chain.Tx {
+	all := make([][]chain.Tx, blocks)
+	n := uint64(0)
+	for b := range all {
+		for range txs {
+			to := someone(int(n*7919) % max(accounts, 1))
+			all[b] = append(all[b], chain.Sign(rich, m.Network().ID, n, 0, chain.Transfer{To: to, Amount: chain.Coin / 1000}))
+			n++
+		}
+	}
+	return all
+}
