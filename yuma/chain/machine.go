@@ -83,12 +83,13 @@ func (m *Machine) perform(t Tx, body Body) ([]Event, error) {
 }
 
 // count checks that the transaction is the signer's next and counts it. Who has
-// neither an account nor an identity has nothing to sign for.
+// neither an account nor an identity has nothing to sign for, unless identities are
+// free.
 func (m *Machine) count(t Tx) error {
 	k := accounts.key(t.Signer[:])
 	a, ok := load[Account](&m.store, k)
 	switch {
-	case !ok && !m.store.has(identities.key(t.Signer[:])):
+	case !ok && m.net.Params.IdentityFee > 0 && !m.store.has(identities.key(t.Signer[:])):
 		return fmt.Errorf("chain: signer %s: %w", t.Signer.Short(), ErrUnknown)
 	case t.Nonce != a.Nonce:
 		return fmt.Errorf("chain: transaction %d of %s, %d is next: %w", t.Nonce, t.Signer.Short(), a.Nonce, ErrNonce)

@@ -247,3 +247,35 @@ func TestCurrentPermits(t *testing.T) {
 	w.pass(4)
 	equal(t, "the new stake decides", w.Neurons(1)[3].Incentive, 65535)
 }
+
+// A run among friends: nobody needs coin to join it, and who is away does not vote.
+func TestFreeRun(t *testing.T) {
+	w := newWorld(t, false, func(g *Genesis) {
+		g.Params.IdentityFee = 0
+		r := &g.Runs[0].Params
+		r.MinPrice, r.MaxPrice, r.ActivityFactor, r.CurrentPermits, r.MaxUIDs = 0, 0, 1000, 1, 7
+	})
+	w.not(ErrUnknown, "new", Register{Run: 1, Hot: pub("new")})
+	w.do("new", Identify{Hot: pub("new"), Proof: proof(w, "new", "new")}) // cold and hot in one
+	w.do("new", Register{Run: 1, Hot: pub("new")})
+	w.do("late", Identify{Hot: pub("late"), Proof: proof(w, "late", "late")})
+	w.do("late", Register{Run: 1, Hot: pub("late")})
+	for epoch := range 3 {
+		w.pass(4)
+		w.do("v1", weighs(1, 5, 2, 3, 1))
+		if epoch == 0 { // then v2 and v3, with most of the stake, are gone
+			w.do("v2", weighs(1, 4, 1))
+			w.do("v3", weighs(1, 4, 1))
+		}
+		w.pass(1)
+	}
+	equal(t, "the newcomer is paid", w.balance("new") > 13*Coin/5, true)
+	equal(t, "nothing was burned", w.net.Burned, 0)
+	// v3, away, still has its place; an idle worker gives its own to a newcomer.
+	w.pass(10)
+	w.do("next", Identify{Hot: pub("next"), Proof: proof(w, "next", "next")})
+	w.do("next", Register{Run: 1, Hot: pub("next")})
+	if _, err := w.uidOf(1, pub("v1")); err != nil {
+		t.Error(err)
+	}
+}
