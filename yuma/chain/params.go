@@ -43,6 +43,7 @@ type NetworkParams struct {
 	VoteQuorum            uint64 // share of all stake that must vote
 	VoteMajority          uint64 // share of the votes that yes must pass
 	VoteStake             uint64 // stake of who may propose
+	VoteLeast             uint64 // share of all stake that a hotkey needs to vote; who has less delegates
 }
 
 // DefaultNetworkParams returns the reference chain's rules, with blocks of twelve
@@ -55,7 +56,7 @@ func DefaultNetworkParams() NetworkParams {
 		OwnerCut: 11796, RootWeight: 11796, MaxTake: 11796, TakeRate: 216_000, ChildRate: 150, ChildCooldown: day,
 		MaxEpochs: 2, PriceRate: 3000, PriceHalving: 201_600, SwapFee: 33,
 		SlashTwice: 6553, SlashFalse: 6553,
-		VoteSpan: 3 * day, VoteDelay: day, VoteQuorum: 13107, VoteMajority: 32768, VoteStake: 100 * uint64(Coin),
+		VoteSpan: 3 * day, VoteDelay: day, VoteQuorum: 13107, VoteMajority: 32768, VoteStake: 100 * uint64(Coin), VoteLeast: 65,
 	}
 }
 
@@ -149,6 +150,7 @@ var networkTable = []param[NetworkParams]{
 	{"vote_quorum", 0, full, func(p *NetworkParams) *uint64 { return &p.VoteQuorum }},
 	{"vote_majority", full / 2, full - 1, func(p *NetworkParams) *uint64 { return &p.VoteMajority }},
 	{"vote_stake", 1, maxAmount, func(p *NetworkParams) *uint64 { return &p.VoteStake }},
+	{"vote_least", 1, full, func(p *NetworkParams) *uint64 { return &p.VoteLeast }},
 }
 
 var runTable = []param[RunParams]{

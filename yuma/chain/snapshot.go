@@ -108,7 +108,7 @@ func (m *Machine) read(data []byte) error {
 var tables = []table{
 	networks, accounts, identities, totals, pools, positions, leavingPools, leavings, children, parents,
 	runs, dissolved, runParams, runIDs, neurons, uids, weights, bonds, commits, offences,
-	escrows, proposals, votes, agenda,
+	escrows, proposals, votes, agenda, proposers,
 }
 
 // tableAt returns the table of a key.

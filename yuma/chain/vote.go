@@ -30,13 +30,14 @@ var (
 	proposals = tableOf[Proposal]('v', 8) // number
 	votes     = tableOf[Vote]('y', 8+32)  // proposal, hotkey
 	agenda    = tableOf[uint64]('d', 8+8) // height, proposal: the proposal again
+	proposers = tableOf[uint64]('q', 32)  // hotkey: its proposal
 	maxChange = len(runTable)             // in one proposal
 )
 
 // Propose asks for changes of a run's or, for [Root], the network's parameters.
 type Propose struct {
 	_       struct{} `cbor:",toarray"`
-	Hot     Hotkey   // an identity of the signer, with enough stake
+	Hot     Hotkey   // an identity of the signer, with enough stake and no other proposal
 	Run     Run
 	Changes []Change
 }
@@ -51,6 +52,9 @@ func (b Propose) apply(m *Machine, signer protocol.NodeID) error {
 	if len(b.Changes) == 0 || len(b.Changes) > maxChange {
 		return fmt.Errorf("chain: %d changes: %w", len(b.Changes), ErrRange)
 	}
+	if m.store.has(proposers.key(b.Hot[:])) {
+		return fmt.Errorf("chain: %s has a proposal open: %w", b.Hot.Short(), ErrDuplicate)
+	}
 	if has := m.say(b.Run, b.Hot); has < Amount(m.net.Params.VoteStake) {
 		return fmt.Errorf("chain: a proposal with stake %d: %w", has, ErrFunds)
 	}
@@ -59,6 +63,7 @@ func (b Propose) apply(m *Machine, signer protocol.NodeID) error {
 	}
 	m.net.Proposals++
 	n := m.net.Proposals
+	save(&m.store, proposers.key(b.Hot[:]), n)
 	m.schedule(n, Proposal{Hot: b.Hot, Run: b.Run, Changes: b.Changes, Due: m.net.Height + m.net.Params.VoteSpan})
 	m.tell(Event{What: "proposal", Run: b.Run, Hot: b.Hot, Number: n})
 	return nil
@@ -93,7 +98,7 @@ func (b CastVote) apply(m *Machine, signer protocol.NodeID) error {
 		return fmt.Errorf("chain: proposal %d: %w", b.Proposal, ErrClosed)
 	}
 	stake := m.say(p.Run, b.Hot)
-	if stake < Amount(m.net.Params.MinStake) {
+	if stake == 0 || stake < share(m.sayAll(p.Run), m.net.Params.VoteLeast) {
 		return fmt.Errorf("chain: a vote with stake %d: %w", stake, ErrFunds)
 	}
 	save(&m.store, votes.key(number(b.Proposal), b.Hot[:]), Vote{Yes: b.Yes, Stake: stake})
@@ -137,7 +142,7 @@ func (m *Machine) settleVotes() {
 		e := Event{What: "rejected", Run: p.Run, Number: n}
 		switch {
 		case p.Passed:
-			m.store.remove(k)
+			m.dispose(k, p)
 			if e.What = "executed"; m.change(p.Run, p.Changes, true) != nil {
 				e.What = "failed"
 			}
@@ -145,10 +150,16 @@ func (m *Machine) settleVotes() {
 			e.What, p.Passed, p.Due = "passed", true, m.net.Height+m.net.Params.VoteDelay
 			m.schedule(n, p)
 		default:
-			m.store.remove(k)
+			m.dispose(k, p)
 		}
 		m.tell(e)
 	}
+}
+
+// dispose forgets a proposal, so that who made it may make another.
+func (m *Machine) dispose(key string, p Proposal) {
+	m.store.remove(key)
+	m.store.remove(proposers.key(p.Hot[:]))
 }
 
 // counted counts the votes on a proposal, removes them, and reports whether it passed.

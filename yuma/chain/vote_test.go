@@ -34,8 +34,11 @@ func TestVote(t *testing.T) {
 	w.not(ErrRange, "ann", Propose{Hot: pub("v1"), Run: 1, Changes: []Change{{Param: runParam(t, "yuma"), Value: 4}}})
 	w.not(ErrRange, "ann", Propose{Hot: pub("v1"), Run: 1, Changes: []Change{{Param: runParam(t, "max_uids"), Value: 4}}})
 	w.do("ann", Propose{Hot: pub("v1"), Run: 1, Changes: tempo})
+	w.not(ErrDuplicate, "ann", Propose{Hot: pub("v1"), Run: 1, Changes: tempo})
 	w.not(ErrUnknown, "ann", CastVote{Proposal: 2, Hot: pub("v1"), Yes: true})
 	w.not(ErrFunds, "bob", CastVote{Proposal: 1, Hot: pub("w1"), Yes: true})
+	w.do("bob", Stake{Run: 1, Hot: pub("w1"), Amount: Coin / 2})
+	w.not(ErrFunds, "bob", CastVote{Proposal: 1, Hot: pub("w1"), Yes: true}) // half of 600 in a thousand is not enough
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v1")})
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v1"), Yes: true}) // thought better of it
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v3"), Yes: true})
@@ -45,6 +48,7 @@ func TestVote(t *testing.T) {
 	equal(t, "executed", len(find(w.pass(4), "executed")), 1)
 	equal(t, "tempo", w.rules(1).Tempo, 7)
 	w.not(ErrUnknown, "ann", CastVote{Proposal: 1, Hot: pub("v2")})
+	w.do("ann", Propose{Hot: pub("v1"), Run: 1, Changes: tempo}) // again
 }
 
 func TestVoteFails(t *testing.T) {
@@ -96,9 +100,7 @@ func TestVoteFails(t *testing.T) {
 // What can no longer be done when its time comes fails, and nothing happens.
 func TestVoteOvertaken(t *testing.T) {
 	w := newWorld(t, false)
-	for range 2 {
-		w.do("ann", Propose{Hot: pub("v1"), Run: 1, Changes: []Change{{Param: runParam(t, "max_uids"), Value: 5}}})
-	}
+	w.do("ann", Propose{Hot: pub("v1"), Run: 1, Changes: []Change{{Param: runParam(t, "max_uids"), Value: 5}}})
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v3"), Yes: true})
 	w.pass(6)
 	w.do("bob", Identify{Hot: pub("n1"), Proof: proof(w, "n1", "bob")})
