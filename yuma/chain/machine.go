@@ -36,12 +36,16 @@ type Network struct {
 
 // Event says what a step did. Fields that a kind does not speak of are zero.
 type Event struct {
-	What   string // as the functions of this package that make it say
+	// What is one of: transfer, identity, take, stake, unstake, withdraw, run,
+	// dissolved, place, weights, commit, children, child take, epoch, epoch refused,
+	// incentive, dividend, equivocation, broken link, outvoted, escrow, claim, escrow
+	// closed, proposal, vote, passed, rejected, executed, failed.
+	What   string
 	Run    Run
 	Hot    Hotkey
 	Cold   Coldkey
 	Amount Amount
-	Number uint64 // of an escrow, a proposal or a place
+	Number uint64 // of an escrow, a proposal, a place, a round or an epoch; a take
 }
 
 func (m *Machine) tell(e Event) { m.events = append(m.events, e) }

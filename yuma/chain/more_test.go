@@ -2,6 +2,8 @@ package chain
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"lode/protocol"
@@ -38,6 +40,54 @@ func TestPool(t *testing.T) {
 	lost := Pool{Shares: 5}
 	if _, err := lost.add(5); err == nil {
 		t.Error("a pool that lost all was added to")
+	}
+}
+
+// Against fractions: what one has differs from his fair part by what rounding can move,
+// a share for each step, and all together never have more than there is.
+func TestPoolAgainstFractions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 200 {
+		var p Pool
+		held, fair := make([]uint64, 4), make([]float64, 4)
+		dearest := 1.0
+		for step := range 60 {
+			i := rng.IntN(4)
+			units := Amount(1000 + rng.Uint64N(1e9))
+			switch rng.IntN(5) {
+			case 0, 1:
+				if shares, err := p.add(units); err == nil {
+					held[i] += shares
+					fair[i] += float64(units)
+				}
+			case 2:
+				units = min(units, p.worth(held[i]))
+				held[i] -= p.take(units, held[i])
+				fair[i] = max(0, fair[i]-float64(units))
+			default: // a dividend of a tenth or a loss of an eighth
+				before := float64(p.Units)
+				p.Units += p.Units/10 - p.Units/8*Amount(rng.IntN(2))
+				for j := range fair {
+					if before > 0 {
+						fair[j] *= float64(p.Units) / before
+					}
+				}
+			}
+			if p.Shares > 0 {
+				dearest = max(dearest, float64(p.Units)/float64(p.Shares))
+			}
+			var sum Amount
+			for j := range held {
+				worth := p.worth(held[j])
+				sum += worth
+				if off := math.Abs(float64(worth) - fair[j]); off > 2*dearest*float64(step+1) {
+					t.Fatalf("step %d: %d has %d, fair is %.1f", step, j, worth, fair[j])
+				}
+			}
+			if sum > p.Units {
+				t.Fatalf("step %d: %d of %d", step, sum, p.Units)
+			}
+		}
 	}
 }
 
