@@ -67,6 +67,7 @@ func command(args []string) error {
 	p.Title.Text = *title
 	p.X.Label.Text, p.Y.Label.Text = along.label, "held-out loss, nats a byte"
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(ticks)
+	p.Y.Tick.Marker = plot.TickerFunc(steps)
 	p.Legend.Top, p.Legend.Padding = true, vg.Points(1.5)
 	p.Title.Padding = vg.Points(8)
 	p.Add(plotter.NewGrid())
@@ -91,6 +92,21 @@ func ticks(least, most float64) (all []plot.Tick) {
 				all = append(all, plot.Tick{Value: x, Label: short(x)})
 			}
 		}
+	}
+	return all
+}
+
+// steps marks multiples of 1, 2 or 5 times a power of ten, ten at most. The library's
+// own labels are rounded to fewer digits than their places have.
+func steps(least, most float64) (all []plot.Tick) {
+	step := math.Pow(10, math.Floor(math.Log10(most-least))-1)
+	for _, times := range []float64{2, 2.5, 2} { // 1, 2, 5, 10
+		if (most-least)/step > 10 {
+			step *= times
+		}
+	}
+	for i := math.Ceil(least / step); i*step <= most; i++ {
+		all = append(all, plot.Tick{Value: i * step, Label: fmt.Sprintf("%.4g", i*step)})
 	}
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -63,6 +64,21 @@ func TestCommand(t *testing.T) {
 	for _, bad := range []string{"{", "{}\n7\n", `{"points":3}`} {
 		if all, err := parse([]byte(bad)); err == nil {
 			t.Errorf("%q is taken for %v", bad, all)
+		}
+	}
+}
+
+// Labels say what places mean, whatever the range.
+func TestSteps(t *testing.T) {
+	for _, c := range []struct{ least, most float64 }{{1.56, 1.96}, {1.7, 3}, {0.001, 0.0013}, {2, 900}} {
+		all := steps(c.least, c.most)
+		if len(all) < 3 || len(all) > 11 {
+			t.Errorf("%v to %v: %d ticks", c.least, c.most, len(all))
+		}
+		for _, tick := range all {
+			if x, err := strconv.ParseFloat(tick.Label, 64); err != nil || math.Abs(x-tick.Value) > 1e-9*c.most || x < c.least || x > c.most {
+				t.Errorf("%v is labelled %q", tick.Value, tick.Label)
+			}
 		}
 	}
 }
