@@ -14,6 +14,7 @@ import (
 
 	"lode/aggregation"
 	"lode/checkpoints"
+	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 	"lode/tensor"
@@ -80,13 +81,36 @@ func (a *audit) restore(ctx context.Context, c int) error {
 		if model.Outer, err = planes(m, len(model.Outer), len(model.Params)); err != nil {
 			return err
 		}
+		last, err := a.before(ctx, c)
+		if err != nil {
+			return err
+		}
 		a.model = model
-		return model.Stand(protocol.Round(c), nil)
+		return model.Stand(protocol.Round(c), last)
 	})
 	if missing(err) {
 		return nil
 	}
 	return err
+}
+
+// before returns the plain form of the step that led to round c, which no checkpoint
+// holds, where the places of the round's updates follow from it; nothing if it is
+// missing.
+func (a *audit) before(ctx context.Context, c int) ([]byte, error) {
+	if a.rules.Manifest.Update.Codec != gradient.Shared || c == 0 {
+		return nil, nil
+	}
+	s := &a.final[c-1]
+	wire, err := a.step(ctx, s, new(Round))
+	if err != nil || wire == nil {
+		return nil, err
+	}
+	step, err := a.rules.Step(ctx, fetched(wire), s.Receipt)
+	if err != nil {
+		return nil, err
+	}
+	return step.Plain(), nil
 }
 
 // borrow brings a checkpoint here, compares it with the record and hands it to

@@ -129,7 +129,7 @@ func (a *audit) merge(ctx context.Context, s *round.Summary, r *Round) error {
 	if err != nil {
 		return err
 	}
-	whole := a.model != nil && len(updates) == len(s.Outcomes)
+	whole := a.model != nil && len(r.Missing) == 0
 	if whole {
 		if err := a.again(s, updates, r); err != nil {
 			return err
@@ -205,9 +205,12 @@ func (a *audit) skip(s *round.Summary, wire []byte) error {
 }
 
 // updates fetches and opens the accepted updates, and puts them on a pile. It returns
-// fewer than were accepted if some are missing.
+// fewer than were accepted if some are missing, and says so in r.
 func (a *audit) updates(ctx context.Context, s *round.Summary, r *Round, on *replica.Pile) ([]aggregation.Contribution, error) {
 	codec, err := a.codec(s.Round)
+	if err != nil && !missing(err) {
+		return nil, fmt.Errorf("round %d: %w", s.Round, err)
+	}
 	if err != nil {
 		r.Missing = append(r.Missing, Missing{What: "merged step before the round"})
 		return nil, nil

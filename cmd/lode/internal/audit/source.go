@@ -67,10 +67,11 @@ func (s *served) At(ctx context.Context, round uint64) (checkpoints.Source, erro
 	return s.observer.Served(ctx, s.last)
 }
 
-// missing tells a payload that is not there from one that is wrong.
+// missing tells a payload that is not there, or places that follow from one, from one
+// that is wrong.
 func missing(err error) bool {
 	reason := protocol.ReasonOf(err)
-	return errors.Is(err, fs.ErrNotExist) || reason == protocol.NotFound || reason == protocol.Unavailable
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, replica.ErrNoPlaces) || reason == protocol.NotFound || reason == protocol.Unavailable
 }
 
 // wrong tells content that is not what its digest says.

@@ -220,11 +220,17 @@ func TestMissingPayloads(t *testing.T) {
 		store := openStore(t)
 		r := audittest.New(t, audittest.Config{Rounds: 6, Momentum: true, Shared: true, Store: store})
 		drop(r, 2)
-		rep := verify(t, onDisk(t, r, store), audit.Options{})
+		delete(r.Payloads, r.Final[3].Receipt.Payload)
+		src := onDisk(t, r, store)
 		// Round 4 begins at a checkpoint, which holds no step.
-		got := rep.Rounds[4]
+		got := verify(t, src, audit.Options{}).Rounds[4]
 		if got.Recomputed || len(got.Missing) != 1 || got.Missing[0].What != "merged step before the round" {
 			t.Errorf("round 4: %+v", got)
+		}
+		// Nobody is accused where it was to be passed.
+		got = verify(t, src, audit.Options{From: new(protocol.Round(5))}).Rounds[0]
+		if got.Recomputed || !slices.ContainsFunc(got.Missing, func(m audit.Missing) bool { return m.What == "model before the round" }) {
+			t.Errorf("round 5: %+v", got)
 		}
 	})
 	t.Run("model lost without the step", func(t *testing.T) {

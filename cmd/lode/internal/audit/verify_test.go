@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -152,9 +151,12 @@ func TestLiveRun(t *testing.T) {
 }
 
 func TestRangeOfRounds(t *testing.T) {
-	for _, momentum := range []bool{false, true} {
+	for name, config := range map[string]audittest.Config{
+		"plain": {}, "momentum": {Momentum: true}, "momentum and shared places": {Momentum: true, Shared: true},
+	} {
 		store := openStore(t)
-		r := audittest.New(t, audittest.Config{Rounds: 6, Momentum: momentum, Store: store})
+		config.Rounds, config.Store = 6, store
+		r := audittest.New(t, config)
 		for _, c := range []struct {
 			name     string
 			from, to *protocol.Round
@@ -168,7 +170,7 @@ func TestRangeOfRounds(t *testing.T) {
 			{"past the end", new(protocol.Round(5)), new(protocol.Round(99)), store, []protocol.Round{5}},
 			{"none", new(protocol.Round(50)), nil, store, nil},
 		} {
-			t.Run(fmt.Sprint(c.name, ", momentum ", momentum), func(t *testing.T) {
+			t.Run(name+", "+c.name, func(t *testing.T) {
 				rep := verify(t, onDisk(t, r, c.store), audit.Options{From: c.from, To: c.to})
 				var got []protocol.Round
 				for _, x := range rep.Rounds {
