@@ -4,6 +4,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"lode/aggregation"
 	"lode/engine/kernel"
@@ -17,7 +18,7 @@ const (
 	gatePart  = 10
 	gateBatch = 256
 	batchLen  = 25
-	rate      = 0.3
+	rate      = 0.3 // at the start; at the end a tenth of it
 	momentum  = 0.9
 	decay     = 0.95 // β of error feedback
 	keep      = 256  // of 4,096 values, where updates are sparse
@@ -32,7 +33,8 @@ type setting struct {
 	rule           rule
 	attack         attack
 	workers, liars int
-	rounds, steps  int // steps each worker takes in a round
+	idle           bool // liars have no digits of their own: the honest have all
+	rounds, steps  int  // steps each worker takes in a round
 	alpha          float64
 	seed           uint64
 }
@@ -55,6 +57,7 @@ type run struct {
 	velocity []tensor.Flat   // of each worker
 	residual []tensor.Flat   // of each worker, where updates are sparse
 	last     gradient.Vector // step of the round before, for shared places
+	past     int             // rounds
 }
 
 // train returns the share of test digits that the model gets right at the end.
@@ -96,7 +99,12 @@ func newRun(s setting, all digits) (*run, batch) {
 		}
 	}
 	t.theta = newModel(t.r)
-	t.shards = deal(rest, s.workers, s.alpha, t.r)
+	if s.idle {
+		t.shards = deal(rest, s.workers-s.liars, s.alpha, t.r)
+		t.shards = slices.Concat(t.shards[:s.liars], t.shards) // what liars do with them is not sent
+	} else {
+		t.shards = deal(rest, s.workers, s.alpha, t.r)
+	}
 	for range s.workers {
 		t.velocity = append(t.velocity, make(tensor.Flat, numAll))
 		t.residual = append(t.residual, make(tensor.Flat, numAll))
@@ -143,6 +151,7 @@ func (t *run) round() error {
 	}
 	gradient.SubtractVector(t.theta, step)
 	t.last = step
+	t.past++
 	return nil
 }
 
@@ -207,7 +216,7 @@ func (t *run) judge(sent []*gradient.Update) ([]gradient.Clip, error) {
 func (t *run) local(w int) tensor.Flat {
 	theta := append(tensor.Flat(nil), t.theta...)
 	lies := w < t.liars && t.attack.flips
-	v := t.velocity[w]
+	v, r := t.velocity[w], rate*(1-0.9*float32(t.past)/float32(t.rounds))
 	for range t.steps {
 		kernel.Scale(v, momentum)
 		of := t.draw(t.shards[w], batchLen)
@@ -217,7 +226,7 @@ func (t *run) local(w int) tensor.Flat {
 			}
 		}
 		addGradient(v, theta, of)
-		kernel.Axpy(theta, -rate*(1-momentum), v)
+		kernel.Axpy(theta, -r*(1-momentum), v)
 	}
 	for i, v := range theta {
 		theta[i] = t.theta[i] - v
