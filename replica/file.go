@@ -86,7 +86,7 @@ func (m *Model) Stand(next protocol.Round, last []byte) error {
 			return fmt.Errorf("last step: %w", err)
 		}
 	}
-	m.Next, m.last = next, step
+	m.Next, m.last, m.known = next, step, 0
 	return nil
 }
 

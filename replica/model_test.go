@@ -245,11 +245,13 @@ func TestSharedPlaces(t *testing.T) {
 		t.Error("the file is longer than is said to be possible")
 	}
 	lost := modelOf(t, r)
-	if err := lost.Stand(3, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lost.Codec(); !errors.Is(err, replica.ErrNoPlaces) {
-		t.Errorf("places without the last step: %v", err)
+	for _, last := range [][]byte{validator.Last(), nil} {
+		if err := lost.Stand(3, last); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := lost.Codec(); (last == nil) != errors.Is(err, replica.ErrNoPlaces) {
+			t.Errorf("places after a step of %d bytes: %v", len(last), err)
+		}
 	}
 	if err := lost.Stand(5, []byte("LGS")); err == nil || lost.Next != 3 {
 		t.Errorf("a step that is none: %v", err)

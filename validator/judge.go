@@ -33,7 +33,7 @@ type judge struct {
 	// Owned by run.
 	model   *replica.Model
 	memory  []remembered      // last rounds, oldest first
-	passed  *aggregation.Step // step of the round remembered last
+	passed  *aggregation.Step // of the round that remember was asked for last; nil if not at hand
 	updates map[protocol.NodeID]aggregation.Source
 	pile    *replica.Pile  // where they lie
 	opened  protocol.Round // round that they belong to

@@ -190,6 +190,26 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
+// Places of a round follow from the step before and from no older one.
+func TestPassedStepIsTheOneBefore(t *testing.T) {
+	j, s := newTestJudge(t)
+	m, err := j.model.Merge(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := m.Step.Wire()
+	rc := protocol.Receipt{Step: m.Plain, Payload: protocol.Sum(wire), Size: uint64(len(wire))}
+	for _, there := range []bool{true, false} {
+		delete(s.held, rc.Payload)
+		if there {
+			s.held[rc.Payload] = wire
+		}
+		if j.remember(t.Context(), &round.Summary{Receipt: rc}, false); (j.passed != nil) != there {
+			t.Errorf("step at hand: %v, remembered: %v", there, j.passed != nil)
+		}
+	}
+}
+
 // counted counts the files that are open.
 type counted struct {
 	replica.ScratchFile

@@ -168,8 +168,8 @@ func (j *judge) keep(s *round.Summary, accepted []aggregation.Contribution, pile
 func (j *judge) remember(ctx context.Context, s *round.Summary, updates bool) {
 	before := j.passed
 	step, err := j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt)
+	j.passed = step // nil after an error: from an earlier one other places would follow
 	if err == nil {
-		j.passed = step
 		if !updates {
 			return
 		}
