@@ -62,7 +62,9 @@ test: setup
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	echo "$(GO) test -timeout 30m -p $(P) ./..."; $(GO) test -timeout 30m -p $(P) ./... || failed="$$failed test"; \
-	echo "$(GO) test ./... in tools/plot"; (cd tools/plot && $(GO) vet ./... && $(GO) test -p $(P) ./...) || failed="$$failed plot"; \
+	for tool in asm plot; do \
+		echo "$(GO) test ./... in tools/$$tool"; (cd tools/$$tool && $(GO) vet ./... && $(GO) test -p $(P) ./...) || failed="$$failed $$tool"; \
+	done; \
 	$(MAKE) --no-print-directory race || failed="$$failed race"; \
 	$(MAKE) --no-print-directory python || failed="$$failed python"; \
 	test -z "$$failed" || { echo "make test: failed:$$failed"; exit 1; }
