@@ -33,7 +33,7 @@ type judge struct {
 	// Owned by run.
 	model   *replica.Model
 	memory  []remembered      // last rounds, oldest first
-	passed  *aggregation.Step // of the round that remember was asked for last; nil if not at hand
+	passed  *aggregation.Step // of the round the model passed last; nil if not at hand
 	updates map[protocol.NodeID]aggregation.Source
 	pile    *replica.Pile  // where they lie
 	opened  protocol.Round // round that they belong to
@@ -199,7 +199,11 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 	if err != nil && len(j.model.Outer) == 0 {
 		// The merged step leads to the same place, only unproven by this validator.
 		j.cfg.Log.Warn().Err(err).Uint64("round", uint64(s.Round)).Msg("following by the merged step alone")
-		return j.model.Catch(ctx, j.cfg.Link, s)
+		if err := j.model.Catch(ctx, j.cfg.Link, s); err != nil {
+			return err
+		}
+		j.remember(ctx, s, false)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -217,7 +221,7 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 	if pile != j.pile {
 		j.drop(j.pile)
 	}
-	j.updates, j.pile = nil, nil
+	j.updates, j.pile, j.passed = nil, nil, found.Step
 	j.keep(s, accepted, pile, found.Step)
 	if s.Round%saveEvery == 0 || behind == 0 && s.Epoch != nil {
 		return j.save(ctx)

@@ -190,23 +190,34 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
-// Places of a round follow from the step before and from no older one.
-func TestPassedStepIsTheOneBefore(t *testing.T) {
+// Where a round's updates are not to be had its step leads on, and is remembered; and
+// places of a round follow from the step before or are not known.
+func TestStepsAreRemembered(t *testing.T) {
 	j, s := newTestJudge(t)
-	m, err := j.model.Merge(nil)
+	entry, u := s.entry(t, j.cfg.Rules, 9)
+	delete(s.held, entry.Commit.Cipher)
+	m, err := j.model.Merge([]aggregation.Contribution{{Update: u, Clip: gradient.Unclipped}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	wire := m.Step.Wire()
-	rc := protocol.Receipt{Step: m.Plain, Payload: protocol.Sum(wire), Size: uint64(len(wire))}
-	for _, there := range []bool{true, false} {
-		delete(s.held, rc.Payload)
-		if there {
-			s.held[rc.Payload] = wire
-		}
-		if j.remember(t.Context(), &round.Summary{Receipt: rc}, false); (j.passed != nil) != there {
-			t.Errorf("step at hand: %v, remembered: %v", there, j.passed != nil)
-		}
+	s.held[protocol.Sum(wire)] = wire
+	sum := &round.Summary{
+		Outcomes: []round.Outcome{{Worker: entry.Worker, Commit: entry.Commit, Key: entry.Key, Verdict: score.Verdict{Clip: gradient.Unclipped}}},
+		Receipt:  protocol.Receipt{Step: m.Plain, Payload: protocol.Sum(wire), Size: uint64(len(wire)), Model: m.Model, Outer: m.State},
+	}
+	if err := j.conclude(t.Context(), sum, 0); err != nil || j.model.Next != 1 {
+		t.Fatalf("the model is before round %d: %v", j.model.Next, err)
+	}
+	if len(j.memory) != 1 || len(j.memory[0].updates) != 0 || protocol.Sum(j.passed.Plain()) != m.Plain {
+		t.Errorf("remembered: %+v", j.memory)
+	}
+	if j.remember(t.Context(), sum, true); len(j.memory) != 2 || j.passed == nil {
+		t.Errorf("remembered without updates: %+v", j.memory)
+	}
+	delete(s.held, sum.Receipt.Payload)
+	if j.remember(t.Context(), sum, true); len(j.memory) != 2 || j.passed != nil {
+		t.Errorf("remembered without a step: %+v", j.memory)
 	}
 }
 

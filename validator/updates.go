@@ -140,7 +140,8 @@ func (j *judge) forget() {
 	j.updates, j.pile, j.memory = nil, nil, nil
 }
 
-// remembered is what novelty looks back on: one round's accepted updates and its step.
+// remembered is what novelty looks back on: one round's accepted updates, if they were
+// at hand, and its step.
 type remembered struct {
 	round   protocol.Round
 	updates []aggregation.Source
@@ -162,26 +163,31 @@ func (j *judge) keep(s *round.Summary, accepted []aggregation.Contribution, pile
 	}
 }
 
-// remember fetches a round that the model has left already: its step, from which the
-// places of the next one may follow, and for novelty its updates too. What is not to
-// be had is not remembered.
+// remember fetches a round that the model has passed without its updates: the step, on
+// which novelty looks back and from which the places of the next round may follow, and
+// the updates if they are wanted. What is not to be had is not remembered.
 func (j *judge) remember(ctx context.Context, s *round.Summary, updates bool) {
 	before := j.passed
 	step, err := j.cfg.Rules.Step(ctx, j.cfg.Link, s.Receipt)
 	j.passed = step // nil after an error: from an earlier one other places would follow
 	if err == nil {
-		if !updates {
-			return
+		var accepted []aggregation.Contribution
+		var pile *replica.Pile
+		if updates {
+			accepted, pile, err = j.fetchAfter(ctx, before, s)
 		}
-		var codec gradient.Params
-		if codec, err = j.cfg.Rules.CodecAfter(s.Round, before); err == nil {
-			var accepted []aggregation.Contribution
-			var pile *replica.Pile
-			if accepted, pile, err = j.fetch(ctx, codec, s); err == nil {
-				j.keep(s, accepted, pile, step)
-				return
-			}
-		}
+		j.keep(s, accepted, pile, step)
 	}
-	j.cfg.Log.Info().Err(err).Uint64("round", uint64(s.Round)).Msg("earlier round is not remembered")
+	if err != nil {
+		j.cfg.Log.Info().Err(err).Uint64("round", uint64(s.Round)).Msg("earlier round is not remembered as a whole")
+	}
+}
+
+// fetchAfter is fetch where the step of the round before is known, or nil.
+func (j *judge) fetchAfter(ctx context.Context, before *aggregation.Step, s *round.Summary) ([]aggregation.Contribution, *replica.Pile, error) {
+	codec, err := j.cfg.Rules.CodecAfter(s.Round, before)
+	if err != nil {
+		return nil, nil, err
+	}
+	return j.fetch(ctx, codec, s)
 }
