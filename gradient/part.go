@@ -98,8 +98,8 @@ type Stored struct {
 }
 
 // NewStored returns the update whose plain form is behind r. That it is the right
-// one, by digest, is the caller's care; what is read of it is checked as
-// [ParsePlain] checks it.
+// one, by digest, is the caller's care; chunks are checked when they are read, as
+// [ParsePlain] checks them.
 func NewStored(l tensor.Layout, p Params, r io.ReaderAt) (*Stored, error) {
 	f, err := readyPlan(l, p)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"lode/aggregation"
-	"lode/gradient"
 	"lode/protocol"
 )
 
@@ -62,7 +61,7 @@ func (m *Model) Encode() []byte {
 // Last returns the plain form of the step that led here, if the places of the next
 // round follow from it; otherwise nothing.
 func (m *Model) Last() []byte {
-	if m.last == nil || m.Rules.Manifest.Update.Codec != gradient.Shared {
+	if m.last == nil || !m.Rules.Shares() {
 		return nil
 	}
 	return m.last.Plain()
@@ -70,7 +69,7 @@ func (m *Model) Last() []byte {
 
 // MaxLast bounds the length of [Model.Last].
 func (m *Model) MaxLast() int {
-	if m.Rules.Manifest.Update.Codec != gradient.Shared {
+	if !m.Rules.Shares() {
 		return 0
 	}
 	return aggregation.MaxStepPlainLen(m.Rules.Layout, m.Rules.Merge(0)) // later steps are not longer

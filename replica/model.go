@@ -121,7 +121,10 @@ func (m *Model) Adopt(out *Merged, rc protocol.Receipt) error {
 	if err := aggregation.Apply(out.Step, m.Params, m.Params); err != nil {
 		return fmt.Errorf("step of round %d: %w", rc.Round, err) // memory does not fail
 	}
-	m.Outer, m.Next, m.last = out.Outer, rc.Round+1, out.Step
+	m.Outer, m.Next, m.last = out.Outer, rc.Round+1, nil
+	if m.Rules.Shares() {
+		m.last = out.Step
+	}
 	return nil
 }
 

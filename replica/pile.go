@@ -78,7 +78,11 @@ func (p *Pile) Add(u *gradient.Update) (aggregation.Source, error) {
 	}
 	at := io.NewSectionReader(p.file, p.used, int64(n))
 	p.used += int64(n)
-	return gradient.NewStored(u.Layout(), u.Params(), at)
+	stored, err := gradient.NewStored(u.Layout(), u.Params(), at)
+	if err != nil {
+		return nil, err
+	}
+	return stored, nil
 }
 
 // Close gives up the file. A nil pile has none.

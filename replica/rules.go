@@ -116,7 +116,7 @@ func (r *Rules) Codec(n protocol.Round) gradient.Params {
 // nil before the first, and from a seed of run and round.
 func (r *Rules) CodecAfter(n protocol.Round, step *aggregation.Step) (gradient.Params, error) {
 	p := r.Codec(n)
-	if p.Codec != gradient.Shared {
+	if !r.Shares() {
 		return p, nil
 	}
 	var last gradient.Vector
@@ -128,6 +128,9 @@ func (r *Rules) CodecAfter(n protocol.Round, step *aggregation.Step) (gradient.P
 	}
 	return p.On(r.Layout, last, protocol.Hash("places", r.Run[:], binary.LittleEndian.AppendUint64(nil, uint64(n))))
 }
+
+// Shares tells whether workers share the places that they send.
+func (r *Rules) Shares() bool { return r.Manifest.Update.Codec == gradient.Shared }
 
 // ErrNoPlaces says that updates cannot be made or read because the places that they
 // share are not known.

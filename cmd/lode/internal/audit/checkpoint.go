@@ -14,7 +14,6 @@ import (
 
 	"lode/aggregation"
 	"lode/checkpoints"
-	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
 	"lode/tensor"
@@ -98,7 +97,7 @@ func (a *audit) restore(ctx context.Context, c int) error {
 // holds, where the places of the round's updates follow from it; nothing if it is
 // missing.
 func (a *audit) before(ctx context.Context, c int) ([]byte, error) {
-	if a.rules.Manifest.Update.Codec != gradient.Shared || c == 0 {
+	if !a.rules.Shares() || c == 0 {
 		return nil, nil
 	}
 	s := &a.final[c-1]
