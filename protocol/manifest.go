@@ -8,6 +8,7 @@ import (
 	"math"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -196,7 +197,7 @@ func (m Manifest) Validate() error {
 		}
 	}
 	within := func(field string, v, lo, hi float64) {
-		check(v >= lo && v <= hi, field, "is %v, must be between %v and %v", v, lo, hi)
+		check(v >= lo && v <= hi, field, "is %s, must be between %s and %s", number(v), number(lo), number(hi))
 	}
 	check(m.Version == Version, "version", "is %d, this program speaks %d", m.Version, Version)
 	check(isName(m.Name, 64), "name", "must have 1 to 64 letters, digits, spaces, dots, dashes or underscores")
@@ -252,6 +253,14 @@ type (
 	checkFunc  = func(ok bool, field, format string, args ...any)
 	withinFunc = func(field string, v, lo, hi float64)
 )
+
+// number writes v without an exponent where people would.
+func number(v float64) string {
+	if a := math.Abs(v); v == math.Trunc(v) && a < 1e15 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
 
 func (m Model) validate(check checkFunc, within withinFunc) {
 	check(m.Family == "llama", "model.family", "is %q, only %q is known", m.Family, "llama")

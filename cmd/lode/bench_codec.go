@@ -35,7 +35,8 @@ func benchGradientCommand() *cobra.Command {
 		Short: "Bits and rates of compressed updates on this machine",
 		Long: `Train the default model for some rounds, compress what a worker would send, and
 print how many bits a kept value takes; then time encoding, with error feedback and
-packing, and decoding on one core, against copying the same float32 values.`,
+packing, and decoding on one core, against copying the same float32 values. It takes
+some seconds, on a busy machine up to a minute.`,
 		Example: "  lode bench gradient --keep 64 --json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -115,7 +116,8 @@ func benchMergeCommand() *cobra.Command {
 		Long: `Time the mean of dense and of compressed updates of 4 million parameters. Rates
 count what W updates and the step hold as float32 values, read and written, and
 are compared with a copy of 256 MB on one core. The memory is what the process held
-at most until each kind of merge was done once.`,
+at most until each kind of merge was done once. It takes some seconds, on a busy
+machine up to a minute.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := measure.Merge(c.Context(), timedParams/4, copiedParams, ownPeak)

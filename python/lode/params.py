@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 from .layout import CHUNK_LEN
@@ -23,6 +23,7 @@ class Params:
     """The codec and how much it keeps."""
 
     codec: str  # topk, shared, dct, sign or dense
+    _: KW_ONLY
     bits: int  # of a value
     e_min: int  # lowest exponent of a scale
     e_max: int  # highest exponent of a scale
