@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,7 +164,7 @@ func printAudit(w io.Writer, r audit.Report) {
 			how = "equal to the model the receipts name"
 		}
 		if k.Gone {
-			how = "gone from the store"
+			how = "not compared, it is no longer to be had; a running coordinator serves its newest alone"
 		}
 		fmt.Fprintf(w, "checkpoint before round %d: %s\n", k.Round, how)
 	}
@@ -177,7 +178,10 @@ func printAudit(w io.Writer, r audit.Report) {
 	if n := len(r.Rounds); n > 0 {
 		fmt.Fprintf(w, "state root after round %d: %s\n", r.Rounds[n-1].Round, r.Rounds[n-1].State)
 	}
-	if r.Whole() {
+	switch gone := slices.ContainsFunc(r.Checkpoints, func(k audit.Checkpoint) bool { return k.Gone }); {
+	case r.Whole() && gone:
+		fmt.Fprintln(w, "everything that could be compared is as it must be")
+	case r.Whole():
 		fmt.Fprintln(w, "everything is as it must be")
 	}
 }
