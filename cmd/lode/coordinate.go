@@ -280,9 +280,9 @@ func (f *launchFlags) announce(stdout io.Writer, server *transport.Server, rules
 	if rules.Manifest.Members.OpenWorkers {
 		fmt.Fprintf(stdout, "workers    lode worker %s\n", link.Format())
 	} else {
-		fmt.Fprintf(stdout, "workers    lode worker %s\n", invited.Format())
+		fmt.Fprintf(stdout, "workers    lode worker '%s'\n", invited.Format())
 	}
-	fmt.Fprintf(stdout, "validators lode validator %s   (keep this one to yourself: it gives stake)\n", invited.Format())
+	fmt.Fprintf(stdout, "validators lode validator '%s'\n           (keep this link to yourself: it gives stake)\n", invited.Format())
 	fmt.Fprintf(stdout, "model      lode pull %s\n", link.Format())
 	if f.linkFile == "" {
 		return nil

@@ -74,6 +74,9 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if f.engine != "cpu" {
 		return n, usagef("--engine is %q, only cpu is there", f.engine)
 	}
+	if f.threads < 0 {
+		return n, usagef("--threads is %d, it can be 1 and up, or 0 for all processors", f.threads)
+	}
 	if n.link, err = protocol.ParseLink(address); err != nil {
 		return n, usagef("%v", err)
 	}

@@ -110,8 +110,11 @@ func (f *upFlags) cast() (cast, error) {
 
 // run is lode up from start to end.
 func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
-	if f.length < 0 {
+	if f.length < 0 || f.length == 0 && f.changed("for") {
 		return usagef("--for is %v, it must be above 0", f.length)
+	}
+	if f.rounds == 0 && f.changed("rounds") {
+		return usagef("--rounds is 0, it must be above 0")
 	}
 	if f.dir == "" {
 		return usagef("--dir is empty: name a folder")
