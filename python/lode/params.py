@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .layout import CHUNK_LEN
-
-if TYPE_CHECKING:
-    from .support import Round
 
 MIN_EXPONENT = -100
 MAX_EXPONENT = 64
@@ -16,6 +14,14 @@ MAX_EXPONENT_RANGE = 36
 HEADROOM = 4  # bits by which a dct value may pass its largest coefficient
 
 BITS = {"topk": (1, 2, 3, 4), "shared": (1, 2, 3, 4), "dct": (1, 2, 3, 4), "sign": (1,), "dense": (8, 16, 32)}
+
+
+@dataclass(frozen=True)
+class Round:
+    """What shared places follow from: the last step's values, none before the first, and a seed."""
+
+    last: np.ndarray | None  # float32, one for each parameter
+    seed: bytes  # 32
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -15,26 +14,21 @@ EXPLORE = 4  # one place in so many is drawn anew
 DRAW_BITS = 24
 
 
-@dataclass(frozen=True)
-class Round:
-    """What the places of a round follow from: the last step's values, none before the first, and a seed."""
-
-    last: np.ndarray | None  # float32, one for each parameter
-    seed: bytes  # 32
-
-    def places(self, layout: Layout, params: Params) -> list[np.ndarray | None]:
-        """The places of each chunk of the layout, ascending; none where another codec has it."""
-        found: list[np.ndarray | None] = []
-        for chunk in layout.chunks():
-            tensor = layout.tensors[chunk.tensor]
-            if tensor.is_vector or tensor.kind == Kind.FROZEN:
-                found.append(None)
-                continue
-            k = params.k_embed if tensor.kind == Kind.EMBEDDING and params.k_embed else params.k
-            at = sha256(self.seed + chunk.tensor.to_bytes(4, "little") + chunk.index.to_bytes(4, "little")).digest()
-            last = None if self.last is None else self.last[chunk.span]
-            found.append(_draw(chunk.length, -(-k * chunk.length // CHUNK_LEN), last, at))
-        return found
+def places(layout: Layout, params: Params) -> list[np.ndarray | None]:
+    """The places of each chunk of the layout in a round, ascending; none where another codec has it."""
+    if params.round is None:
+        raise ValueError("codec 'shared' needs a round")
+    found: list[np.ndarray | None] = []
+    for chunk in layout.chunks():
+        tensor = layout.tensors[chunk.tensor]
+        if tensor.is_vector or tensor.kind == Kind.FROZEN:
+            found.append(None)
+            continue
+        k = params.k_embed if tensor.kind == Kind.EMBEDDING and params.k_embed else params.k
+        at = chunk.tensor.to_bytes(4, "little") + chunk.index.to_bytes(4, "little")
+        last = None if params.round.last is None else params.round.last[chunk.span]
+        found.append(_draw(chunk.length, -(-k * chunk.length // CHUNK_LEN), last, sha256(params.round.seed + at).digest()))
+    return found
 
 
 def _draw(n: int, k: int, last: np.ndarray | None, state: bytes) -> np.ndarray:

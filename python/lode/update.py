@@ -16,11 +16,10 @@ from math import isqrt, ldexp
 
 import numpy as np
 
-from . import codec, column, sparse
+from . import codec, column, sparse, support
 from .errors import Malformed, NotCanonical, NotFinite, Refused, must
 from .layout import Chunk, Kind, Layout, Tensor, chunk_lengths
-from .params import HEADROOM, Params
-from .support import Round
+from .params import HEADROOM, Params, Round
 
 __all__ = [
     "Chunk", "Kind", "Layout", "Malformed", "NotCanonical", "NotFinite", "Params", "Refused", "Round", "Tensor",
@@ -100,11 +99,7 @@ class _Plan:
 
     def _places(self) -> Iterable[np.ndarray | None]:
         """The shared places of each chunk, if the codec has such."""
-        if self.params.codec != "shared":
-            return repeat(None)
-        if self.params.round is None:
-            raise ValueError("codec 'shared' needs a round")
-        return self.params.round.places(self.layout, self.params)
+        return support.places(self.layout, self.params) if self.params.codec == "shared" else repeat(None)
 
     def all_ranges(self) -> list[column.Range]:
         """The lengths of all columns, in the order in which they travel."""

@@ -14,8 +14,7 @@ sys.path.insert(0, str(ROOT / "python"))
 
 from lode.errors import Malformed, Refused  # noqa: E402
 from lode.layout import Kind, Layout, Tensor  # noqa: E402
-from lode.params import Params  # noqa: E402
-from lode.support import Round  # noqa: E402
+from lode.params import Params, Round  # noqa: E402
 
 
 def read(path: str) -> list[dict[str, Any]]:
