@@ -11,6 +11,7 @@ package gradient
 import (
 	"math"
 	"math/bits"
+	"slices"
 
 	"lode/gradient/kernel"
 )
@@ -92,6 +93,9 @@ func fit(xs []uint32, b int, p Params) levels {
 	merged := hi-lo < uint64(spreads[p.Bits-1])
 	if merged {
 		lo = 0 // one level: whatever is not zero takes the highest
+		if hi < uint64(spreads[p.Bits-1]) && slices.Contains(xs, 0) {
+			return levels{} // too small to be told from zero with levels between
+		}
 	}
 	lv := levels{exp: b + shift, mantissa: mantissasOf(curve, uint32(lo), uint32(hi))}
 	for i := range curve[1:] {

@@ -232,8 +232,13 @@ func sparseOf(vals []float32, sorted []float64, c topk) []byte {
 			}
 			free--
 		}
-		level := slices.Index(levels[:c.top()+1], uint32(math.Ldexp(math.Abs(float64(vals[i])), -exp)))
-		code := level
+		code := 0
+		if vals[i] != 0 { // where levels coincide all entries take the highest
+			code = int(c.top())
+		}
+		for levels[code] != uint32(math.Ldexp(math.Abs(float64(vals[i])), -exp)) {
+			code--
+		}
 		if vals[i] < 0 {
 			code |= int(c.top()) + 1
 		}

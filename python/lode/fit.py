@@ -69,6 +69,8 @@ def fit(xs: np.ndarray, b: int, bits: int, e_min: int, e_max: int) -> Levels | N
     merged = hi - lo < LEAST_SPREAD[bits]
     if merged:
         lo = 0
+        if hi < LEAST_SPREAD[bits] and not xs.all():
+            return None  # too small to be told from zero with levels between
     mantissas = levels_between(lo, hi, bits)
     if merged or shift < 0:
         cuts = [1] * (len(mantissas) - 1)
