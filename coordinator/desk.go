@@ -82,3 +82,13 @@ func (c *Coordinator) Follow(ctx context.Context, from uint64, send func(entry [
 func (c *Coordinator) Ask(ctx context.Context, look func(*round.Machine)) error {
 	return c.do(ctx, call{ask: look})
 }
+
+// Member tells whether a node takes part in the run now.
+func (c *Coordinator) Member(ctx context.Context, node protocol.NodeID) bool {
+	member := false
+	err := c.Ask(ctx, func(m *round.Machine) {
+		x, ok := m.Member(node)
+		member = ok && !x.Left
+	})
+	return member && err == nil
+}

@@ -48,16 +48,6 @@ func (f front) Hello(ctx context.Context, peer protocol.NodeID, h transport.Hell
 
 func (f front) Gone(peer protocol.NodeID) { f.Depart(f.stopping, peer) }
 
-// Member implements transport.Door.
-func (f front) Member(ctx context.Context, peer protocol.NodeID) bool {
-	member := false
-	err := f.Ask(ctx, func(m *round.Machine) {
-		x, ok := m.Member(peer)
-		member = ok && !x.Left
-	})
-	return member && err == nil
-}
-
 func (f front) Follow(ctx context.Context, _ protocol.NodeID, from uint64, send func([]byte) error) error {
 	return f.Coordinator.Follow(ctx, from, send)
 }

@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"lode/coordinator"
-	"lode/coordinator/round"
 	"lode/data"
 	"lode/protocol"
 	"lode/transport"
@@ -35,16 +34,6 @@ func (f *front) Hello(ctx context.Context, peer protocol.NodeID, h transport.Hel
 
 // Gone implements transport.Door.
 func (f *front) Gone(peer protocol.NodeID) { f.Depart(f.stopping, peer) }
-
-// Member implements transport.Door.
-func (f *front) Member(ctx context.Context, peer protocol.NodeID) bool {
-	member := false
-	err := f.Ask(ctx, func(m *round.Machine) {
-		x, ok := m.Member(peer)
-		member = ok && !x.Left
-	})
-	return member && err == nil
-}
 
 // Follow implements transport.Record.
 func (f *front) Follow(ctx context.Context, _ protocol.NodeID, from uint64, send func([]byte) error) error {
