@@ -61,7 +61,7 @@ func FuzzParseStepWire(f *testing.F) {
 	f.Fuzz(func(t *testing.T, i uint8, wire []byte) {
 		l, cfg := settings.at(t, i)
 		bound := MaxStepPlainLen(l, cfg) + MaxStepWireLen(l, cfg) + columntest.Slack
-		if n := columntest.Allocated(func() { _, _ = ParseStepWire(l, cfg, wire) }); n > bound {
+		if n, yes := columntest.Exceeds(bound, func() { _, _ = ParseStepWire(l, cfg, wire) }); yes {
 			t.Fatalf("%d bytes allocated for %d, at most %d", n, len(wire), bound)
 		}
 		checkParsed(t, l, cfg, wire)

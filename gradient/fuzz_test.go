@@ -84,7 +84,7 @@ func FuzzParseWire(f *testing.F) {
 	f.Fuzz(func(t *testing.T, i uint8, wire []byte) {
 		l, p := pick(settings, i)
 		bound := PlainLen(l, p) + MaxWireLen(l, p) + columntest.Slack
-		if n := columntest.Allocated(func() { _, _ = ParseWire(l, p, wire) }); n > bound {
+		if n, yes := columntest.Exceeds(bound, func() { _, _ = ParseWire(l, p, wire) }); yes {
 			t.Fatalf("%d bytes allocated for %d, at most %d", n, len(wire), bound)
 		}
 		checkParsed(t, l, p, wire)

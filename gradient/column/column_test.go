@@ -113,7 +113,7 @@ func TestUnpackAllocatesWithinItsRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	bomb := packFrames(enc.EncodeAll(make([]byte, 64<<20), nil))
-	if n := columntest.Allocated(func() { _, err = Unpack(bomb, Range{0, 1 << 20}) }); n > columntest.Slack {
+	if n, yes := columntest.Exceeds(columntest.Slack, func() { _, err = Unpack(bomb, Range{0, 1 << 20}) }); yes {
 		t.Errorf("%d bytes allocated for a refused frame", n)
 	}
 	if !errors.Is(err, ErrMalformed) {
@@ -173,7 +173,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var cols [][]byte
 		var err error
-		if n := columntest.Allocated(func() { cols, err = Unpack(b, want...) }); n > columntest.Slack {
+		if n, yes := columntest.Exceeds(columntest.Slack, func() { cols, err = Unpack(b, want...) }); yes {
 			t.Fatalf("%d bytes allocated for %d", n, len(b))
 		}
 		if err != nil {
