@@ -103,8 +103,8 @@ type Row struct {
 	Paired NanoNats
 	// Examined says that Work was measured this round.
 	Examined bool
-	// Work is the first-order improvement on the worker's assigned data minus
-	// that on the shared batch.
+	// Work is the first-order improvement on the worker's assigned data beyond
+	// what others' updates do there (score.Work).
 	Work NanoNats
 	// Overlap is the largest share of the update's entries that repeat, in
 	// position and sign, an earlier update or merged step; Q16.

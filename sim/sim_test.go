@@ -49,7 +49,7 @@ func options(t *testing.T) Options {
 		Train:   protocol.Train{InnerSteps: 10, Rows: 8, Steps: 32, Rate: 5e-3, Warmup: 5, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
 		Update:  protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
 		Merge:   protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
-		Score:   protocol.Score{Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6), Audit: 1, Examine: 3, WorkGate: 1 << 15, WorkMin: 3},
+		Score:   protocol.Score{Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6), Audit: 1, Examine: 3, WorkGate: int32(protocol.Q16(0.65)), WorkMin: 3},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MaxMembers: 64, OpenWorkers: true},
 		Economy: protocol.Economy{Ledger: protocol.LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 5},

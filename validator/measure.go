@@ -240,8 +240,11 @@ func (j *judge) audit(r *round.Round, updates []aggregation.Source, b engine.Bat
 	return j.put(j.model.Params)
 }
 
+// compared bounds the updates that an examined one is compared with.
+const compared = 8
+
 // examine measures how much better a sample of candidates serves the data they
-// were assigned than the shared batch.
+// were assigned than others' updates do.
 func (j *judge) examine(ctx context.Context, r *round.Round, updates []aggregation.Source, dots []float64, sheet *protocol.Sheet) error {
 	rows := int(j.cfg.Rules.Manifest.Train.Rows)
 	for _, i := range r.Examine {
@@ -255,17 +258,34 @@ func (j *judge) examine(ctx context.Context, r *round.Round, updates []aggregati
 		if _, err := j.cfg.Engine.Gradient(b); err != nil {
 			return fmt.Errorf("examination: %w", err)
 		}
-		u, err := aggregation.Whole(updates[i])
-		if err != nil {
-			return err
-		}
-		own, err := engine.Dots(j.cfg.Engine, []gradient.Vector{u})
+		pairs, err := j.pairs(append([]int{i}, score.Others(seed, i, len(updates), compared)...), updates, dots)
 		if err != nil {
 			return err
 		}
 		row := &sheet.Rows[i]
 		row.Examined = true
-		row.Work, _ = protocol.ToNanoNats(float64((own[0] - dots[i]) * clipped(r.Clips[i])))
+		row.Work, _ = protocol.ToNanoNats(float64(score.Work(pairs[0], pairs[1:]) * clipped(r.Clips[i])))
 	}
 	return nil
+}
+
+// pairs adds products with the gradient in the engine to those with the shared one.
+func (j *judge) pairs(of []int, updates []aggregation.Source, dots []float64) ([]score.Pair, error) {
+	some := make([]aggregation.Source, len(of))
+	for n, i := range of {
+		some[n] = updates[i]
+	}
+	group, err := whole(some)
+	if err != nil {
+		return nil, err
+	}
+	own, err := engine.Dots(j.cfg.Engine, group)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make([]score.Pair, len(of))
+	for n, i := range of {
+		pairs[n] = score.Pair{Own: own[n], Shared: dots[i]}
+	}
+	return pairs, nil
 }

@@ -22,6 +22,12 @@ func (b *Board) Choose(p protocol.Score, seed protocol.Digest, candidates []Cand
 	return first(audited, p.Audit), first(examined, p.Examine)
 }
 
+// Others draws up to most of n candidates for candidate i to be compared with.
+func Others(seed protocol.Digest, i, n, most int) []int {
+	others := slices.DeleteFunc(draw(seed, "compare", n), func(k int) bool { return k == i })
+	return others[:min(most, len(others))]
+}
+
 // draw returns a permutation of n indices.
 func draw(seed protocol.Digest, purpose string, n int) []int {
 	d := protocol.Hash("drawn candidates", []byte(purpose), seed[:])

@@ -50,7 +50,7 @@ func Defaults() Plan {
 		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score: protocol.Score{
 			Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6),
-			Audit: 1, Examine: 3, WorkGate: 1 << 15, WorkMin: 4,
+			Audit: 1, Examine: 3, WorkGate: int32(protocol.Q16(0.65)), WorkMin: 4,
 		},
 		Timing:  protocol.Timing{Train: 60 * protocol.Second, Phase: 30 * protocol.Second, Grace: protocol.Second},
 		Members: protocol.Members{MinWorkers: 1, MinValidators: 1, MaxMembers: 256, OpenWorkers: true, InvitedStake: 1000 * coin},
