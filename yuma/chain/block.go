@@ -54,40 +54,61 @@ type Outcome struct {
 	Err    error
 }
 
-// Next returns the header of the block to come.
+// headerRoom is more than a header and the frame of a block take, in bytes.
+const headerRoom = 1 << 10
+
+// Next returns the header of the open block, if it ended now.
 func (m *Machine) Next(now protocol.Instant, beacon protocol.Digest) Header {
 	return Header{
-		Version: Version, Network: m.net.ID, Height: m.net.Height + 1, Parent: m.net.Block, State: m.Root(),
+		Version: Version, Network: m.net.ID, Height: m.height(), Parent: m.net.Block, State: m.base,
 		Time: max(now, m.net.Time), Beacon: beacon,
 	}
 }
 
-// Execute applies a block: first what falls due at its height, then each
-// transaction. One that is refused changes nothing and stops nobody. A block that is
-// not the next one is refused, and nothing has changed.
+// Seal ends the open block, which holds what was applied since the last one, and does
+// what falls due at its height.
+func (m *Machine) Seal(now protocol.Instant, beacon protocol.Digest) (b Block, due []Event, err error) {
+	b = Block{Header: m.Next(now, beacon), Txs: m.pending}
+	due, err = m.end(b)
+	return b, due, err
+}
+
+// Execute applies a block that somebody sealed: each transaction, then what falls due
+// at its height. A transaction that is refused changes nothing and stops nobody. A
+// block that is not the next one is refused, and nothing has changed; so is every block
+// while one is open here.
 func (m *Machine) Execute(b Block) (due []Event, outcomes []Outcome, err error) {
 	if err := m.follows(b); err != nil {
-		return nil, nil, err
-	}
-	due, err = m.step(func() error {
-		m.net.Height, m.net.Time, m.net.Beacon, m.net.Block = b.Header.Height, b.Header.Time, b.Header.Beacon, b.Digest()
-		m.begin()
-		return nil
-	})
-	if err != nil {
 		return nil, nil, err
 	}
 	outcomes = make([]Outcome, len(b.Txs))
 	for i, t := range b.Txs {
 		outcomes[i].Events, outcomes[i].Err = m.Apply(t)
 	}
-	return due, outcomes, nil
+	due, err = m.end(b)
+	return due, outcomes, err
+}
+
+// end does what falls due at the height of a block whose transactions are applied. It
+// fails by a fault of this package alone.
+func (m *Machine) end(b Block) (due []Event, err error) {
+	due, err = m.step(func() error {
+		m.net.Height, m.net.Time, m.net.Beacon, m.net.Block = b.Header.Height, b.Header.Time, b.Header.Beacon, b.Digest()
+		m.fallDue()
+		return nil
+	})
+	if err == nil {
+		m.base, m.pending, m.pendingLen = m.Root(), nil, 0
+	}
+	return due, err
 }
 
 func (m *Machine) follows(b Block) error {
 	h := b.Header
 	want := m.Next(h.Time, h.Beacon)
 	switch {
+	case len(m.pending) > 0:
+		return fmt.Errorf("chain: block %d while one is open: %w", h.Height, ErrBlock)
 	case h != want:
 		return fmt.Errorf("chain: block %d after block %d of another chain, state or time: %w", h.Height, m.net.Height, ErrBlock)
 	case len(b.Txs) > MaxBlockTxs || len(protocol.Encode(b)) > MaxBlockLen:
@@ -96,10 +117,10 @@ func (m *Machine) follows(b Block) error {
 	return nil
 }
 
-// begin does what falls due with a new height: prices of places fall, coin is minted,
+// fallDue does what falls due with a new height: prices of places fall, coin is minted,
 // epochs run, average prices move, votes are counted (the order is the chain's,
 // coinbase/block_step.rs).
-func (m *Machine) begin() {
+func (m *Machine) fallDue() {
 	var all []standingOf
 	for _, run := range m.runs() {
 		r, _ := m.run(run)
@@ -114,8 +135,7 @@ func (m *Machine) begin() {
 	epochs := uint64(0)
 	for _, s := range all {
 		m.saveRun(s.run, s.r)
-		due := economy.Schedule{Last: s.r.LastEpoch, Step: max(s.r.LastStep, s.r.Created), Tempo: s.p.Tempo}
-		if epochs < m.net.Params.MaxEpochs && due.Due(m.net.Height) {
+		if epochs < m.net.Params.MaxEpochs && s.r.schedule(s.p).Due(m.net.Height) {
 			epochs++
 			m.epoch(s.run)
 		}

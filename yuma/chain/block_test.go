@@ -69,6 +69,11 @@ func TestReplayAndRestore(t *testing.T) {
 			da.act(t)
 			db.act(t)
 			if i%300 == 299 {
+				for _, m := range []*Machine{a.Machine, b.Machine} {
+					if _, _, err := m.Seal(m.net.Time, protocol.Digest{}); err != nil {
+						t.Fatal(err)
+					}
+				}
 				m, err := Restore(b.Snapshot(), a.Root())
 				if err != nil {
 					t.Fatal(err)

@@ -28,11 +28,13 @@
 //
 // # Flow
 //
-//	Execute(block)  the header must follow: height, parent, root of the state before
-//	  begin         prices of places fall; coin is minted and divided among runs;
+//	Apply(tx…)      all or nothing; opens the next block, or goes on with it
+//	Seal            ends it, and then
+//	  falls due     prices of places fall; coin is minted and divided among runs;
 //	                epochs that are due pay; average prices move; votes are counted
-//	  Apply(tx)…    each whole or not at all
 //	Root            changes with what changed
+//	Execute(block)  does both with a block that somebody else sealed; its header must
+//	                follow: height, parent, root of the state before
 //
 //	Apply: open     version, network, signature, canonical body
 //	       count    signer known, nonce is the next, not expired

@@ -70,6 +70,7 @@ func New(g Genesis) (*Machine, error) {
 	if _, err := m.step(func() error { return m.found(g) }); err != nil {
 		return nil, fmt.Errorf("chain: genesis: %w", err)
 	}
+	m.base = m.Root()
 	return m, nil
 }
 

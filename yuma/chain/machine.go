@@ -12,10 +12,13 @@ import (
 // Machine is the ledger. Start from [New] or [Restore]. One goroutine at a time may
 // use it.
 type Machine struct {
-	store  store
-	net    Network // what the state holds between steps
-	events []Event // of the step at work
-	work   yuma.Workspace
+	store      store
+	net        Network         // what the state holds between steps
+	base       protocol.Digest // root of the state that the open block began with
+	pending    []Tx            // of the open block
+	pendingLen int             // encoded
+	events     []Event         // of the step at work
+	work       yuma.Workspace
 }
 
 // Network is the state that belongs to nobody.
@@ -50,14 +53,35 @@ type Event struct {
 
 func (m *Machine) tell(e Event) { m.events = append(m.events, e) }
 
-// Apply does what a transaction asks, or returns why not and changes nothing. It
-// may be called between blocks too: height and time are those of the last one.
-func (m *Machine) Apply(t Tx) ([]Event, error) {
-	body, err := t.open(m.net.ID)
-	if err != nil {
-		return nil, err
+// Apply does what transactions ask, all of it, or returns why not and changes nothing.
+// They become the next of the open block, whose height they see; time and beacon are
+// those of the block before.
+func (m *Machine) Apply(txs ...Tx) ([]Event, error) {
+	size := m.pendingLen
+	bodies := make([]Body, len(txs))
+	for i, t := range txs {
+		var err error
+		if bodies[i], err = t.open(m.net.ID); err != nil {
+			return nil, err
+		}
+		size += len(protocol.Encode(t))
 	}
-	return m.perform(t, body)
+	if len(m.pending)+len(txs) > MaxBlockTxs || size > MaxBlockLen-headerRoom {
+		return nil, fmt.Errorf("chain: block %d: %w", m.height(), ErrFull)
+	}
+	events, err := m.step(func() error {
+		m.net.Height = m.height()
+		for i, t := range txs {
+			if err := m.perform(t, bodies[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		m.pending, m.pendingLen = append(m.pending, txs...), size
+	}
+	return events, err
 }
 
 // Check reports whether [Machine.Apply] would do what a transaction asks now. It
@@ -68,22 +92,28 @@ func (m *Machine) Check(t Tx) error {
 		return err
 	}
 	net := m.net
-	if err = m.count(t); err == nil {
-		err = body.apply(m, t.Signer)
-	}
+	m.net.Height = m.height()
+	err = m.perform(t, body)
 	m.store.revert()
 	m.net, m.events = net, nil
 	return err
 }
 
-// perform is Apply once the signature is known to be right.
-func (m *Machine) perform(t Tx, body Body) ([]Event, error) {
-	return m.step(func() error {
-		if err := m.count(t); err != nil {
-			return err
-		}
-		return body.apply(m, t.Signer)
-	})
+// height returns that of the open block.
+func (m *Machine) height() uint64 {
+	if len(m.pending) > 0 {
+		return m.net.Height
+	}
+	return m.net.Height + 1
+}
+
+// perform does what a transaction asks, within a step, once its signature is known to
+// be right.
+func (m *Machine) perform(t Tx, body Body) error {
+	if err := m.count(t); err != nil {
+		return err
+	}
+	return body.apply(m, t.Signer)
 }
 
 // count checks that the transaction is the signer's next and counts it. Who has

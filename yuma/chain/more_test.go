@@ -310,7 +310,7 @@ func TestFreeRun(t *testing.T) {
 	w.do("new", Register{Run: 1, Hot: pub("new")})
 	w.do("late", Identify{Hot: pub("late"), Proof: proof(w, "late", "late")})
 	w.do("late", Register{Run: 1, Hot: pub("late")})
-	for epoch := range 3 {
+	for epoch := range 4 {
 		w.pass(4)
 		w.do("v1", weighs(1, 5, 2, 3, 1))
 		if epoch == 0 { // then v2 and v3, with most of the stake, are gone
@@ -328,4 +328,31 @@ func TestFreeRun(t *testing.T) {
 	if _, err := w.uidOf(1, pub("v1")); err != nil {
 		t.Error(err)
 	}
+}
+
+// Where stake keeps places, who has none goes; the view tells before it happens.
+func TestKeepStaked(t *testing.T) {
+	w := newWorld(t, false, func(g *Genesis) {
+		g.Params.IdentityFee = 0
+		r := &g.Runs[0].Params
+		r.MinPrice, r.MaxPrice, r.MaxUIDs, r.Immunity, r.MinFree, r.KeepStaked = 0, 0, 6, 3, 0, 1
+	})
+	if _, ok := w.Weakest(1); ok {
+		t.Fatal("somebody is to go while places are free")
+	}
+	w.do("new", Identify{Hot: pub("new"), Proof: proof(w, "new", "new")})
+	w.do("new", Register{Run: 1, Hot: pub("new")})
+	w.do("next", Identify{Hot: pub("next"), Proof: proof(w, "next", "next")})
+	w.pass(1)
+	w.do("bob", Stake{Run: 1, Hot: pub("w1"), Amount: Coin})
+	w.pass(2)
+	n, ok := w.Weakest(1)
+	equal(t, "weakest", n.Hot, pub("w2"))
+	w.do("next", Register{Run: 1, Hot: pub("next")})
+	if _, still := w.UID(1, pub("w2")); !ok || still {
+		t.Error("another went")
+	}
+	equal(t, "due", w.EpochDue(1), false)
+	w.pass(1)
+	equal(t, "due", w.EpochDue(1), true)
 }

@@ -94,7 +94,7 @@ func (m *Machine) prune(run Run, r RunState, p RunParams) int {
 	all := make([]economy.Place, r.Places)
 	for uid := range all {
 		n := m.neuron(run, uid)
-		all[uid] = economy.Place{Emission: uint64(n.Emission), Registered: n.Registered, Protected: n.Hot == r.Hot}
+		all[uid] = economy.Place{Emission: uint64(n.Emission), Registered: n.Registered, Protected: n.Hot == r.Hot || p.KeepStaked == 1 && m.own(run, n.Hot) > 0}
 	}
 	return economy.Prune(m.net.Height, p.Immunity, int(p.MinFree), all)
 }

@@ -224,7 +224,7 @@ func (d dice) claim(who string) (string, Body) {
 // act does one step and reports whether it was taken.
 func (d dice) act(t testing.TB) bool {
 	if d.n(12) == 0 {
-		if _, _, err := d.m.Execute(Block{Header: d.m.Next(d.m.net.Time+1, protocol.Digest{})}); err != nil {
+		if _, _, err := d.m.Seal(d.m.net.Time+1, protocol.Digest{}); err != nil {
 			t.Fatalf("block %d: %v", d.m.net.Height+1, err)
 		}
 		return true
@@ -232,7 +232,7 @@ func (d dice) act(t testing.TB) bool {
 	who, body := d.tx()
 	signer := pubs[who]
 	a, _ := d.m.Account(Coldkey(signer))
-	_, err := d.m.perform(Tx{Signer: signer, Nonce: a.Nonce}, body)
+	_, err := d.m.unsigned(Tx{Signer: signer, Nonce: a.Nonce}, body)
 	if errors.Is(err, ErrImbalance) {
 		t.Fatalf("%s: %+v: %v", who, body, err)
 	}

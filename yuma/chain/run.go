@@ -47,6 +47,11 @@ var (
 // owed returns all that waits for the next epoch.
 func (r *RunState) owed() Amount { return r.OwedOwner + r.OwedServers + r.OwedValidators + r.OwedRoot }
 
+// schedule says when the run's epochs are.
+func (r *RunState) schedule(p RunParams) economy.Schedule {
+	return economy.Schedule{Last: r.LastEpoch, Step: max(r.LastStep, r.Created), Tempo: p.Tempo}
+}
+
 // CreateRun opens a run for its price, which must not pass Most.
 type CreateRun struct {
 	_    struct{} `cbor:",toarray"`

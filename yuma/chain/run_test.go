@@ -28,7 +28,7 @@ func TestCreateRun(t *testing.T) {
 	equal(t, "number", find(ev, "run")[0].Run, 2)
 	equal(t, "cost of the next", w.runCost(), 2000*Coin)
 	w.not(ErrEarly, "ann", CreateRun{ID: protocol.RunID{3}, Hot: pub("v1"), Most: 2000 * Coin})
-	w.pass(10)
+	w.pass(11)
 	equal(t, "later", w.runCost(), 1900*Coin)
 	w.pass(200)
 	equal(t, "the least", w.runCost(), 1000*Coin)

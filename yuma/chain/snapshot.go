@@ -42,7 +42,8 @@ func Record(key string, value []byte) (any, error) {
 // magic begins a snapshot: name and format.
 const magic = "lode chain\x01"
 
-// Snapshot returns the whole state as bytes that [Restore] reads: magic, then for each
+// Snapshot returns the whole state as bytes that [Restore] reads. Blocks follow only on
+// a state in which none is open. The bytes are magic, then for each
 // record, ascending by key, the length of key and value as uint16 and uint32, little-
 // endian, key and value.
 func (m *Machine) Snapshot() []byte {
@@ -74,6 +75,7 @@ func Restore(data []byte, root protocol.Digest) (*Machine, error) {
 	if err := m.Audit(); err != nil {
 		return nil, fmt.Errorf("chain: restore: %w: %w", ErrState, err)
 	}
+	m.base = root
 	return m, nil
 }
 

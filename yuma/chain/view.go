@@ -49,6 +49,33 @@ func (m *Machine) RunOf(id [32]byte) (Run, bool) {
 	return run, err == nil
 }
 
+// UID returns a hotkey's place on a run.
+func (m *Machine) UID(run Run, h Hotkey) (uid int, ok bool) {
+	uid, err := m.uidOf(run, h)
+	return uid, err == nil
+}
+
+// Weakest returns whose place the next newcomer to a run takes; ok is false while there
+// are free ones, or if nobody may lose its own.
+func (m *Machine) Weakest(run Run) (n Neuron, ok bool) {
+	r, err := m.run(run)
+	p := m.rules(run)
+	if err != nil || uint64(r.Places) < p.MaxUIDs {
+		return Neuron{}, false
+	}
+	uid := m.prune(run, r, p)
+	if uid < 0 {
+		return Neuron{}, false
+	}
+	return m.neuron(run, uid), true
+}
+
+// EpochDue reports whether the open block, when it ends, ends an epoch of a run too.
+func (m *Machine) EpochDue(run Run) bool {
+	r, err := m.run(run)
+	return err == nil && r.schedule(m.rules(run)).Due(m.height())
+}
+
 // Neurons returns the places of a run, by uid.
 func (m *Machine) Neurons(run Run) []Neuron {
 	r, _ := m.run(run)

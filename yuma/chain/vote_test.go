@@ -42,7 +42,7 @@ func TestVote(t *testing.T) {
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v1")})
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v1"), Yes: true}) // thought better of it
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v3"), Yes: true})
-	equal(t, "passed", len(find(w.pass(6), "passed")), 1)
+	equal(t, "passed", len(find(w.pass(7), "passed")), 1)
 	w.not(ErrClosed, "ann", CastVote{Proposal: 1, Hot: pub("v2")})
 	equal(t, "not yet", w.rules(1).Tempo, 5)
 	equal(t, "executed", len(find(w.pass(4), "executed")), 1)
@@ -88,7 +88,7 @@ func TestVoteFails(t *testing.T) {
 			w := newWorld(t, false, func(g *Genesis) { g.Runs[0].Params.Tempo = 0 })
 			w.do("ann", Propose{Hot: pub("v1"), Run: Root, Changes: change(t)})
 			c.act(w)
-			ev := w.pass(6)
+			ev := w.pass(7)
 			equal(t, c.want, len(find(ev, c.want)), 1)
 			if n := len(w.store.ids(votes.prefix())); n != 0 {
 				t.Errorf("%d votes are left", n)
@@ -102,7 +102,7 @@ func TestVoteOvertaken(t *testing.T) {
 	w := newWorld(t, false)
 	w.do("ann", Propose{Hot: pub("v1"), Run: 1, Changes: []Change{{Param: runParam(t, "max_uids"), Value: 5}}})
 	w.do("ann", CastVote{Proposal: 1, Hot: pub("v3"), Yes: true})
-	w.pass(6)
+	w.pass(7)
 	w.do("bob", Identify{Hot: pub("n1"), Proof: proof(w, "n1", "bob")})
 	w.do("bob", Register{Run: 1, Hot: pub("n1"), Most: Coin})
 	equal(t, "failed", len(find(w.pass(4), "failed")), 1)
