@@ -10,8 +10,8 @@
 //	floor 5  coordinator   worker   validator        shells: do what machines decide
 //	         replica                                 a node's own copy of a run
 //	floor 4  coordinator/round                       pure machine
-//	floor 3  validator/score   yuma/ledger           pure machines
-//	         yuma/chain/tree ← yuma/chain
+//	floor 3  validator/score                         pure machines
+//	         yuma/ledger/tree ← yuma/ledger
 //	floor 2  gradient ← aggregation   privacy        pure arithmetic
 //	         yuma ← yuma/economy, yuma/study ← yuma/casefile
 //	         gradient ← engine/…                     edges
@@ -36,9 +36,8 @@
 // the records of runs on disk.
 //
 // Floor 3. validator/score decides from measurements which updates are accepted.
-// yuma/ledger holds stakes and balances, for runs that pay and for runs that do
-// not. yuma/chain is the economy of many runs, moved by signed transactions in
-// blocks; yuma/chain/tree its state, with a root and proofs.
+// yuma/ledger is the economy of runs, moved by signed transactions in blocks;
+// yuma/ledger/tree its state, with a root and proofs.
 //
 // Floor 4. coordinator/round decides what happens when in a round. Half a floor
 // above it, replica holds a node's copy of record and model and moves both from

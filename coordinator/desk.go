@@ -7,6 +7,7 @@ import (
 
 	"lode/coordinator/round"
 	"lode/protocol"
+	"lode/yuma/ledger"
 )
 
 // Arrive notes that a node is connected and returns the length of the record.
@@ -34,9 +35,12 @@ func (c *Coordinator) Depart(ctx context.Context, n protocol.NodeID) {
 	_ = c.do(ctx, call{event: protocol.Absent{Node: n}}) // refused for nodes that never joined
 }
 
-// Submit records a member's message. It returns nil once the message is durable;
-// a refusal is a *protocol.Refusal.
+// Submit records a member's message, or a transaction, which anybody may send for its
+// signer. It returns nil once that is durable; a refusal is a *protocol.Refusal.
 func (c *Coordinator) Submit(ctx context.Context, from protocol.NodeID, message []byte) error {
+	if _, err := ledger.DecodeTx(message); err == nil {
+		return c.do(ctx, call{event: protocol.Transaction{Tx: message}})
+	}
 	var m protocol.Message
 	if err := protocol.Decode(message, &m); err != nil {
 		return protocol.Refuse(protocol.Malformed, "%v", err)

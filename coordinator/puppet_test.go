@@ -154,6 +154,11 @@ func (p *puppet) follow(ctx context.Context, c *coordinator.Coordinator, rep *ro
 		} else {
 			asked = o
 		}
+		if w := replica.Weights(m, p.key); w != nil {
+			if err := c.Submit(ctx, idOf(p.key), w); err != nil && protocol.ReasonOf(err) == protocol.Internal {
+				return err
+			}
+		}
 		n, body := p.answer(m, kind)
 		msg := protocol.Sign(p.key, p.rules.Run, n, body)
 		err := c.Submit(ctx, idOf(p.key), protocol.Encode(msg))
@@ -182,7 +187,11 @@ func (p *puppet) answer(m *round.Machine, kind protocol.Kind) (protocol.Round, p
 	switch kind {
 	case protocol.KindJoin:
 		if p.chain == nil {
-			return 0, protocol.Join{Role: protocol.Worker, Name: "puppet"}
+			enter, err := replica.Enter(m, p.key, nil)
+			if err != nil {
+				panic(err)
+			}
+			return 0, protocol.Join{Role: protocol.Worker, Name: "puppet", Enter: enter}
 		}
 		return 0, protocol.Join{Role: protocol.Validator, Name: "puppet", Anchor: p.chain[0]}
 	case protocol.KindCommit:

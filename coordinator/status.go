@@ -4,6 +4,7 @@ package coordinator
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"lode/coordinator/round"
@@ -69,7 +70,7 @@ func StatusOf(m *round.Machine) Status {
 		Round: uint64(cur.Number), Phase: phase.String(), Since: now.Sub(m.Entered()).Seconds(), Root: cur.Root.String(),
 		Rounds: counts.Rounds, Accepted: counts.Accepted, Refused: counts.Refused,
 		Tokens: counts.Tokens, UpBytes: counts.UpBytes, Down: counts.DownBytes,
-		Saved: uint64(m.Saved().Round), Pays: m.Manifest().Economy.Pays(), Supply: uint64(m.Supply().Total()),
+		Saved: uint64(m.Saved().Round), Pays: m.Manifest().Economy.Pays(), Supply: m.Supply(),
 	}
 	if deadline != 0 {
 		s.Deadline = max(0, deadline.Sub(now).Seconds())
@@ -98,8 +99,8 @@ func memberStatus(m *round.Machine, x round.Member) MemberStatus {
 	if x.Role == protocol.Worker {
 		out.Accepted, out.Refused = m.Record(x.Node)
 	}
-	if line, ok := m.LastPay(x.Node); ok {
-		out.Incentive, out.Dividend = float64(line.Incentive)/(1<<32), float64(line.Dividend)/(1<<32)
+	if p, ok := m.Place(x.Node); ok {
+		out.Incentive, out.Dividend = float64(p.Incentive)/math.MaxUint16, float64(p.Dividends)/math.MaxUint16
 	}
 	return out
 }

@@ -17,6 +17,9 @@ type Join struct {
 	// Invitation is the run's invitation key's signature over the node's id,
 	// zero when none is held.
 	Invitation Signature
+	// Enter are the ledger's transactions that give a newcomer its place: that the
+	// node belongs to an account, unless the ledger knows, and the registration.
+	Enter [][]byte
 }
 
 // MaxCount bounds what a commit says of itself: bytes, values kept, tokens.

@@ -40,7 +40,7 @@ func testBodies() []Body {
 		Step: fill[Digest](5), Payload: fill[Digest](6), Size: 70000, Model: fill[Digest](7),
 	}
 	return []Body{
-		Join{Role: Validator, Name: "node 1", Anchor: fill[Digest](8), Invitation: Signature{1, 2, 3}},
+		Join{Role: Validator, Name: "node 1", Anchor: fill[Digest](8), Invitation: Signature{1, 2, 3}, Enter: [][]byte{{1}, {2, 3}}},
 		Commit{
 			StateRoot: fill[Digest](1), Seed: fill[Digest](42), Plain: fill[Digest](2), Cipher: fill[Digest](3),
 			Size: 1 << 20, Kept: 65536, Tokens: 23, Loss: -5_500_000_001,
@@ -76,6 +76,7 @@ func goldens() (all []golden) {
 		Present{Node: fill[NodeID](1)},
 		Absent{Node: fill[NodeID](1)},
 		Published{Round: 7, Manifest: fill[Digest](2)},
+		Transaction{Tx: []byte{1, 2, 3}},
 		last,
 	} {
 		all = append(all, golden{fmt.Sprintf("entry %T", ev), c.Append(key, 1e18+Instant(c.Next), ev), new(Entry)})

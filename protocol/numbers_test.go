@@ -15,7 +15,7 @@ var reasonNumbers = []Reason{
 	15: Unavailable, 16: NotRevealed, 17: NotOpened, 18: WrongContent, 19: BadUpdate, 20: TooStrong, 21: NotNovel,
 	22: NoImprovement, 23: NoWork, 24: WrongPreimage, 25: WrongSheet, 26: WrongReceipt, 27: NotProposer,
 	28: NotInvited, 29: Full, 30: NotFound, 31: Busy, 32: NotExpected, 33: WrongCredential, 34: Internal,
-	35: NotAttested,
+	35: NotAttested, 36: NotApplied,
 }
 
 func TestReasonsKeepTheirNumbers(t *testing.T) {

@@ -49,6 +49,7 @@ const (
 	WrongCredential Reason = 33 // key of the connection is not the sender's
 	Internal        Reason = 34 // fault on this side, not the sender's
 	NotAttested     Reason = 35 // no quorum of validators vouches for the update
+	NotApplied      Reason = 36 // the ledger's rules refuse the transaction
 )
 
 var reasonTexts = [...]string{
@@ -88,6 +89,7 @@ var reasonTexts = [...]string{
 	WrongCredential: "connection's key is not the sender's",
 	Internal:        "internal fault",
 	NotAttested:     "no quorum vouches for the update",
+	NotApplied:      "the ledger refuses it",
 }
 
 // String returns the text for people.

@@ -8,7 +8,7 @@ import (
 )
 
 // Event is what can happen to a run. It is one of [Genesis], [Resumed], [Tick],
-// [Present], [Absent], [Published] or a member's [Message].
+// [Present], [Absent], [Published], a member's [Message] or anybody's [Transaction].
 type Event interface{ event() }
 
 // Genesis is the first event of every record.
@@ -48,23 +48,31 @@ type Published struct {
 	Manifest Digest
 }
 
-func (Genesis) event()   {}
-func (Resumed) event()   {}
-func (Tick) event()      {}
-func (Present) event()   {}
-func (Absent) event()    {}
-func (Published) event() {}
-func (Message) event()   {}
+// Transaction moves the run's ledger: what package chain encodes, and checks.
+type Transaction struct {
+	_  struct{} `cbor:",toarray"`
+	Tx []byte
+}
+
+func (Genesis) event()     {}
+func (Resumed) event()     {}
+func (Tick) event()        {}
+func (Present) event()     {}
+func (Absent) event()      {}
+func (Published) event()   {}
+func (Message) event()     {}
+func (Transaction) event() {}
 
 // Kinds of events in the record. The numbers never change.
 const (
-	kindGenesis   Kind = 64
-	kindResumed   Kind = 65
-	kindTick      Kind = 66
-	kindPresent   Kind = 67
-	kindAbsent    Kind = 68
-	kindPublished Kind = 69
-	kindMessage   Kind = 70
+	kindGenesis     Kind = 64
+	kindResumed     Kind = 65
+	kindTick        Kind = 66
+	kindPresent     Kind = 67
+	kindAbsent      Kind = 68
+	kindPublished   Kind = 69
+	kindMessage     Kind = 70
+	kindTransaction Kind = 71
 )
 
 func kindOf(ev Event) Kind {
@@ -83,6 +91,8 @@ func kindOf(ev Event) Kind {
 		return kindPublished
 	case Message:
 		return kindMessage
+	case Transaction:
+		return kindTransaction
 	}
 	panic(fmt.Sprintf("protocol: no event kind for %T", ev))
 }
@@ -171,6 +181,8 @@ func decodeEvent(kind Kind, b []byte) (Event, error) {
 		return decodeEventAs[Published](b)
 	case kindMessage:
 		return decodeEventAs[Message](b)
+	case kindTransaction:
+		return decodeEventAs[Transaction](b)
 	}
 	return nil, fmt.Errorf("%w: no event kind %d", ErrMalformed, kind)
 }

@@ -32,10 +32,14 @@ func write(t *testing.T, r *replica.Rules, num int) tape {
 	t.Helper()
 	chain := protocol.Chain{Run: r.Run, Coordinator: idOf(200)}
 	anchor := protocol.Hash("beacon", make([]byte, 32))
+	enter, err := replica.Enter(round.New(r.Manifest), keyOf(1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	events := []protocol.Event{
 		protocol.Genesis{Run: r.Run},
 		protocol.Sign(keyOf(100), r.Run, 0, protocol.Join{Role: protocol.Validator, Name: "v", Anchor: anchor}),
-		protocol.Sign(keyOf(1), r.Run, 0, protocol.Join{Role: protocol.Worker, Name: "w"}),
+		protocol.Sign(keyOf(1), r.Run, 0, protocol.Join{Role: protocol.Worker, Name: "w", Enter: enter}),
 	}
 	for i := range num {
 		if i%2 == 0 {

@@ -32,6 +32,12 @@ func Submit(ctx context.Context, to Submitter, m protocol.Message) error {
 	return retry(ctx, func() error { return to.Submit(ctx, b) })
 }
 
+// Transact sends a transaction as [Submit] sends a message. A second time its number is
+// used up.
+func Transact(ctx context.Context, to Submitter, tx []byte) error {
+	return retry(ctx, func() error { return to.Submit(ctx, tx) })
+}
+
 // Upload sends a payload until it is taken, refused, or ctx ends.
 func Upload(ctx context.Context, to Uploader, payload []byte) error {
 	d := protocol.Sum(payload)

@@ -92,7 +92,7 @@ func (n *tenant) verify(t *testing.T, s shared) {
 			t.Fatalf("%s: the record breaks at entry %d of %d: %v", n.opts.Manifest.Name, rep.Chain.Next, len(entries), err)
 		}
 	}
-	emitted := rep.Machine.Supply().Emitted
+	emitted := rep.Machine.Ledger().Network().Emitted
 	if rounds := rep.Machine.Counts().Rounds; rounds < n.opts.Rounds || (emitted > 0) != n.rules.Manifest.Economy.Pays() {
 		t.Errorf("%s: %d rounds, %d emitted", n.opts.Manifest.Name, rounds, emitted)
 	}

@@ -177,7 +177,11 @@ func newRogue(w *wired) *rogue {
 			return err
 		})
 	}()
-	r.say(protocol.OK, "join", protocol.Sign(r.key, w.rules.Run, 0, protocol.Join{Role: protocol.Worker, Name: "rogue"}))
+	enter, err := replica.Enter(round.New(w.rules.Manifest), r.key, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.say(protocol.OK, "join", protocol.Sign(r.key, w.rules.Run, 0, protocol.Join{Role: protocol.Worker, Name: "rogue", Enter: enter}))
 	return r
 }
 

@@ -23,6 +23,7 @@ type task struct {
 	duty     duty
 	round    *round.Round
 	preimage protocol.Digest
+	weights  []byte    // the transaction with this epoch's, nil if none is due
 	at       round.Pin // where the record stood
 }
 
@@ -115,6 +116,11 @@ func (j *judge) run(ctx context.Context) error {
 // do answers one duty. A refusal is logged: the record moved on.
 func (j *judge) do(ctx context.Context, k task) error {
 	body, err := j.swear(ctx, k, func() (protocol.Body, error) { return j.answer(ctx, k) })
+	if err == nil && k.weights != nil { // before what may end the round, and with it the epoch
+		if err := replica.Transact(ctx, j.cfg.Link, k.weights); err != nil {
+			j.cfg.Log.Warn().Err(err).Uint64("round", uint64(k.duty.round)).Msg("weights not taken")
+		}
+	}
 	if err == nil {
 		err = replica.Submit(ctx, j.cfg.Link, protocol.Sign(j.cfg.Key, j.cfg.Rules.Run, k.duty.round, body))
 	}
@@ -223,7 +229,7 @@ func (j *judge) conclude(ctx context.Context, s *round.Summary, behind int) erro
 	}
 	j.updates, j.pile, j.passed = nil, nil, found.Step
 	j.keep(s, accepted, pile, found.Step)
-	if s.Round%saveEvery == 0 || behind == 0 && s.Epoch != nil {
+	if s.Round%saveEvery == 0 || behind == 0 && s.EndsEpoch() {
 		return j.save(ctx)
 	}
 	return nil

@@ -29,6 +29,7 @@ type Text interface {
 // Config is what a validator is made of.
 type Config struct {
 	Key    ed25519.PrivateKey
+	Owner  ed25519.PrivateKey   // of the account that is paid; nil: the node's own
 	Name   string               // for people; see protocol.IsNodeName
 	Invite *protocol.InviteSeed // nil for validators staked at genesis
 	Rules  *replica.Rules
@@ -124,7 +125,7 @@ func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []roun
 		return nil
 	}
 	v.asked = d
-	k := task{duty: d, round: cur.Clone()}
+	k := task{duty: d, round: cur.Clone(), weights: replica.Weights(m, v.cfg.Key)}
 	if kind == protocol.KindAttestation {
 		x, _ := m.Member(v.me)
 		preimage, found := v.chain.preimage(x.Anchor)
@@ -152,6 +153,10 @@ func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
 	join := protocol.Join{Role: protocol.Validator, Name: v.cfg.Name, Anchor: v.chain.next(x.Anchor, member)}
 	if v.cfg.Invite != nil {
 		join.Invitation = v.cfg.Invite.Invite(v.cfg.Rules.Run, v.me)
+	}
+	var err error
+	if join.Enter, err = replica.Enter(v.replica.Machine, v.cfg.Key, v.cfg.Owner); err != nil {
+		return err
 	}
 	msg := protocol.Sign(v.cfg.Key, v.cfg.Rules.Run, 0, join)
 	g.Go(func() error { // ends with the answer or ctx

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,7 @@ type Duties interface {
 // Config is what a worker is made of.
 type Config struct {
 	Key    ed25519.PrivateKey
+	Owner  ed25519.PrivateKey   // of the account that is paid; nil: the node's own
 	Name   string               // for people; see protocol.IsNodeName
 	Invite *protocol.InviteSeed // nil where the run is open
 	Rules  *replica.Rules
@@ -50,7 +52,8 @@ type Worker struct {
 	trainer *trainer
 	seen    *sight
 
-	asked duty // last duty handed on
+	asked duty         // last duty handed on
+	again atomic.Int32 // joins that the ledger refused, to be made anew
 }
 
 // duty names one thing that is owed. The seed tells rosters of one round apart.
@@ -111,11 +114,15 @@ func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.S
 		return fmt.Errorf("this key joined the run as a %v; a worker needs a key of its own (another --dir)", x.Role)
 	}
 	kind, ok := m.Owes(w.me)
-	if d := (duty{cur.Number, cur.Seed, kind}); ok && d != w.asked {
-		w.asked = d
-		w.answer(ctx, g, d)
+	d := duty{cur.Number, cur.Seed, kind}
+	if kind == protocol.KindJoin {
+		d = duty{round: protocol.Round(w.again.Load()), kind: kind}
 	}
-	return nil
+	if !ok || d == w.asked {
+		return nil
+	}
+	w.asked = d
+	return w.answer(ctx, g, d)
 }
 
 // report logs what became of this worker's update in a finished round.
@@ -129,13 +136,17 @@ func (w *Worker) report(s *round.Summary) {
 }
 
 // answer does what is owed, without making the record wait.
-func (w *Worker) answer(ctx context.Context, g *errgroup.Group, d duty) {
+func (w *Worker) answer(ctx context.Context, g *errgroup.Group, d duty) error {
 	cur := w.replica.Machine.Current()
 	switch d.kind {
 	case protocol.KindJoin:
 		join := protocol.Join{Role: protocol.Worker, Name: w.cfg.Name}
 		if w.cfg.Invite != nil {
 			join.Invitation = w.cfg.Invite.Invite(w.cfg.Rules.Run, w.me)
+		}
+		var err error
+		if join.Enter, err = replica.Enter(w.replica.Machine, w.cfg.Key, w.cfg.Owner); err != nil {
+			return err
 		}
 		g.Go(func() error { return w.join(ctx, join) }) // ends with the answer or ctx
 	case protocol.KindCommit:
@@ -154,12 +165,21 @@ func (w *Worker) answer(ctx context.Context, g *errgroup.Group, d duty) {
 			return ctx.Err()
 		})
 	}
+	return nil
 }
+
+// tries is how often a worker asks for its place. Two workers of one owner who join
+// at once number their transactions alike, and one of them has to ask again.
+const tries = 8
 
 // join asks for membership; a run that says no ends the worker.
 func (w *Worker) join(ctx context.Context, j protocol.Join) error {
 	err := w.submit(ctx, 0, j)
-	if protocol.ReasonOf(err) == protocol.Duplicate {
+	switch reason := protocol.ReasonOf(err); {
+	case reason == protocol.Duplicate:
+		return nil
+	case reason == protocol.NotApplied && w.cfg.Owner != nil && w.again.Add(1) < tries:
+		w.cfg.Log.Debug().Err(err).Msg("joining again")
 		return nil
 	}
 	return err

@@ -143,8 +143,8 @@ func (w *watch) best(s round.Summary) string {
 
 // paid is what the last epoch credited.
 func (w *watch) paid(n protocol.NodeID) ledger.Amount {
-	line, _ := w.machine.LastPay(n)
-	return line.Credited
+	p, _ := w.machine.Place(n)
+	return p.Emission
 }
 
 func (w *watch) name(n protocol.NodeID) string {

@@ -1,138 +1,280 @@
 package round
 
-// This file holds where the round machine meets the ledger.
+// This file holds where the round machine meets the ledger: a run has one of its own,
+// which moves by transactions on the record and ends a block with every round.
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"math"
+	"math/bits"
+	"slices"
 
 	"lode/protocol"
 	"lode/yuma/ledger"
 )
 
-// Ledger is what a run needs of a ledger: its members' stakes, which weigh their
-// votes, and what an epoch makes of their work. An operation that returns an error
-// changed nothing. Package ledgertest holds every ledger to more than that.
-type Ledger interface {
-	Places
-	Account(h ledger.Hotkey) (ledger.Grant, bool)
-	// Epoch ends the epoch with round last.
-	Epoch(last ledger.Round, rows []ledger.Row, active []ledger.Hotkey) (ledger.Report, error)
-	Supply() ledger.Supply
-	// Root is the digest of the whole state.
-	Root() [32]byte
-}
+// Run is the number that every run has on its own ledger.
+const Run ledger.Run = 1
 
-// Places are what members take part by.
-type Places interface {
-	// Register lets a member take part from a round on, with a stake that is
-	// moved to it from the balance of from.
-	Register(first ledger.Round, member ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
-	// Replace is Register in the place of a worker, who no longer takes part.
-	Replace(first ledger.Round, worker, member ledger.Hotkey, role ledger.Role, stake ledger.Amount, from ledger.Hotkey) error
-}
+// tempos are spans of the economy that a manifest does not name, in epochs.
+const (
+	immunity  = 10 // of a newcomer from losing its place
+	unbonding = 10 // from unstaking to having the coin
+	voting    = 10 // that a proposal is open
+	delay     = 5  // from there to its execution
+)
 
-// newLedger opens the ledger that the manifest names, with the manifest's stakes
-// and a treasury that invited validators are staked from.
-func newLedger(man protocol.Manifest) Ledger {
-	var grants []ledger.Grant
-	for _, g := range man.Members.Genesis {
-		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(g.Node), Stake: ledger.Amount(g.Stake)})
+// genesis is the ledger before the first round: the manifest's stakes, and a treasury
+// in the coordinator's hands that invited validators are staked from. Nothing but coin
+// costs coin: places and identities are free.
+func genesis(man protocol.Manifest) ledger.Genesis {
+	g := ledger.DefaultGenesis(man.ID().String())
+	tempo := uint64(man.Economy.Tempo)
+	n := &g.Params
+	n.Emission, n.MinStake, n.Existential, n.IdentityFee, n.MaxTake = man.Economy.Emission, 1, 0, 0, math.MaxUint16
+	n.MaxRuns, n.RunImmunity = 1, math.MaxUint32
+	n.Unbond, n.VoteSpan, n.VoteDelay = unbonding*tempo, voting*tempo, delay*tempo
+	g.Cap = ledger.Amount(man.Economy.Cap)
+	if !man.Economy.Pays() {
+		g.Cap = 1<<62 - 1
+	}
+	r := ledger.DefaultRunParams()
+	r.Tempo, r.MaxUIDs, r.MaxValidators = tempo, uint64(man.Members.MaxMembers), uint64(man.Members.MaxMembers)
+	r.Immunity, r.MinFree, r.KeepStaked, r.MinPrice, r.MaxPrice = immunity*tempo, 0, 1, 0, 0
+	r.ActivityFactor, r.CurrentPermits, r.CommitReveal, r.WeightsRate = 1000, 1, 0, 0
+	owner := man.Owner
+	if owner == (protocol.NodeID{}) {
+		owner, n.OwnerCut = man.Coordinator, 0
+	}
+	g.Runs = []ledger.FirstRun{{ID: man.ID(), Owner: ledger.Coldkey(owner), Hot: owner, Params: r}}
+	g.Seats = []ledger.Seat{{Hot: owner, Cold: ledger.Coldkey(owner), Run: Run}}
+	for _, s := range man.Members.Genesis {
+		g.Seats = append(g.Seats, ledger.Seat{Hot: s.Node, Cold: ledger.Coldkey(s.Node), Run: Run, Stake: ledger.Amount(s.Stake), Place: true})
 	}
 	if fund := ledger.Amount(man.Members.InvitedStake) * ledger.Amount(man.Members.MaxMembers); fund > 0 {
-		grants = append(grants, ledger.Grant{Hotkey: ledger.Hotkey(Treasury(man.ID())), Balance: fund})
+		g.Grants = []ledger.Grant{{Cold: ledger.Coldkey(man.Coordinator), Balance: fund}}
 	}
-	l, err := openLedger(man, grants)
+	return g
+}
+
+func newLedger(man protocol.Manifest) *ledger.Machine {
+	l, err := ledger.New(genesis(man))
 	if err != nil {
 		panic(fmt.Sprintf("round: a valid manifest makes no ledger: %v", err))
 	}
 	return l
 }
 
-func openLedger(man protocol.Manifest, grants []ledger.Grant) (Ledger, error) {
-	places := int(man.Members.MaxMembers)
-	if man.Economy.Ledger == protocol.LedgerVolunteer {
-		return ledger.NewVolunteer(places, grants)
-	}
-	p := ledger.DefaultParams(ledger.Hotkey(man.Owner))
-	p.Cap, p.Emission, p.MaxNeurons = ledger.Amount(man.Economy.Cap), ledger.Amount(man.Economy.Emission), places
-	return ledger.New(p, grants)
-}
-
-// Treasury is the account that invited validators are staked from; nobody holds
-// its key.
-func Treasury(run protocol.RunID) protocol.NodeID {
-	return protocol.NodeID(protocol.Hash("treasury", run[:]))
-}
-
-// enroll opens a member's place in the ledger from the first round it can be on
-// the roster of: while workers train that is the present one, which is gathered
-// anew if nobody commits. It is the place of the leaver, if there is one.
-func (m *Machine) enroll(n protocol.NodeID, role protocol.Role, stake uint64, leaver *Member) error {
-	first := ledger.Round(m.round.Number)
-	if m.phase > Training {
-		first++
-	}
-	as := ledger.Worker
-	if role == protocol.Validator {
-		as = ledger.Validator
-	}
-	from := ledger.Hotkey(Treasury(m.run))
-	if leaver != nil {
-		return m.ledger.Replace(first, ledger.Hotkey(leaver.Node), ledger.Hotkey(n), as, ledger.Amount(stake), from)
-	}
-	return m.ledger.Register(first, ledger.Hotkey(n), as, ledger.Amount(stake), from)
-}
-
-func (m *Machine) stakeOf(n protocol.NodeID) uint64 {
-	g, _ := m.ledger.Account(ledger.Hotkey(n))
-	return uint64(g.Stake)
-}
-
-// endEpoch pays for the rounds since the last epoch. Validators without an
-// opinion this epoch do not vote.
-func (m *Machine) endEpoch() *ledger.Report {
-	var rows []ledger.Row
-	var active []ledger.Hotkey
-	for _, o := range m.board.Opinions(m.man.Score) {
-		v := ledger.Hotkey(o.Validator)
-		if len(rows) == 0 || rows[len(rows)-1].Validator != v {
-			rows = append(rows, ledger.Row{Validator: v})
-			active = append(active, v)
-		}
-		row := &rows[len(rows)-1]
-		row.Scores = append(row.Scores, ledger.Score{Worker: ledger.Hotkey(o.Worker), Value: int64(o.Total)})
-	}
-	rep, err := m.ledger.Epoch(ledger.Round(m.round.Number), rows, active)
+// transact applies a transaction that anybody sent. Places are given to who joins, and
+// a validator's weights are what its sheets say.
+func (m *Machine) transact(ev protocol.Transaction) error {
+	t, body, err := read(ev.Tx)
 	if err != nil {
-		panic(fmt.Sprintf("round: the ledger refuses a finished epoch: %v", err))
+		return err
 	}
-	m.board.EndEpoch(m.man.Score)
-	m.paid = rep.Lines
-	return &rep
+	var seat *Seat
+	switch body := body.(type) {
+	case ledger.Register:
+		return protocol.Refuse(protocol.WrongRole, "a place on this run comes with joining it")
+	case ledger.SetWeights:
+		if seat, err = m.weighing(t.Signer, body); err != nil {
+			return err
+		}
+	}
+	if _, err := m.ledger.Apply(t); err != nil {
+		return unpaid(err)
+	}
+	if seat != nil {
+		seat.Weighed = true
+	}
+	return nil
 }
 
-// Holding is what a node owns, for people.
+func read(b []byte) (t ledger.Tx, body ledger.Body, err error) {
+	if t, err = ledger.DecodeTx(b); err == nil {
+		body, err = t.Asks()
+	}
+	if err != nil {
+		return t, nil, protocol.Refuse(protocol.Malformed, "%v", err)
+	}
+	return t, body, nil
+}
+
+// unpaid is the refusal of what the ledger refuses.
+func unpaid(err error) error {
+	if errors.Is(err, ledger.ErrFull) {
+		return protocol.Refuse(protocol.Full, "%v", err)
+	}
+	return protocol.Refuse(protocol.NotApplied, "%v", err)
+}
+
+// weighing returns the seat of a validator who may say these weights now.
+func (m *Machine) weighing(n protocol.NodeID, got ledger.SetWeights) (*Seat, error) {
+	want, ok := m.Weights(n)
+	if !ok {
+		return nil, protocol.Refuse(protocol.WrongPhase, "no weights of %s are due", n.Short())
+	}
+	if !bytes.Equal(protocol.Encode(got), protocol.Encode(want)) {
+		return nil, protocol.Refuse(protocol.WrongSheet, "weights of %s are not what its sheets say", n.Short())
+	}
+	return m.round.Seat(n), nil
+}
+
+// Weights returns what a validator has to say on the ledger before it co-signs the
+// receipt that ends an epoch: of each worker the sum of its scores since the last
+// epoch, as a share of the largest. ok is false if it owes none.
+func (m *Machine) Weights(n protocol.NodeID) (w ledger.SetWeights, ok bool) {
+	s := m.round.Seat(n)
+	if m.phase != Sealing || s == nil || s.Weighed {
+		return w, false
+	}
+	w.Run = Run
+	var sums []protocol.NanoNats
+	var most protocol.NanoNats
+	for _, o := range m.round.opinions {
+		if uid, ok := m.ledger.UID(Run, o.Worker); ok && o.Validator == n {
+			w.UIDs, sums = append(w.UIDs, uint16(uid)), append(sums, o.Total)
+			most = max(most, o.Total)
+		}
+	}
+	for _, x := range sums {
+		w.Values = append(w.Values, share(x, most))
+	}
+	return w, len(sums) > 0
+}
+
+// share returns x as a part of most in 65535ths, but at least one: it is positive.
+func share(x, most protocol.NanoNats) uint16 {
+	hi, lo := bits.Mul64(uint64(x), math.MaxUint16)
+	q, _ := bits.Div64(hi, lo, uint64(most))
+	return uint16(max(1, q))
+}
+
+// enroll gives a member its place on the ledger by the transactions it joins with:
+// that it belongs to somebody, unless the ledger knows, and that it wants a place.
+func (m *Machine) enroll(n protocol.NodeID, enter [][]byte) error {
+	if _, placed := m.ledger.UID(Run, n); placed {
+		if len(enter) > 0 {
+			return protocol.Refuse(protocol.Duplicate, "%s has a place", n.Short())
+		}
+		return nil
+	}
+	if len(enter) > 2 {
+		return protocol.Refuse(protocol.Malformed, "joining takes two transactions, not %d", len(enter))
+	}
+	var txs []ledger.Tx
+	for i, b := range enter {
+		t, body, err := read(b)
+		if err != nil {
+			return err
+		}
+		if !enters(body, n, i == len(enter)-1) {
+			return protocol.Refuse(protocol.Malformed, "joining: a transaction of kind %d of others, or out of place", t.Type)
+		}
+		txs = append(txs, t)
+	}
+	if len(txs) == 0 {
+		return protocol.Refuse(protocol.NotApplied, "%s joins without asking for a place", n.Short())
+	}
+	last, full := m.ledger.Weakest(Run)
+	if _, err := m.ledger.Apply(txs...); err != nil {
+		return unpaid(err)
+	}
+	if i, member := m.find(last.Hot); full && member {
+		m.members[i].Left = true
+	}
+	return nil
+}
+
+// enters reports whether a transaction is one that a node joins with.
+func enters(body ledger.Body, n protocol.NodeID, last bool) bool {
+	switch body := body.(type) {
+	case ledger.Identify:
+		return body.Hot == n && !last
+	case ledger.Register:
+		return body.Hot == n && body.Run == Run && last
+	}
+	return false
+}
+
+// Unstaked returns the members whom the coordinator invited with a stake and has not
+// staked yet, sorted by id.
+func (m *Machine) Unstaked() (out []protocol.NodeID) {
+	for i := range m.members {
+		x := &m.members[i]
+		if x.Invited && m.ledger.StakeOf(Run, x.Node, ledger.Coldkey(m.man.Coordinator)) == 0 {
+			out = append(out, x.Node)
+		}
+	}
+	return out
+}
+
+func (m *Machine) stakeOf(n protocol.NodeID) uint64 { return uint64(m.ledger.Staked(Run, n)) }
+
+// weigh fixes what validators will say at the end of an epoch.
+func (m *Machine) weigh() {
+	if !m.man.Economy.Pays() || !m.ledger.EpochDue(Run) {
+		return
+	}
+	r := &m.round
+	board := m.board.Clone()
+	board.Apply(r.Verdicts, r.sheets(), r.refused())
+	r.opinions = board.Opinions(m.man.Score)
+}
+
+// settleBlock ends the block of a round, with what fell due.
+func (m *Machine) settleBlock() (b ledger.Block, due []ledger.Event) {
+	epoch := m.ledger.EpochDue(Run)
+	b, due, err := m.ledger.Seal(m.now, m.beacon)
+	if err != nil {
+		panic(fmt.Sprintf("round: the ledger cannot end a block: %v", err))
+	}
+	if epoch {
+		m.board.EndEpoch(m.man.Score)
+	}
+	return b, due
+}
+
+// EndsEpoch reports whether the block of a finished round ended an epoch.
+func (s *Summary) EndsEpoch() bool {
+	return slices.ContainsFunc(s.Due, func(e ledger.Event) bool { return e.What == "epoch" || e.What == "epoch refused" })
+}
+
+// Ledger returns the run's ledger, to be looked at and not moved.
+func (m *Machine) Ledger() *ledger.Machine { return m.ledger }
+
+// Holding is what a node has, for people: the stake on it, whoever staked it, and the
+// balance of its owner.
 type Holding struct {
 	Node           protocol.NodeID
+	Owner          ledger.Coldkey
 	Stake, Balance uint64 // units of 1e-9 coin
 }
 
-// Holding returns what a node owns.
+// Holding returns what a node has.
 func (m *Machine) Holding(n protocol.NodeID) Holding {
-	g, _ := m.ledger.Account(ledger.Hotkey(n))
-	return Holding{Node: n, Stake: uint64(g.Stake), Balance: uint64(g.Balance)}
-}
-
-// LastPay returns what the last epoch found of a node; ok is false if there was
-// none or it had no part in it.
-func (m *Machine) LastPay(n protocol.NodeID) (line ledger.Line, ok bool) {
-	for _, l := range m.paid {
-		if l.Hotkey == ledger.Hotkey(n) {
-			return l, true
-		}
+	h := Holding{Node: n, Owner: ledger.Coldkey(n), Stake: m.stakeOf(n)}
+	if id, ok := m.ledger.Identity(n); ok {
+		h.Owner = id.Owner
 	}
-	return ledger.Line{}, false
+	a, _ := m.ledger.Account(h.Owner)
+	h.Balance = uint64(a.Balance)
+	return h
 }
 
-// Supply returns the ledger's totals.
-func (m *Machine) Supply() ledger.Supply { return m.ledger.Supply() }
+// Place returns what the last epoch found of a node; ok is false if it has no place.
+func (m *Machine) Place(n protocol.NodeID) (p ledger.Neuron, ok bool) {
+	uid, ok := m.ledger.UID(Run, n)
+	if !ok {
+		return p, false
+	}
+	return m.ledger.Neuron(Run, uid), true
+}
+
+// Supply returns all coin that exists.
+func (m *Machine) Supply() uint64 {
+	n := m.ledger.Network()
+	return uint64(n.Genesis + n.Emitted - n.Burned)
+}

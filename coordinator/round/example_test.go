@@ -6,6 +6,7 @@ import (
 
 	"lode/coordinator/round"
 	"lode/protocol"
+	"lode/replica"
 )
 
 // A coordinator's machine and a replica fed from its record agree on what
@@ -20,12 +21,16 @@ func Example() {
 
 	run := man.ID()
 	anchor := protocol.Hash("beacon", make([]byte, 32))
-	machine, replica := round.New(man), round.NewReplica(man)
+	machine, follower := round.New(man), round.NewReplica(man)
+	enter, err := replica.Enter(machine, worker, nil)
+	if err != nil {
+		fmt.Println(err)
+	}
 	record := protocol.Chain{Run: run, Coordinator: man.Coordinator}
 	for i, ev := range []protocol.Event{
 		protocol.Genesis{Run: run},
 		protocol.Sign(validator, run, 0, protocol.Join{Role: protocol.Validator, Name: "judge", Anchor: anchor}),
-		protocol.Sign(worker, run, 0, protocol.Join{Role: protocol.Worker, Name: "miner"}),
+		protocol.Sign(worker, run, 0, protocol.Join{Role: protocol.Worker, Name: "miner", Enter: enter}),
 		protocol.Sign(worker, run, 0, protocol.Reveal{}),
 	} {
 		now := protocol.Instant(i) * protocol.Instant(protocol.Second)
@@ -34,7 +39,7 @@ func Example() {
 			continue
 		}
 		entry := protocol.Encode(record.Append(coordinator, now, ev))
-		effects, err := replica.Feed(entry)
+		effects, err := follower.Feed(entry)
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -43,8 +48,8 @@ func Example() {
 			fmt.Printf("%T %v\n", e, e)
 		}
 	}
-	phase, _ := replica.Machine.Phase()
-	owed, _ := replica.Machine.Owes(idOf("worker"))
+	phase, _ := follower.Machine.Phase()
+	owed, _ := follower.Machine.Owes(idOf("worker"))
 	fmt.Println(phase, owed == protocol.KindCommit)
 	// Output:
 	// round.Entered {0 training}

@@ -36,6 +36,6 @@ func Counted(m *Machine) bool {
 // Same tells whether two machines are in the same state, field by field.
 func Same(a, b *Machine) bool {
 	x, y := *a, *b
-	x.effects, y.effects = nil, nil
-	return reflect.DeepEqual(&x, &y)
+	x.effects, y.effects, x.ledger, y.ledger = nil, nil, nil, nil
+	return reflect.DeepEqual(&x, &y) && a.ledger.Root() == b.ledger.Root() && a.ledger.Next(0, protocol.Digest{}) == b.ledger.Next(0, protocol.Digest{})
 }

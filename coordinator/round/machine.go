@@ -30,11 +30,10 @@ type Machine struct {
 	round    Round
 	beacon   protocol.Digest // of the round before
 	board    score.Board
-	ledger   Ledger
+	ledger   *ledger.Machine
 	past     []Summary // finished rounds, oldest first, at most keepPast
 	saved    protocol.Published
 	counts   Counts
-	paid     []ledger.Line // of the last epoch
 
 	effects []Effect
 }
@@ -104,6 +103,8 @@ func (m *Machine) apply(now protocol.Instant, ev protocol.Event) error {
 		return m.publish(ev)
 	case protocol.Message:
 		return m.receive(now, ev)
+	case protocol.Transaction:
+		return m.transact(ev)
 	}
 	return nil
 }

@@ -25,21 +25,20 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 	if known && (!m.members[i].Left || m.members[i].Role != j.Role) {
 		return m.rejoin(&m.members[i], j)
 	}
-	leaver, ok := m.place()
-	if !ok {
-		return protocol.Refuse(protocol.Full, "the run has %d members", m.man.Members.MaxMembers)
-	}
-	stake, err := m.admission(msg.Node, j)
+	invited, err := m.admission(msg.Node, j)
 	if err != nil {
 		return err
 	}
-	if err := m.enroll(msg.Node, j.Role, stake, leaver); err != nil {
-		return protocol.Refuse(protocol.Full, "%v", err)
+	if err := m.room(msg.Node); err != nil {
+		return err
 	}
-	if leaver != nil {
-		leaver.Left = true
+	if err := m.enroll(msg.Node, j.Enter); err != nil {
+		return err
 	}
-	x := Member{Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor}}
+	x := Member{
+		Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Invited: invited && j.Role == protocol.Validator,
+		Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor},
+	}
 	if known {
 		m.members[i] = x
 	} else {
@@ -48,31 +47,19 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 	return nil
 }
 
-// longAway is the number of epochs after which a worker that went may lose its
-// place. Whatever it did is paid by then, or waits to be examined.
-const longAway = 10
-
-// place looks for room for one more member. If all places are taken, a worker
-// that is away gives up its own, the one that went first among those away for
-// longAway epochs; of several the first by id. Validators keep theirs: what they
-// have staked counts whether they are there or not.
-func (m *Machine) place() (leaver *Member, ok bool) {
-	var taken uint32
-	for i := range m.members {
-		x := &m.members[i]
-		if x.Left {
-			continue
-		}
-		taken++
-		long := uint64(m.round.Number)-uint64(x.away) >= longAway*uint64(m.man.Economy.Tempo)
-		if x.Role == protocol.Worker && !x.Present && long && (leaver == nil || x.away < leaver.away) {
-			leaver = x
-		}
+// room refuses a newcomer if all places are taken and the next to lose its own earned
+// something in the last epoch or is young: places that cost nothing must not be taken
+// from who works. The ledger keeps those who have stake.
+func (m *Machine) room(n protocol.NodeID) error {
+	r, p, _ := m.ledger.Run(Run)
+	if _, placed := m.ledger.UID(Run, n); placed || uint64(r.Places) < p.MaxUIDs {
+		return nil
 	}
-	if taken < m.man.Members.MaxMembers {
-		return nil, true
+	last, ok := m.ledger.Weakest(Run)
+	if young := m.ledger.Height()-last.Registered < p.Immunity; !ok || young || last.Emission > 0 {
+		return protocol.Refuse(protocol.Full, "the run has %d members, and all of them are new, staked or at work", r.Places)
 	}
-	return leaver, leaver != nil
+	return nil
 }
 
 // rejoin lets a validator anchor a new chain, one in a round and none twice:
@@ -90,28 +77,25 @@ func (m *Machine) rejoin(x *Member, j protocol.Join) error {
 	return nil
 }
 
-// admission returns the stake a newcomer is given, or why it may not come.
-func (m *Machine) admission(n protocol.NodeID, j protocol.Join) (uint64, error) {
+// admission reports whether a newcomer comes by invitation, or why it may not come.
+func (m *Machine) admission(n protocol.NodeID, j protocol.Join) (invited bool, err error) {
 	rules := m.man.Members
 	if j.Role == protocol.Validator {
 		for _, g := range rules.Genesis {
 			if g.Node == n {
-				return 0, nil // its stake is in the ledger
+				return false, nil
 			}
 		}
 	} else if rules.OpenWorkers {
-		return 0, nil
+		return false, nil
 	}
-	invited := rules.Invitation != protocol.NodeID{} && protocol.Invited(rules.Invitation, m.run, n, j.Invitation)
 	switch {
-	case !invited:
-		return 0, protocol.Refuse(protocol.NotInvited, "a %v needs an invitation: ask whoever launched the run for a link with ?invite=", j.Role)
-	case j.Role == protocol.Worker:
-		return 0, nil
-	case rules.InvitedStake == 0:
-		return 0, protocol.Refuse(protocol.NotInvited, "the run invites no validators")
+	case rules.Invitation == protocol.NodeID{} || !protocol.Invited(rules.Invitation, m.run, n, j.Invitation):
+		return false, protocol.Refuse(protocol.NotInvited, "a %v needs an invitation: ask whoever launched the run for a link with ?invite=", j.Role)
+	case j.Role == protocol.Validator && rules.InvitedStake == 0:
+		return false, protocol.Refuse(protocol.NotInvited, "the run invites no validators")
 	}
-	return rules.InvitedStake, nil
+	return true, nil
 }
 
 func (m *Machine) setPresent(n protocol.NodeID, present bool) error {
@@ -122,7 +106,7 @@ func (m *Machine) setPresent(n protocol.NodeID, present bool) error {
 	if m.members[i].Present == present {
 		return protocol.Refuse(protocol.Duplicate, "nothing changed")
 	}
-	m.members[i].Present, m.members[i].away = present, m.round.Number
+	m.members[i].Present = present
 	switch {
 	case !m.pending(n):
 	case present:

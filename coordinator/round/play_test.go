@@ -7,13 +7,14 @@ package round_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 
 	"lode/coordinator/round"
 	"lode/protocol"
-	"lode/yuma/ledger"
+	"lode/replica"
 )
 
 // start is the instant that plays count from.
@@ -31,9 +32,9 @@ type play struct {
 	preimages map[protocol.Digest]protocol.Digest
 	sheets    map[string]protocol.Sheet // last one committed, by validator
 
-	list    protocol.Digest // of the round in flight once it is closed
-	listOf  protocol.Round
-	genesis ledger.Amount
+	list   protocol.Digest // of the round in flight once it is closed
+	listOf protocol.Round
+	mute   bool // validators do not say their weights
 }
 
 func keyOf(name string) ed25519.PrivateKey {
@@ -75,7 +76,6 @@ func newPlay(man protocol.Manifest) (*play, error) {
 		preimages: map[protocol.Digest]protocol.Digest{},
 		sheets:    map[string]protocol.Sheet{},
 	}
-	p.genesis = p.machine.Supply().Genesis
 	return p, nil
 }
 
@@ -124,7 +124,15 @@ func (p *play) step(ev protocol.Event) ([]round.Effect, error) {
 	if !round.Same(p.machine, p.replica.Machine) {
 		return nil, fault("the replica is in another state")
 	}
-	return effects, p.invariants(effects)
+	if err := p.invariants(effects); err != nil {
+		return nil, err
+	}
+	more, err := p.toLedger()
+	var f fault
+	if err != nil && !errors.As(err, &f) {
+		err = fault("the ledger refuses what is due: " + err.Error())
+	}
+	return append(effects, more...), err
 }
 
 // invariants are true after every event.
@@ -162,24 +170,36 @@ func (p *play) invariants(effects []round.Effect) error {
 	return nil
 }
 
+// money adds up the whole ledger.
 func (p *play) money() error {
-	s := p.machine.Supply()
-	keys := map[protocol.NodeID]bool{p.man.Owner: true, protocol.NodeID(protocol.Hash("treasury", p.chain.Run[:])): true}
-	for _, g := range p.man.Members.Genesis {
-		keys[g.Node] = true
-	}
-	for _, x := range p.machine.Members() {
-		keys[x.Node] = true
-	}
-	held := s.Unpaid
-	for n := range keys {
-		h := p.machine.Holding(n)
-		held += ledger.Amount(h.Stake) + ledger.Amount(h.Balance)
-	}
-	if s.Genesis != p.genesis || s.Total() != held {
-		return fault(fmt.Sprintf("supply %+v, but %d is held", s, held))
+	if err := p.machine.Ledger().Audit(); err != nil {
+		return fault(err.Error())
 	}
 	return nil
+}
+
+// toLedger says to the ledger what coordinator and validators do by themselves.
+func (p *play) toLedger() (effects []round.Effect, err error) {
+	tell := func(tx []byte) {
+		if err == nil {
+			var more []round.Effect
+			more, err = p.step(protocol.Transaction{Tx: tx})
+			effects = append(effects, more...)
+		}
+	}
+	if due := p.machine.Unstaked(); len(due) > 0 {
+		tell(replica.Sponsor(p.machine, keyOf("coordinator"), due[0])) // the others follow in its step
+	}
+	if p.mute {
+		return effects, err
+	}
+	for _, s := range p.machine.Current().Seats {
+		if tx := replica.Weights(p.machine, keyOf(p.names[s.Node])); tx != nil {
+			tell(tx)
+			break
+		}
+	}
+	return effects, err
 }
 
 // merged checks a final round: what was accepted was listed, scored and keyed.
@@ -204,10 +224,21 @@ func (p *play) merged(s *round.Summary) error {
 func (p *play) say(name string, body protocol.Body) protocol.Message {
 	p.id(name)
 	r := p.machine.Current().Number
-	if body.Kind() == protocol.KindJoin {
+	if j, ok := body.(protocol.Join); ok {
 		r = 0
+		j.Enter = p.enter(name)
+		body = j
 	}
 	return protocol.Sign(keyOf(name), p.chain.Run, r, body)
+}
+
+// enter returns the transactions that name joins with.
+func (p *play) enter(name string) [][]byte {
+	txs, err := replica.Enter(p.machine, keyOf(name), nil)
+	if err != nil {
+		panic(err)
+	}
+	return txs
 }
 
 // anchor returns the end of name's n-th hash chain.

@@ -40,6 +40,9 @@ func (s *stage) line(words []string) ([]string, error) {
 		d, err := time.ParseDuration(strings.Join(rest, ""))
 		s.p.now = start.Add(protocol.Span(d))
 		return nil, err
+	case "mute": // validators say no weights of themselves
+		s.p.mute = true
+		return nil, nil
 	case "rounds":
 		return s.rounds(rest)
 	case "owes", "holds", "state", "counts":

@@ -28,6 +28,9 @@ func (s *stage) event(verb, who string, plain []string, opt options) protocol.Ev
 	case "absent":
 		return protocol.Absent{Node: p.id(who)}
 	}
+	if asked := s.asked(verb, who, opt); asked != nil {
+		return s.transaction(who, asked)
+	}
 	body := s.body(verb, who, plain, opt)
 	if s.err != nil {
 		return nil
@@ -114,7 +117,7 @@ func (s *stage) body(verb, who string, plain []string, opt options) protocol.Bod
 }
 
 func (s *stage) join(who string, plain []string, opt options) protocol.Body {
-	j := protocol.Join{Name: who}
+	j := protocol.Join{Name: who, Enter: s.p.enter(who)}
 	switch plain[0] {
 	case "worker":
 		j.Role = protocol.Worker

@@ -41,10 +41,14 @@ func (s *stage) summary(m *round.Summary) (lines []string) {
 			map[bool]string{true: "revealed", false: "hidden"}[o.Revealed],
 			o.Verdict.Norm.Float64(gradient.Params{}), float64(o.Verdict.Clip)/float64(gradient.Unclipped), o.Verdict.Score)
 	}
-	if m.Epoch != nil {
-		add("  epoch of rounds %d to %d mints %d, owner %d, unpaid %d", m.Epoch.First, m.Epoch.Last, m.Epoch.Minted, m.Epoch.Owner, m.Epoch.Unpaid)
-		for _, l := range m.Epoch.Lines {
-			add("    %s stake %d earns %d", s.p.name(protocol.NodeID(l.Hotkey)), l.Stake, l.Credited)
+	for _, e := range m.Due {
+		switch e.What {
+		case "epoch":
+			add("  epoch %d pays %d", e.Number, e.Amount)
+		case "incentive", "dividend":
+			add("  %s earns %s %d", s.p.name(e.Hot), e.What, e.Amount)
+		default:
+			add("  %s", e.What)
 		}
 	}
 	return lines

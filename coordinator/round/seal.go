@@ -106,9 +106,7 @@ func (m *Machine) finish() {
 		Root: StateRoot(*r.Proposal),
 	}
 	s.Before, s.After, s.HeldOut = r.measured()
-	if (uint64(r.Number)+1)%uint64(m.man.Economy.Tempo) == 0 {
-		s.Epoch = m.endEpoch()
-	}
+	s.Block, s.Due = m.settleBlock()
 	m.tally(&s)
 	m.past = append(m.past, s)
 	if most := int(m.man.Score.Window) + keepPast; len(m.past) > most {

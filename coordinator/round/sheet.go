@@ -94,4 +94,5 @@ func (m *Machine) decide() {
 	board, books := m.board.Digest(), m.ledger.Root()
 	r.Decision = protocol.Hash("decision", m.run[:], protocol.Encode(r.Number), r.List[:], r.Eval[:],
 		protocol.Encode(r.Verdicts), board[:], books[:], m.log[:])
+	m.weigh()
 }

@@ -18,9 +18,10 @@ type Member struct {
 	Role    protocol.Role
 	Name    string
 	Present bool
-	// Left says that this worker was away for so long that a newcomer got its place.
-	// It may join again.
+	// Left says that the ledger gave this node's place to a newcomer. It may join again.
 	Left bool
+	// Invited says that the coordinator owes this validator a stake.
+	Invited bool
 	// Anchor is what a validator's next preimage must hash to; Revealed counts
 	// the preimages shown of the present chain.
 	Anchor   protocol.Digest
@@ -29,7 +30,6 @@ type Member struct {
 	NextAnchor protocol.Digest
 
 	anchors []protocol.Digest // all that were ever joined with
-	away    protocol.Round    // in which it went, if it is not present
 }
 
 // Round is the round in flight. In the phase [Gathering] it holds the number and
@@ -58,7 +58,8 @@ type Round struct {
 	Attempt  uint32                   // how many proposers failed
 	Proposal *protocol.Receipt        // of the present proposer
 
-	entryOf []int32 // by place on the roster of workers: 1 + index into Entries, 0 if none
+	entryOf  []int32     // by place on the roster of workers: 1 + index into Entries, 0 if none
+	opinions []score.Sum // that validators owe the ledger; nil where no epoch ends
 }
 
 // Seat is one validator of the roster and what it has done this round.
@@ -70,6 +71,7 @@ type Seat struct {
 	Committed   protocol.Digest // of its sheet
 	Sheet       *protocol.Sheet
 	CoSign      *protocol.CoSign // under the present proposal
+	Weighed     bool             // said its weights, where the round ends an epoch
 }
 
 // did reports whether the validator has done its part of a phase.
@@ -165,7 +167,8 @@ type Summary struct {
 	// Before, After and HeldOut are stake-weighted medians of what the
 	// co-signers measured.
 	Before, After, HeldOut protocol.NanoNats
-	Epoch                  *ledger.Report           // set where the round ended an epoch
+	Block                  ledger.Block             // of the ledger, which the round ended
+	Due                    []ledger.Event           // what fell due with it
 	Spent                  [NumPhases]protocol.Span // by phase
 }
 

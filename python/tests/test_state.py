@@ -8,7 +8,7 @@ import vectors
 from lode import state
 from lode.errors import Malformed
 
-PROOFS = vectors.read("yuma/chain/tree/testdata/proofs.json")
+PROOFS = vectors.read("yuma/ledger/tree/testdata/proofs.json")
 
 
 class Vectors(unittest.TestCase):

@@ -4,16 +4,31 @@ package ledger
 
 import "errors"
 
-// Reasons why an operation was refused; what comes back wraps one of them and
-// names the subject. After a refusal nothing has changed.
+// Reasons why a transaction, a block or a state was refused; what comes back wraps
+// one of them, or one of package economy's, and names the subject. After a refusal
+// nothing has changed.
 var (
-	ErrParams    = errors.New("parameters out of range")
-	ErrRound     = errors.New("round already paid or too far off")
-	ErrUnknown   = errors.New("no such neuron")
-	ErrDuplicate = errors.New("named twice")
-	ErrRole      = errors.New("wrong role")
-	ErrFunds     = errors.New("balance too small")
+	ErrMalformed = errors.New("malformed")
+	ErrSignature = errors.New("wrong signature")
+	ErrNetwork   = errors.New("for another network")
+	ErrNonce     = errors.New("not the signer's next number")
+	ErrExpired   = errors.New("no longer valid")
+	ErrFunds     = errors.New("not enough there")
+	ErrDust      = errors.New("would leave too little to be kept")
+	ErrOverflow  = errors.New("number too large")
+	ErrPrice     = errors.New("worse than the limit set")
+	ErrUnknown   = errors.New("not there")
+	ErrDuplicate = errors.New("there already")
+	ErrSelf      = errors.New("with oneself")
+	ErrOwner     = errors.New("somebody else's")
+	ErrEarly     = errors.New("too early")
 	ErrFull      = errors.New("no room")
-	ErrScore     = errors.New("negative score")
-	ErrEncoding  = errors.New("not a ledger state")
+	ErrRange     = errors.New("out of range")
+	ErrClosed    = errors.New("closed")
+	ErrEvidence  = errors.New("no offence")
+	ErrBlock     = errors.New("not the next block")
+	ErrState     = errors.New("not a state")
+	// ErrImbalance says that a transaction would have made or lost money: a fault
+	// of this package.
+	ErrImbalance = errors.New("money does not add up")
 )

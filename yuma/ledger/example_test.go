@@ -1,39 +1,57 @@
 package ledger_test
 
 import (
+	"crypto/ed25519"
 	"fmt"
 
+	"lode/protocol"
 	"lode/yuma/ledger"
 )
 
-// One validator, two workers, one epoch over ten rounds.
+// A run with two validators and a worker; the validators weigh it, and an epoch pays.
 func Example() {
-	owner, val := ledger.Hotkey{1}, ledger.Hotkey{2}
-	good, fair := ledger.Hotkey{3}, ledger.Hotkey{4}
-	m, err := ledger.New(ledger.DefaultParams(owner), []ledger.Grant{{Hotkey: val, Balance: 100 * ledger.Coin}})
-	if err != nil {
-		fmt.Println(err)
-		return
+	keys := map[string]ed25519.PrivateKey{}
+	pub := func(name string) (k protocol.NodeID) {
+		seed := protocol.Sum([]byte(name))
+		keys[name] = ed25519.NewKeyFromSeed(seed[:])
+		copy(k[:], keys[name].Public().(ed25519.PublicKey))
+		return k
 	}
-	_ = m.Register(0, val, ledger.Validator, 60*ledger.Coin, val)
-	_ = m.Register(0, good, ledger.Worker, 0, good)
-	_ = m.Register(0, fair, ledger.Worker, 0, fair)
+	g := ledger.DefaultGenesis("example")
+	rules := ledger.DefaultRunParams()
+	rules.Tempo, rules.CommitReveal, rules.WeightsRate = 3, 0, 0
+	owner := pub("owner")
+	g.Runs = []ledger.FirstRun{{ID: protocol.RunID{1}, Owner: ledger.Coldkey(owner), Hot: owner, Params: rules}}
+	g.Seats = []ledger.Seat{{Hot: owner, Cold: ledger.Coldkey(owner), Run: 1}}
+	for _, s := range []struct {
+		name  string
+		stake ledger.Amount
+	}{{"first", 50 * ledger.Coin}, {"second", 30 * ledger.Coin}, {"worker", 0}} {
+		k := pub(s.name)
+		g.Seats = append(g.Seats, ledger.Seat{Hot: k, Cold: ledger.Coldkey(k), Run: 1, Stake: s.stake, Place: true})
+	}
+	m, err := ledger.New(g)
+	if err != nil {
+		panic(err)
+	}
+	weights := ledger.SetWeights{Run: 1, UIDs: []uint16{2}, Values: []uint16{1}}
+	first := []ledger.Tx{
+		ledger.Sign(keys["first"], g.Network(), 0, 0, weights),
+		ledger.Sign(keys["second"], g.Network(), 0, 0, weights),
+	}
+	for _, txs := range [][]ledger.Tx{first, nil, nil} {
+		if _, _, err := m.Execute(ledger.Block{Header: m.Next(0, protocol.Digest{}), Txs: txs}); err != nil {
+			panic(err)
+		}
+	}
+	account, _ := m.Account(ledger.Coldkey(pub("worker")))
+	fmt.Printf("the worker has %.4f coins\n", float64(account.Balance)/float64(ledger.Coin))
 
-	rows := []ledger.Row{{Validator: val, Scores: []ledger.Score{{Worker: good, Value: 300}, {Worker: fair, Value: 100}}}}
-	rep, err := m.Epoch(9, rows, []ledger.Hotkey{val, good, fair})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println("minted", rep.Minted, "owner", rep.Owner, "unpaid", rep.Unpaid)
-	for _, l := range rep.Lines {
-		fmt.Println(l.Role, "stake", l.Stake, "earned", l.Credited)
-	}
-	fmt.Println("supply", m.Supply().Total())
+	key, _ := ledger.Key('a', keys["worker"].Public().(ed25519.PublicKey))
+	value, known, err := m.Prove(key).Check(m.Root(), []byte(key))
+	record, _ := ledger.Record(key, value)
+	fmt.Println("proved:", record.(ledger.Account).Balance == account.Balance, known, err)
 	// Output:
-	// minted 10000000000 owner 1799954222 unpaid 1
-	// validator stake 60000000000 earned 4100022889
-	// worker stake 0 earned 3075017166
-	// worker stake 0 earned 1025005722
-	// supply 110000000000
+	// the worker has 1.2300 coins
+	// proved: true true <nil>
 }

@@ -1,120 +1,133 @@
 package ledger
 
-// This file holds the state as bytes. There is one encoding of a state: integers
-// are little-endian and of fixed width, accounts ascend by key, neurons by uid,
-// bonds by target, and nothing follows.
-//
-//	magic    "lode ledger" and the format number, one byte
-//	params   as appendParams writes them
-//	totals   next round, genesis, emitted, burned, unpaid: uint64 each
-//	accounts uint32 count, then key[32], balance, stake: uint64 each
-//	neurons  uint16 count, then key[32], role uint8, joined uint64,
-//	         bonds: uint16 count, then target and value uint16 each
-//
-// A ledger of volunteers begins "lode volunteers" and has its number of places,
-// uint16, where the other has its parameters.
+// This file holds the state as bytes, its root, and proofs from it.
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"lode/protocol"
+	"lode/yuma/ledger/tree"
 )
 
-const (
-	magic  = "lode ledger"
-	format = 1
-	// rootDomain keeps a state's digest apart from all other digests.
-	rootDomain = "lode/ledger/state/1\x00"
+// Root returns the digest of the whole state (docs/state-proof.md).
+func (m *Machine) Root() protocol.Digest { return m.store.tree.Root() }
 
-	volunteerMagic  = "lode volunteers"
-	volunteerDomain = "lode/volunteers/state/1\x00"
-)
+// Prove shows what the state has at a [Key].
+func (m *Machine) Prove(key string) tree.Proof { return m.store.tree.Prove(key) }
 
-// Root returns the digest of the whole state: SHA-256 of the domain
-// "lode/ledger/state/1", a zero byte and the bytes of [Machine.Snapshot].
-func (m *Machine) Root() [32]byte {
-	return sha256.Sum256(m.appendState([]byte(rootDomain)))
+// Key returns the key of a record: the letter of its table and the parts of its id, as
+// docs/economy.md lists them; ok is false if there is no such table or id.
+func Key(letter byte, id ...[]byte) (key string, ok bool) {
+	key = string([]byte{letter}) + string(bytes.Join(id, nil))
+	t, ok := tableAt(key)
+	return key, ok && len(key) == 1+t.idLen
 }
 
-// Snapshot returns the whole state as bytes that [Restore] reads.
-func (m *Machine) Snapshot() []byte { return m.appendState(nil) }
-
-func (m *Machine) appendState(b []byte) []byte {
-	b = append(b, magic...)
-	b = append(b, format)
-	b = appendParams(b, m.params)
-	return m.appendTo(b)
-}
-
-// Root returns the digest of the whole state: SHA-256 of the domain
-// "lode/volunteers/state/1", a zero byte and the bytes of [Volunteer.Snapshot].
-func (v *Volunteer) Root() [32]byte {
-	return sha256.Sum256(v.appendState([]byte(volunteerDomain)))
-}
-
-// Snapshot returns the whole state as bytes that [RestoreVolunteer] reads.
-func (v *Volunteer) Snapshot() []byte { return v.appendState(nil) }
-
-func (v *Volunteer) appendState(b []byte) []byte {
-	b = append(b, volunteerMagic...)
-	b = append(b, format)
-	b = binary.LittleEndian.AppendUint16(b, uint16(v.room))
-	return v.appendTo(b)
-}
-
-func (b *books) appendTo(dst []byte) []byte {
-	le := binary.LittleEndian
-	for _, v := range []Amount{Amount(b.next), b.genesis, b.emitted, b.burned, b.unpaid} {
-		dst = le.AppendUint64(dst, uint64(v))
+// Record reads the value at a key: a structure of this package, or an integer.
+func Record(key string, value []byte) (any, error) {
+	t, ok := tableAt(key)
+	if !ok || len(key) != 1+t.idLen {
+		return nil, fmt.Errorf("ledger: key %x: %w", key, ErrState)
 	}
-	dst = le.AppendUint32(dst, uint32(len(b.accounts)))
-	for _, a := range b.accounts {
-		dst = append(dst, a.key[:]...)
-		dst = le.AppendUint64(dst, uint64(a.balance))
-		dst = le.AppendUint64(dst, uint64(a.stake))
+	v, err := t.read(string(value))
+	if err != nil {
+		return nil, fmt.Errorf("ledger: record %x: %w: %w", key, ErrState, err)
 	}
-	dst = le.AppendUint16(dst, uint16(len(b.neurons)))
-	for _, n := range b.neurons {
-		dst = append(dst, n.key[:]...)
-		dst = append(dst, byte(n.role))
-		dst = le.AppendUint64(dst, uint64(n.joined))
-		dst = le.AppendUint16(dst, uint16(len(n.bonds)))
-		for _, e := range n.bonds {
-			dst = le.AppendUint16(dst, e.UID)
-			dst = le.AppendUint16(dst, e.Value)
+	return v, nil
+}
+
+// magic begins a snapshot: name and format.
+const magic = "lode ledger\x01"
+
+// Snapshot returns the whole state as bytes that [Restore] reads. Blocks follow only on
+// a state in which none is open. The bytes are magic, then for each
+// record, ascending by key, the length of key and value as uint16 and uint32, little-
+// endian, key and value.
+func (m *Machine) Snapshot() []byte {
+	b := []byte(magic)
+	for k, v := range m.store.tree.Ascend("") {
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(k)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(v)))
+		b = append(b, k...)
+		b = append(b, v...)
+	}
+	return b
+}
+
+// Restore reads what [Machine.Snapshot] wrote of the state that has a root, which the
+// caller must know from elsewhere: that is the proof. It refuses everything else,
+// and allocates a few times the length of data.
+func Restore(data []byte, root protocol.Digest) (*Machine, error) {
+	m := &Machine{}
+	if err := m.read(data); err != nil {
+		return nil, fmt.Errorf("ledger: restore: %w", err)
+	}
+	if got := m.Root(); got != root {
+		return nil, fmt.Errorf("ledger: restore: root %s, want %s: %w", got.Short(), root.Short(), ErrState)
+	}
+	var ok bool
+	if m.net, ok = load[Network](&m.store, networks.key()); !ok {
+		return nil, fmt.Errorf("ledger: restore: no network: %w", ErrState)
+	}
+	if err := m.Audit(); err != nil {
+		return nil, fmt.Errorf("ledger: restore: %w: %w", ErrState, err)
+	}
+	m.base = root
+	return m, nil
+}
+
+func (m *Machine) read(data []byte) error {
+	if len(data) < len(magic) || string(data[:len(magic)]) != magic {
+		return fmt.Errorf("format: %w", ErrState)
+	}
+	last := ""
+	for data = data[len(magic):]; len(data) > 0; {
+		if len(data) < 6 {
+			return fmt.Errorf("cut off: %w", ErrState)
 		}
+		keyLen, valueLen := int(binary.LittleEndian.Uint16(data)), int64(binary.LittleEndian.Uint32(data[2:]))
+		if int64(len(data)) < 6+int64(keyLen)+valueLen {
+			return fmt.Errorf("cut off: %w", ErrState)
+		}
+		key := string(data[6 : 6+keyLen])
+		value := string(data[6+keyLen : 6+keyLen+int(valueLen)])
+		if key <= last {
+			return fmt.Errorf("key %x after %x: %w", key, last, ErrState)
+		}
+		if _, err := Record(key, []byte(value)); err != nil {
+			return err
+		}
+		m.store.write(key, value)
+		last, data = key, data[6+keyLen+int(valueLen):]
 	}
-	return dst
+	return nil
 }
 
-// appendParams writes the fields in the order they are declared.
-func appendParams(b []byte, p Params) []byte {
-	le := binary.LittleEndian
-	y := p.Yuma
-	b = append(b, byte(y.Version))
-	b = le.AppendUint16(b, y.Kappa)
-	b = le.AppendUint16(b, y.BondsPenalty)
-	b = le.AppendUint32(b, y.BondsMovingAverage)
-	b = appendBool(b, y.LiquidAlpha)
-	b = le.AppendUint16(b, y.AlphaLow)
-	b = le.AppendUint16(b, y.AlphaHigh)
-	b = le.AppendUint16(b, uint16(y.Steepness))
-	b = appendBool(b, y.LiquidDecaysAbsent)
-	b = le.AppendUint64(b, uint64(y.MaxValidators))
-	b = appendBool(b, y.CurrentPermits)
-	b = le.AppendUint64(b, y.StakeThreshold)
-	b = le.AppendUint64(b, y.ActivityCutoff)
-	b = le.AppendUint64(b, y.Tempo)
-	b = appendBool(b, y.CommitReveal)
-	b = append(b, p.Owner[:]...)
-	b = le.AppendUint16(b, uint16(p.OwnerCut))
-	b = le.AppendUint64(b, uint64(p.Cap))
-	b = le.AppendUint64(b, uint64(p.Emission))
-	return le.AppendUint16(b, uint16(p.MaxNeurons))
+// tables are all kinds of records.
+var tables = []table{
+	networks, accounts, identities, totals, pools, positions, leavingPools, leavings, children, parents,
+	runs, dissolved, runParams, runIDs, neurons, uids, weights, bonds, commits, offences,
+	escrows, proposals, votes, agenda, proposers,
 }
 
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
+// tableAt returns the table of a key.
+func tableAt(key string) (table, bool) {
+	i := slices.IndexFunc(tables, func(t table) bool { return key != "" && key[0] == t.letter })
+	if i < 0 {
+		return table{}, false
 	}
-	return append(b, 0)
+	return tables[i], true
+}
+
+// Audit adds up the whole state and reports whether every coin and every unit that
+// exists belongs to somebody.
+func (m *Machine) Audit() error {
+	s := sums{}
+	for k, v := range m.store.tree.Ascend("") {
+		s.count(m.net.Market, k, v, 1)
+	}
+	return s.check()
 }

@@ -28,7 +28,6 @@ type Supply struct {
 	Genesis uint64 `json:"genesis"`
 	Emitted uint64 `json:"emitted"`
 	Burned  uint64 `json:"burned"`
-	Unpaid  uint64 `json:"unpaid"`
 }
 
 // Round is what became of one round.

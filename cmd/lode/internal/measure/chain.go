@@ -10,7 +10,7 @@ import (
 	"runtime"
 
 	"lode/protocol"
-	"lode/yuma/chain"
+	"lode/yuma/ledger"
 )
 
 // ChainRow is what transfers cost on one core, in blocks of BlockTxs, signatures and a
@@ -39,7 +39,7 @@ func Chain(ctx context.Context, accounts int) (ChainRow, error) {
 		took, err := least(ctx, func() error {
 			txs := blocks[0]
 			blocks = blocks[1:]
-			_, outcomes, err := m.Execute(chain.Block{Header: m.Next(0, protocol.Digest{}), Txs: txs})
+			_, outcomes, err := m.Execute(ledger.Block{Header: m.Next(0, protocol.Digest{}), Txs: txs})
 			for _, o := range outcomes {
 				err = errors.Join(err, o.Err)
 			}
@@ -63,30 +63,30 @@ func heap() uint64 {
 }
 
 // crowded is a ledger with so many accounts and a rich one.
-func crowded(accounts int) (*chain.Machine, ed25519.PrivateKey, error) {
+func crowded(accounts int) (*ledger.Machine, ed25519.PrivateKey, error) {
 	seed := protocol.Sum([]byte("rich"))
 	rich := ed25519.NewKeyFromSeed(seed[:])
-	g := chain.DefaultGenesis("bench")
-	g.Grants = append(g.Grants, chain.Grant{Cold: chain.Coldkey(rich.Public().(ed25519.PublicKey)), Balance: 1_000_000 * chain.Coin})
+	g := ledger.DefaultGenesis("bench")
+	g.Grants = append(g.Grants, ledger.Grant{Cold: ledger.Coldkey(rich.Public().(ed25519.PublicKey)), Balance: 1_000_000 * ledger.Coin})
 	for i := range accounts {
-		g.Grants = append(g.Grants, chain.Grant{Cold: someone(i), Balance: chain.Coin})
+		g.Grants = append(g.Grants, ledger.Grant{Cold: someone(i), Balance: ledger.Coin})
 	}
-	m, err := chain.New(g)
+	m, err := ledger.New(g)
 	return m, rich, err
 }
 
-func someone(i int) chain.Coldkey {
-	return chain.Coldkey(protocol.Sum(binary.LittleEndian.AppendUint64(nil, uint64(i))))
+func someone(i int) ledger.Coldkey {
+	return ledger.Coldkey(protocol.Sum(binary.LittleEndian.AppendUint64(nil, uint64(i))))
 }
 
 // signedBlocks are transfers of one, in the order of their numbers.
-func signedBlocks(m *chain.Machine, rich ed25519.PrivateKey, txs, blocks, accounts int) [][]chain.Tx {
-	all := make([][]chain.Tx, blocks)
+func signedBlocks(m *ledger.Machine, rich ed25519.PrivateKey, txs, blocks, accounts int) [][]ledger.Tx {
+	all := make([][]ledger.Tx, blocks)
 	n := uint64(0)
 	for b := range all {
 		for range txs {
 			to := someone(int(n*7919) % max(accounts, 1))
-			all[b] = append(all[b], chain.Sign(rich, m.Network().ID, n, 0, chain.Transfer{To: to, Amount: chain.Coin / 1000}))
+			all[b] = append(all[b], ledger.Sign(rich, m.Network().ID, n, 0, ledger.Transfer{To: to, Amount: ledger.Coin / 1000}))
 			n++
 		}
 	}

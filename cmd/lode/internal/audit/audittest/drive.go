@@ -78,6 +78,9 @@ func (d *driver) drive() {
 			if kind == protocol.KindJoin {
 				n = 0
 			}
+			if w := replica.Weights(d.machine, key); w != nil {
+				d.record(protocol.Transaction{Tx: w})
+			}
 			d.record(protocol.Sign(key, d.Rules.Run, n, d.body(key, kind)))
 		}
 		if idle {
@@ -130,7 +133,9 @@ func (d *driver) join(key ed25519.PrivateKey) protocol.Join {
 			return protocol.Join{Role: protocol.Validator, Name: fmt.Sprintf("validator %d", i), Anchor: link(key, 0)}
 		}
 	}
-	return protocol.Join{Role: protocol.Worker, Name: "worker " + idOf(key).Short()}
+	enter, err := replica.Enter(d.machine, key, nil)
+	d.must(err)
+	return protocol.Join{Role: protocol.Worker, Name: "worker " + idOf(key).Short(), Enter: enter}
 }
 
 // commit makes an update of random numbers and keeps its payload.
