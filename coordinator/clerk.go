@@ -79,6 +79,7 @@ func (c *Coordinator) missing() []call {
 func (c *Coordinator) record(batch []call) error {
 	var entries [][]byte
 	var effects []round.Effect
+	var leaves []leaf
 	results := make([]error, len(batch))
 	enter := func(ev protocol.Event) error {
 		now := c.watch.now()
@@ -86,6 +87,7 @@ func (c *Coordinator) record(batch []call) error {
 		if err == nil {
 			entries = append(entries, protocol.Encode(c.chain.Append(c.cfg.Key, now, ev)))
 			effects = append(effects, done...)
+			leaves = append(leaves, c.leavesOf(c.machine, done)...)
 		}
 		return err
 	}
@@ -106,6 +108,9 @@ func (c *Coordinator) record(batch []call) error {
 	}
 	if len(entries) > 0 {
 		if err := c.cfg.Journal.Append(entries); err != nil {
+			return err
+		}
+		if err := c.keep(leaves); err != nil {
 			return err
 		}
 		c.carryOut(effects) // first: who reads of a round may upload for it

@@ -46,6 +46,8 @@ type Config struct {
 	Payloads Payloads
 	Publish  *Publisher // nil: no checkpoints
 	Shelves  []Shelf    // further places where payloads are looked for
+	Archive  Archive    // of the ledger; nil: none is kept
+	Prune    bool       // forget blocks that lie before the snapshots kept
 	Log      zerolog.Logger
 	// Return is how long members get to come back after a restart before they
 	// count as absent. Default 10 s.
@@ -119,6 +121,9 @@ func (c *Coordinator) replay() error {
 				return fmt.Errorf("the record on disk is damaged: %w", err)
 			}
 			c.tell(effects)
+			if err := c.keep(c.leavesOf(rep.Machine, effects)); err != nil {
+				return err
+			}
 		}
 	}
 	c.machine, c.chain = rep.Machine, rep.Chain

@@ -90,6 +90,7 @@ type played struct {
 	lives   int // of the coordinator
 	told    map[protocol.Digest]bool
 	record  map[protocol.Digest]bool
+	archive *shelf
 }
 
 // play runs puppets for so many rounds, with a new coordinator on the same
@@ -100,12 +101,12 @@ func play(t testing.TB, r *replica.Rules, j *memory, rounds uint64) played {
 	defer cancel()
 	at, journal, blobs := new(place), newLocked(j), payloads(t, r, t.TempDir())
 	at.move(nil, nil)
-	out := played{told: map[protocol.Digest]bool{}, record: map[protocol.Digest]bool{}}
+	out := played{told: map[protocol.Digest]bool{}, record: map[protocol.Digest]bool{}, archive: new(shelf)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for ctx.Err() == nil {
 			c, err := coordinator.New(coordinator.Config{
-				Key: coordinatorKey, Rules: r, Journal: journal, Payloads: blobs, Log: zerolog.Nop(),
+				Key: coordinatorKey, Rules: r, Journal: journal, Payloads: blobs, Archive: out.archive, Log: zerolog.Nop(),
 			})
 			if err != nil {
 				return err
@@ -215,6 +216,9 @@ func (p *played) check(want *played) error {
 				return fmt.Errorf("after %d rounds a worker holds %+v, without a crash %+v", i, got, want)
 			}
 		}
+	}
+	if err := p.archive.follow(*p.machine.Manifest(), p.rounds); err != nil {
+		return err
 	}
 	return p.machine.Ledger().Audit()
 }

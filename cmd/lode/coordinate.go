@@ -31,7 +31,7 @@ type launchFlags struct {
 	manifest, linkFile                  string
 	every                               uint32
 	store                               storeFlags
-	tied                                bool
+	tied, prune                         bool
 }
 
 func coordinatorCommand() *cobra.Command {
@@ -59,6 +59,7 @@ RUN.YAML to begin with.`,
 	c.Flags().StringVar(&f.listen, "listen", ":4242", "UDP address to listen on")
 	c.Flags().StringVar(&f.advertise, "advertise", "", "host:port that others reach this machine by (default: found out)")
 	c.Flags().StringVar(&f.data, "data", "", "corpus, file or folder (default: data.path of the run.yaml)")
+	c.Flags().BoolVar(&f.prune, "prune", false, "forget the ledger's blocks once two snapshots lie after them; the record keeps all")
 	c.Flags().Uint32Var(&f.every, "checkpoint-every", 50, "rounds between two checkpoints")
 	f.store.add(c, "where checkpoints go: a folder or s3://bucket/prefix (default: store in --dir)")
 	addLogFlag(c, &f.level)
@@ -230,6 +231,10 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 	if err != nil {
 		return nil, nil, err
 	}
+	archive, err := file.Archive(run)
+	if err != nil {
+		return nil, nil, err
+	}
 	limit := int64(max(l.rules.MaxPayload(0), l.rules.MaxStep(0)))
 	blobs, err := checkpoints.OpenBlobs(filepath.Join(l.dir, "payloads"), run, limit, payloadBudget)
 	if err != nil {
@@ -247,7 +252,7 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 	}
 	c, err := coordinator.New(coordinator.Config{
 		Key: l.key, Rules: l.rules, Journal: record, Payloads: blobs, Publish: publisher,
-		Shelves: []coordinator.Shelf{shelf}, Log: l.log,
+		Shelves: []coordinator.Shelf{shelf}, Archive: archive, Prune: f.prune, Log: l.log,
 	})
 	return c, done, err
 }

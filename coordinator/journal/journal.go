@@ -20,11 +20,11 @@ import (
 type File struct {
 	db *bbolt.DB
 
-	mu   sync.Mutex
-	runs map[protocol.RunID]*Journal // those asked for so far
+	mu    sync.Mutex
+	lists map[string]*Journal // those asked for so far, by bucket
 }
 
-// Journal is the record of one run in a file.
+// Journal is a list of one run in a file: its record, or the blocks of its ledger.
 type Journal struct {
 	db     *bbolt.DB
 	bucket []byte
@@ -47,19 +47,23 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s: %w", path, err)
 	}
-	return &File{db: db, runs: map[protocol.RunID]*Journal{}}, nil
+	return &File{db: db, lists: map[string]*Journal{}}, nil
 }
 
 // Record returns the record of a run, empty if the file has none. It is the same
 // Journal for whoever asks: each keeps its length, and two would overwrite what
 // the other appends.
-func (f *File) Record(run protocol.RunID) (*Journal, error) {
+func (f *File) Record(run protocol.RunID) (*Journal, error) { return f.list("record ", run) }
+
+// list returns a list of a kind for a run.
+func (f *File) list(kind string, run protocol.RunID) (*Journal, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if j := f.runs[run]; j != nil {
+	bucket := kind + string(run[:])
+	if j := f.lists[bucket]; j != nil {
 		return j, nil
 	}
-	j := &Journal{db: f.db, bucket: append([]byte("record "), run[:]...)}
+	j := &Journal{db: f.db, bucket: []byte(bucket)}
 	err := f.db.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(j.bucket)
 		if err != nil {
@@ -76,7 +80,7 @@ func (f *File) Record(run protocol.RunID) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("record %s of run %s: %w", f.db.Path(), run.Short(), err)
 	}
-	f.runs[run] = j
+	f.lists[bucket] = j
 	return j, nil
 }
 

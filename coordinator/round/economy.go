@@ -26,10 +26,10 @@ const (
 	delay     = 5  // from there to its execution
 )
 
-// genesis is the ledger before the first round: the manifest's stakes, and a treasury
+// Genesis is the ledger before the first round: the manifest's stakes, and a treasury
 // in the coordinator's hands that invited validators are staked from. Nothing but coin
 // costs coin: places and identities are free.
-func genesis(man protocol.Manifest) ledger.Genesis {
+func Genesis(man protocol.Manifest) ledger.Genesis {
 	g := ledger.DefaultGenesis(man.ID().String())
 	tempo := uint64(man.Economy.Tempo)
 	n := &g.Params
@@ -60,7 +60,7 @@ func genesis(man protocol.Manifest) ledger.Genesis {
 }
 
 func newLedger(man protocol.Manifest) *ledger.Machine {
-	l, err := ledger.New(genesis(man))
+	l, err := ledger.New(Genesis(man))
 	if err != nil {
 		panic(fmt.Sprintf("round: a valid manifest makes no ledger: %v", err))
 	}

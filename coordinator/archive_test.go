@@ -1,0 +1,83 @@
+package coordinator_test
+
+import (
+	"fmt"
+	"sync"
+
+	"lode/coordinator/round"
+	"lode/protocol"
+	"lode/yuma/ledger"
+)
+
+// shelf is an archive in memory.
+type shelf struct {
+	mu     sync.Mutex
+	blocks [][]byte
+	states map[uint64][]byte
+}
+
+func (s *shelf) Next() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return uint64(len(s.blocks)) + 1
+}
+
+func (s *shelf) Add(block []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blocks = append(s.blocks, block)
+	return nil
+}
+
+func (s *shelf) Blocks(from uint64, most int) ([][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := min(uint64(len(s.blocks)), from-1+uint64(most))
+	return s.blocks[min(from-1, end):end], nil
+}
+
+func (s *shelf) SaveState(height uint64, state []byte, _ bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.states == nil {
+		s.states = map[uint64][]byte{}
+	}
+	s.states[height] = state
+	return nil
+}
+
+func (s *shelf) State(most uint64) (height uint64, state []byte, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for h, b := range s.states {
+		if h <= most && h > height {
+			height, state = h, b
+		}
+	}
+	return height, state, nil
+}
+
+// follow executes the blocks of an archive from the beginning, without the record, and
+// compares each with what the run says of it.
+func (s *shelf) follow(man protocol.Manifest, rounds []round.Summary) error {
+	l, err := ledger.New(round.Genesis(man))
+	if err != nil {
+		return err
+	}
+	if len(s.blocks) != len(rounds) {
+		return fmt.Errorf("%d blocks of %d rounds are kept", len(s.blocks), len(rounds))
+	}
+	for i, b := range s.blocks {
+		block, err := ledger.DecodeBlock(b)
+		if err == nil {
+			_, _, err = l.Execute(block)
+		}
+		if err != nil {
+			return err
+		}
+		if l.Network().Block != rounds[i].Block.Digest() {
+			return fmt.Errorf("block %d is not that of its round", i+1)
+		}
+	}
+	return nil
+}
