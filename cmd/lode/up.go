@@ -56,7 +56,7 @@ goes on where it stopped.`,
 	c.Flags().StringVar(&f.adversaries, "adversaries", "", "workers that cheat, such as noise=1,freerider=1,copycat=1,inflate=1")
 	c.Flags().StringVar(&f.ledger, "ledger", protocol.LedgerYuma, "yuma pays workers and validators; volunteer pays nobody")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the run: initial parameters and shards")
-	c.Flags().Uint64Var(&f.rounds, "rounds", 0, "stop after so many more rounds")
+	c.Flags().Uint64Var(&f.rounds, "rounds", 0, "stop after so many more rounds; one in progress may still be finished")
 	c.Flags().DurationVar(&f.length, "for", 0, "stop after so long, such as 90s (default 3m unless --rounds is given)")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON, one object a line")
 	c.Flags().BoolVar(&f.anew, "new", false, "begin a new run even if the folder holds one")
@@ -153,5 +153,10 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	return h.conclude(context.WithoutCancel(ctx), out, watch, time.Since(start))
+	took := time.Since(start)
+	ctx = context.WithoutCancel(ctx)
+	if err := h.rest(ctx, watch, out); err != nil {
+		return err
+	}
+	return h.conclude(ctx, out, watch, took)
 }
