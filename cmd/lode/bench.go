@@ -48,7 +48,8 @@ func benchTrainCommand() *cobra.Command {
 		Short: "Train in one process under given rules; print learning, scores and pay",
 		Long: `Run a whole run in one process, with function calls for a network, and print how
 it learns, what validators measured of each worker and what it was paid. Any field
-of a run.yaml can be set.`,
+of a run.yaml can be set, apart from who takes part: all those of --workers and
+--validators take part from the start.`,
 		Example: `  lode bench train --rounds 100 --set merge.rate=1.5 --set update.keep=64
   lode bench train --workers honest,honest,honest,noise,copycat --validators 2`,
 		Args: cobra.NoArgs,
@@ -67,9 +68,10 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	if f.rounds == 0 || f.every == 0 || f.validators < 1 {
 		return usagef("--rounds, --every and --validators must be above 0")
 	}
-	p, err := plan.Parse(yamlOf(f.set))
+	conducts := strings.Split(f.workers, ",")
+	p, err := f.plan(len(conducts))
 	if err != nil {
-		return usagef("--set: %v", err)
+		return err
 	}
 	c, err := openCorpus(ctx, f.data)
 	if err != nil {
@@ -92,7 +94,6 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	conducts := strings.Split(f.workers, ",")
 	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
 	m, err := sim.Run(ctx, sim.Options{
 		Manifest: man, Source: src, Index: index, Dir: dir, Validators: f.validators,
@@ -106,6 +107,27 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// taking are the fields that say who takes part, and the flag that says it here.
+var taking = map[string]string{
+	"members.min_workers": "--workers", "members.min_validators": "--validators", "members.genesis": "--validators",
+}
+
+// plan is the run that --set describes, with so many workers.
+func (f *trainBench) plan(workers int) (plan.Plan, error) {
+	for _, s := range f.set {
+		path, _, _ := strings.Cut(s, "=")
+		if flag := taking[path]; flag != "" {
+			return plan.Plan{}, usagef("--set %s: %s says who takes part here; leave it out", path, flag)
+		}
+	}
+	p, err := plan.Parse(yamlOf(append(slices.Clone(f.set),
+		fmt.Sprintf("members.min_workers=%d", workers), fmt.Sprintf("members.min_validators=%d", f.validators))))
+	if err != nil {
+		return p, usagef("--set: %v", err)
+	}
+	return p, nil
+}
+
 // yamlOf turns field=value pairs into the nested form of a run.yaml.
 func yamlOf(set []string) []byte {
 	sections := map[string][]string{}
@@ -117,9 +139,6 @@ func yamlOf(set []string) []byte {
 	var b strings.Builder
 	for _, section := range slices.Sorted(maps.Keys(sections)) {
 		fmt.Fprintf(&b, "%s:\n%s", section, strings.Join(sections[section], ""))
-	}
-	if b.Len() == 0 {
-		return []byte("name: lode\n")
 	}
 	return []byte(b.String())
 }
