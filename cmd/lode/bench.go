@@ -22,6 +22,7 @@ import (
 	"lode/data"
 	"lode/protocol"
 	"lode/sim"
+	"lode/worker"
 )
 
 func benchCommand() *cobra.Command {
@@ -68,7 +69,10 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	if f.rounds == 0 || f.every == 0 || f.validators < 1 {
 		return usagef("--rounds, --every and --validators must be above 0")
 	}
-	conducts := strings.Split(f.workers, ",")
+	conducts, err := f.conducts()
+	if err != nil {
+		return err
+	}
 	p, err := f.plan(len(conducts))
 	if err != nil {
 		return err
@@ -107,6 +111,17 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// conducts reads --workers.
+func (f *trainBench) conducts() ([]string, error) {
+	names := strings.Split(f.workers, ",")
+	for i, name := range names {
+		if names[i] = strings.TrimSpace(name); !slices.Contains(worker.Conducts(), names[i]) {
+			return nil, usagef("--workers holds %q; it is a list like honest,honest,noise of %s", name, strings.Join(worker.Conducts(), ", "))
+		}
+	}
+	return names, nil
+}
+
 // taking are the fields that say who takes part, and the flag that says it here.
 var taking = map[string]string{
 	"members.min_workers": "--workers", "members.min_validators": "--validators", "members.genesis": "--validators",
@@ -130,13 +145,13 @@ func (f *trainBench) plan(workers int) (plan.Plan, error) {
 
 // yamlOf turns field=value pairs into the nested form of a run.yaml.
 func yamlOf(set []string) []byte {
+	var b strings.Builder
 	sections := map[string][]string{}
 	for _, s := range set {
 		path, value, _ := strings.Cut(s, "=")
 		section, field, _ := strings.Cut(path, ".")
 		sections[section] = append(sections[section], fmt.Sprintf("  %s: %s\n", field, value))
 	}
-	var b strings.Builder
 	for _, section := range slices.Sorted(maps.Keys(sections)) {
 		fmt.Fprintf(&b, "%s:\n%s", section, strings.Join(sections[section], ""))
 	}

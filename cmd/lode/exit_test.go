@@ -75,6 +75,8 @@ func TestExitCodes(t *testing.T) {
 		{"keys --dir x", exitUsage, "--dir goes with a role"},
 		{"bench train --rounds 0", exitUsage, "--rounds"},
 		{"bench train --set x.y=1", exitUsage, "--set"},
+		{"bench train --workers ,,", exitUsage, "--workers holds \"\"; it is a list like honest,honest,noise of honest, noise, "},
+		{"bench train --workers honest,rude", exitUsage, "--workers holds \"rude\""},
 		{"bench train --set members.min_workers=9", exitUsage, "--workers says who takes part"},
 		{"bench train --set merge.rule=krum --set merge.liars=3", exitUsage, "a round may begin with 4 (members.min_workers)"},
 		{"bench train --validators 300", exitUsage, "too few for 4 workers and 300 validators"},
