@@ -149,7 +149,11 @@ func yamlOf(set []string) []byte {
 	sections := map[string][]string{}
 	for _, s := range set {
 		path, value, _ := strings.Cut(s, "=")
-		section, field, _ := strings.Cut(path, ".")
+		section, field, nested := strings.Cut(path, ".")
+		if !nested {
+			fmt.Fprintf(&b, "%s: %s\n", path, value)
+			continue
+		}
 		sections[section] = append(sections[section], fmt.Sprintf("  %s: %s\n", field, value))
 	}
 	for _, section := range slices.Sorted(maps.Keys(sections)) {

@@ -75,6 +75,7 @@ func TestExitCodes(t *testing.T) {
 		{"keys --dir x", exitUsage, "--dir goes with a role"},
 		{"bench train --rounds 0", exitUsage, "--rounds"},
 		{"bench train --set x.y=1", exitUsage, "--set"},
+		{"bench train --set name=a/b", exitUsage, "name: must have"},
 		{"bench train --workers ,,", exitUsage, "--workers holds \"\"; it is a list like honest,honest,noise of honest, noise, "},
 		{"bench train --workers honest,rude", exitUsage, "--workers holds \"rude\""},
 		{"bench train --set members.min_workers=9", exitUsage, "--workers says who takes part"},
