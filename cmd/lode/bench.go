@@ -21,6 +21,7 @@ import (
 	"lode/coordinator/round"
 	"lode/data"
 	"lode/protocol"
+	"lode/replica"
 	"lode/sim"
 	"lode/worker"
 )
@@ -58,7 +59,7 @@ of a run.yaml can be set, apart from who takes part: all those of --workers and
 	}
 	c.Flags().StringVar(&f.data, "data", "", "text to train on, file or folder (default: the Go standard library's sources)")
 	c.Flags().StringVar(&f.workers, "workers", "honest,honest,honest,honest", "conduct of each worker")
-	c.Flags().IntVar(&f.validators, "validators", 1, "validators")
+	c.Flags().IntVar(&f.validators, "validators", 1, "validators; each measures every update and merges every round, so a round takes as long as all of them")
 	c.Flags().Uint64Var(&f.rounds, "rounds", 40, "rounds to run")
 	c.Flags().Uint64Var(&f.every, "every", 10, "print one round in so many")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "field of the run as in a run.yaml, such as train.inner_steps=5; may be given several times")
@@ -98,6 +99,12 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	rules, err := replica.NewRules(man)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d workers and %d validators in one process train a model of %.2f M parameters on %s (%.1f MB) for %d rounds; one round in %d is printed\n",
+		len(conducts), f.validators, float64(rules.Layout.Len())/1e6, c.Name(), float64(index.Bytes)/1e6, f.rounds, f.every)
 	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
 	m, err := sim.Run(ctx, sim.Options{
 		Manifest: man, Source: src, Index: index, Dir: dir, Validators: f.validators,
