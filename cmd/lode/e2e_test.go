@@ -334,4 +334,12 @@ func TestResume(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "--new") {
 		t.Errorf("another seed in the same folder: %v, %s", err, out)
 	}
+	elsewhere := filepath.Join(t.TempDir(), "store")
+	out, err := exec.Command(bin, "up", "--dir", dir, "--store", elsewhere).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "nothing was written to "+elsewhere) {
+		t.Errorf("another store for a finished run: %v, %s", err, out)
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("the store was made")
+	}
 }

@@ -142,6 +142,9 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	out := newScreen(stdout, f.json)
 	if h.state.Finished && !f.changed("rounds") && !f.changed("for") {
 		more, err := offerMore(h, stdin, stdout, f.json)
+		if err == nil && !more && h.moved {
+			err = usagef("--store: nothing was written to %s; say how long to go on, with --rounds N or --for 90s", f.store.url)
+		}
 		if err != nil || !more {
 			return err
 		}
