@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"testing"
 
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
@@ -194,10 +195,7 @@ func wireRefusals(tb testing.TB) (all []refusal) {
 
 func TestRefusals(t *testing.T) {
 	now := refusals(t)
-	if *update {
-		writeVectors(t, "refusals.json", now)
-	}
-	if kept := readVectors[refusal](t, "refusals.json"); !reflect.DeepEqual(kept, now) {
+	if kept := vectortest.Keep(t, *update, "refusals.json", now); !reflect.DeepEqual(kept, now) {
 		t.Errorf("what is refused is not what the vectors say: run go test -update")
 	}
 	for _, r := range now {

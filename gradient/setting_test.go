@@ -8,19 +8,14 @@ import (
 	"encoding/hex"
 	"testing"
 
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
 // setting is what gives an update's bytes their meaning, as vectors have it.
 type setting struct {
-	Tensors []vectorTensor `json:"tensors"`
-	Params  vectorParams   `json:"params"`
-}
-
-type vectorTensor struct {
-	Name  string      `json:"name"`
-	Shape []int       `json:"shape"`
-	Kind  tensor.Kind `json:"kind"`
+	Tensors []vectortest.Tensor `json:"tensors"`
+	Params  vectorParams        `json:"params"`
 }
 
 type vectorParams struct {
@@ -41,28 +36,20 @@ type vectorSupport struct {
 }
 
 func settingOf(l tensor.Layout, p Params) setting {
-	s := setting{Params: vectorParams{Codec: p.Codec, K: p.K, KEmbed: p.KEmbed, Bits: p.Bits, EMin: p.EMin, EMax: p.EMax}}
-	for t := range l.NumTensors() {
-		s.Tensors = append(s.Tensors, vectorTensor(l.Spec(t)))
-	}
-	return s
+	return setting{vectortest.Tensors(l), vectorParams{Codec: p.Codec, K: p.K, KEmbed: p.KEmbed, Bits: p.Bits, EMin: p.EMin, EMax: p.EMax}}
 }
 
 func (s setting) open(tb testing.TB) (tensor.Layout, Params) {
-	specs := make([]tensor.Spec, len(s.Tensors))
-	for i, t := range s.Tensors {
-		specs[i] = tensor.Spec(t)
-	}
-	v, l := s.Params, layoutOf(tb, specs...)
+	v, l := s.Params, vectortest.Layout(tb, s.Tensors)
 	p := Params{Codec: v.Codec, K: v.K, KEmbed: v.KEmbed, Bits: v.Bits, EMin: v.EMin, EMax: v.EMax}
 	if v.Support == nil {
 		return l, p
 	}
 	var last Vector
 	if v.Support.Last != "" {
-		last = mustEncode(tb, l, exactly32, parseFloats(tb, v.Support.Last))
+		last = mustEncode(tb, l, exactly32, vectortest.ParseFloats(tb, v.Support.Last))
 	}
-	p, err := p.On(l, last, [32]byte(unhex(tb, v.Support.Seed)))
+	p, err := p.On(l, last, [32]byte(vectortest.Bytes(tb, v.Support.Seed)))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -78,7 +65,7 @@ func (s setting) supported(tb testing.TB, seed byte) setting {
 	s.Params.Support = &vectorSupport{Seed: hex.EncodeToString(bytes.Repeat([]byte{seed}, 32))}
 	if seed%2 == 1 {
 		l, _ := s.open(tb)
-		s.Params.Support.Last = floatText(decode(tb, mustEncode(tb, l, exactly32, dyadic(uint64(seed), l.Len()))))
+		s.Params.Support.Last = vectortest.Floats(decode(tb, mustEncode(tb, l, exactly32, dyadic(uint64(seed), l.Len()))))
 	}
 	return s
 }

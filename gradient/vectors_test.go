@@ -5,20 +5,14 @@ package gradient
 // them.
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
@@ -37,38 +31,6 @@ type vector struct {
 	Residual string   `json:"residual"`
 }
 
-func digestText(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-func floatText(v tensor.Flat) string {
-	b := make([]byte, 0, 4*len(v))
-	for _, x := range v {
-		b = binary.BigEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return hex.EncodeToString(b)
-}
-
-func parseFloats(tb testing.TB, s string) tensor.Flat {
-	tb.Helper()
-	b := unhex(tb, s)
-	v := make(tensor.Flat, len(b)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.BigEndian.Uint32(b[4*i:]))
-	}
-	return v
-}
-
-func unhex(tb testing.TB, s string) []byte {
-	tb.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
-
 func newVector(tb testing.TB, name string, l tensor.Layout, p Params, values tensor.Flat, clip Clip) vector {
 	tb.Helper()
 	return newVectorOf(tb, name, settingOf(l, p), values, clip)
@@ -78,7 +40,7 @@ func newVectorOf(tb testing.TB, name string, s setting, values tensor.Flat, clip
 	tb.Helper()
 	l, p := s.open(tb)
 	u := mustEncode(tb, l, p, values)
-	v := vector{Name: name, setting: s, Values: floatText(values), Clip: clip}
+	v := vector{Name: name, setting: s, Values: vectortest.Floats(values), Clip: clip}
 	v.describe(tb, u)
 	v.Wires = []string{hex.EncodeToString(u.Wire())}
 	return v
@@ -86,14 +48,14 @@ func newVectorOf(tb testing.TB, name string, s setting, values tensor.Flat, clip
 
 // describe fills in what u makes of the vector's values and clip factor.
 func (v *vector) describe(tb testing.TB, u *Update) {
-	left := parseFloats(tb, v.Values)
+	left := vectortest.ParseFloats(tb, v.Values)
 	for c := range u.Layout().Chunks() {
 		u.SubtractFrom(c, v.Clip, left[c.Offset:c.Offset+c.Len])
 	}
 	v.Plain = hex.EncodeToString(u.Plain())
-	v.Digest = digestText(u.Plain())
+	v.Digest = vectortest.Digest(u.Plain())
 	v.Norm = bigOf(u.NormSquared()).Text(16)
-	v.Decoded, v.Residual = floatText(decode(tb, u)), floatText(left)
+	v.Decoded, v.Residual = vectortest.Floats(decode(tb, u)), vectortest.Floats(left)
 }
 
 // mixed has tensors of all kinds, sizes that are no multiples of 8 and runs of 64.
@@ -151,7 +113,7 @@ func odd(seed uint64, n int) tensor.Flat {
 func vectors(tb testing.TB) []vector {
 	l, p := exampleSetting(tb)
 	first := newVector(tb, "the example of docs/update-format.md", l, p, exampleValues, Unclipped)
-	first.Wires = append(first.Wires, otherWires(tb, unhex(tb, first.Wires[0]))...)
+	first.Wires = append(first.Wires, otherWires(tb, vectortest.Bytes(tb, first.Wires[0]))...)
 	all := []vector{first}
 	clips := []Clip{Unclipped, Unclipped / 3, 3000000019, 1, 0}
 	for i, p := range vectorsOfAllCodecs {
@@ -193,56 +155,18 @@ func exampleSetting(tb testing.TB) (tensor.Layout, Params) {
 
 var exampleValues = tensor.Flat{0.5, 0.01, -0.25, 0.02, 0, -0.375, 0.03, 0.125, 1, -0.75}
 
-func readVectors[T any](tb testing.TB, name string) (all []T) {
-	tb.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", "vectors", name))
-	if err == nil {
-		err = json.Unmarshal(b, &all)
-	}
-	if err != nil || len(all) < 20 {
-		tb.Fatalf("%d vectors in %s: %v", len(all), name, err)
-	}
-	return all
-}
-
-// writeVectors writes vectors one a line.
-func writeVectors[T any](tb testing.TB, name string, all []T) {
-	tb.Helper()
-	var b bytes.Buffer
-	for i, v := range all {
-		line, err := json.Marshal(v)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		b.WriteString([]string{"[\n", ",\n"}[min(i, 1)])
-		b.Write(line)
-	}
-	b.WriteString("\n]\n")
-	path := filepath.Join("testdata", "vectors", name)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b.Bytes(), 0o644)); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 // What is encoded today is what the vectors say, but for the compressor's bytes.
 func TestVectors(t *testing.T) {
 	now := vectors(t)
-	if *update {
-		writeVectors(t, "updates.json", now)
-	}
-	kept := readVectors[vector](t, "updates.json")
-	if len(kept) != len(now) {
-		t.Fatalf("%d vectors, %d are made: run go test -update", len(kept), len(now))
-	}
-	for i, want := range kept {
+	for i, want := range vectortest.Keep(t, *update, "updates.json", now) {
 		l, p := want.open(t)
 		for j, w := range want.Wires {
-			u, err := ParseWire(l, p, unhex(t, w))
+			u, err := ParseWire(l, p, vectortest.Bytes(t, w))
 			if err != nil || hex.EncodeToString(u.Plain()) != want.Plain {
 				t.Errorf("%s: wire form %d: error %v", want.Name, j, err)
 			}
 		}
-		if _, err := ParsePlain(l, p, unhex(t, want.Plain)); err != nil {
+		if _, err := ParsePlain(l, p, vectortest.Bytes(t, want.Plain)); err != nil {
 			t.Errorf("%s: %v", want.Name, err)
 		}
 		got := now[i]
