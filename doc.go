@@ -1,6 +1,6 @@
-// Package lode is the root of a program that trains open models with anyone's
-// GPUs. It holds no code, only this map of the house and the tests that keep
-// the house in order. The program itself is lode/cmd/lode.
+// Package lode is the root of a program that trains open models on the machines of
+// anyone who joins. It holds no code, only this map of the house and the tests that
+// keep the house in order. The program itself is lode/cmd/lode.
 //
 // Imports run down only: a package imports packages of lower floors, and on its
 // own floor none but those of its own folder.

@@ -6,49 +6,31 @@ package aggregation
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
-	"reflect"
-	"slices"
 	"testing"
 
 	"lode/gradient"
 	"lode/gradient/column/columntest"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
 // fuzzed is the settings that inputs are read under, in the order of the vectors.
-type fuzzed []setting
-
-// add returns the number of a setting.
-func (f *fuzzed) add(s setting) uint8 {
-	i := slices.IndexFunc(*f, func(have setting) bool { return reflect.DeepEqual(have, s) })
-	if i < 0 {
-		i = len(*f)
-		*f = append(*f, s)
-	}
-	return uint8(i)
-}
+type fuzzed struct{ vectortest.Settings[setting] }
 
 func (f fuzzed) at(tb testing.TB, i uint8) (tensor.Layout, Config) {
-	return f[int(i)%len(f)].open(tb)
+	return f.Settings[int(i)%len(f.Settings)].open(tb)
 }
 
 // seed adds what the vectors hold of one form and returns their settings.
 func seed(f *testing.F, form string) (all fuzzed) {
-	add := func(s setting, text string) {
-		b, err := hex.DecodeString(text)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(all.add(s), b)
-	}
-	for _, r := range readVectors[refusal](f, "refusals.json") {
+	add := func(s setting, text string) { f.Add(all.Add(s), vectortest.Bytes(f, text)) }
+	for _, r := range vectortest.Read[refusal](f, "refusals.json") {
 		if r.Form == form {
 			add(r.setting, r.Bytes)
 		}
 	}
-	for _, v := range readVectors[vector](f, "steps.json") {
+	for _, v := range vectortest.Read[vector](f, "steps.json") {
 		add(v.setting, map[string]string{"plain": v.Plain, "wire": v.Wire}[form])
 	}
 	return all

@@ -109,7 +109,7 @@ func checkContributions(l tensor.Layout, cfg Config, contributions []Contributio
 		case !gradient.SameLayout(c.Update.Layout(), l):
 			return fmt.Errorf("aggregation: contribution %d: %w", i, gradient.ErrLayout)
 		case c.Update.Params() != cfg.Params:
-			return fmt.Errorf("aggregation: contribution %d is encoded with %+v, not %+v: %w", i, c.Update.Params(), cfg.Params, gradient.ErrParams)
+			return fmt.Errorf("aggregation: contribution %d is encoded with %v, not %v: %w", i, c.Update.Params(), cfg.Params, gradient.ErrParams)
 		case c.Clip > gradient.Unclipped:
 			return fmt.Errorf("aggregation: contribution %d has clip factor %d, above 1: %w", i, c.Clip, gradient.ErrParams)
 		}

@@ -10,14 +10,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"lode/gradient"
 	"lode/gradient/kernel"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
@@ -187,17 +186,5 @@ func TestRounds(t *testing.T) {
 		}
 		got.WriteString(r.log.String())
 	}
-	path := filepath.Join("testdata", "rounds.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || len(want) == 0 {
-		t.Fatalf("no golden rounds: %v", err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("got\n%swant\n%s", got.String(), want)
-	}
+	vectortest.Golden(t, *update, "rounds.txt", got.String())
 }

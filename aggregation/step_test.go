@@ -8,13 +8,12 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"lode/gradient"
 	"lode/gradient/column"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
@@ -208,19 +207,7 @@ func TestGolden(t *testing.T) {
 			fmt.Fprintf(&got, "%s %s %d %x %x\n", nameOf(cfg), cfg.Optimizer, w, sha256.Sum256(s.Plain()), sha256.Sum256(fmt.Append(nil, state)))
 		}
 	}
-	path := filepath.Join("testdata", "golden.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || len(want) == 0 {
-		t.Fatalf("no golden vectors: %v", err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("got\n%swant\n%s", got.String(), want)
-	}
+	vectortest.Golden(t, *update, "golden.txt", got.String())
 }
 
 // Planes of 9 to 15 bits can say what two bytes of a plain form cannot: a large

@@ -4,34 +4,22 @@ package aggregation
 // (docs/update-format.md) are checked.
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
 	"lode/gradient"
 	"lode/gradient/column"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
 // setting is what gives a step's bytes their meaning, as vectors have it.
 type setting struct {
-	Tensors []vectorTensor `json:"tensors"`
-	Rules   vectorRules    `json:"rules"`
-}
-
-type vectorTensor struct {
-	Name  string      `json:"name"`
-	Shape []int       `json:"shape"`
-	Kind  tensor.Kind `json:"kind"`
+	Tensors []vectortest.Tensor `json:"tensors"`
+	Rules   vectorRules         `json:"rules"`
 }
 
 type vectorRules struct {
@@ -42,11 +30,7 @@ type vectorRules struct {
 }
 
 func settingOf(l tensor.Layout, cfg Config) setting {
-	s := setting{Rules: vectorRules{cfg.StepBits, cfg.Unit, cfg.StepEMax, cfg.StepKeep}}
-	for t := range l.NumTensors() {
-		s.Tensors = append(s.Tensors, vectorTensor(l.Spec(t)))
-	}
-	return s
+	return setting{vectortest.Tensors(l), vectorRules{cfg.StepBits, cfg.Unit, cfg.StepEMax, cfg.StepKeep}}
 }
 
 // vector is a step and what it does to a model. Floats are the hexadecimal digits
@@ -82,24 +66,15 @@ func refusalOf(tb testing.TB, err error) string {
 	return ""
 }
 
-func floatText(v tensor.Flat) string {
-	b := make([]byte, 0, 4*len(v))
-	for _, x := range v {
-		b = binary.BigEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return hex.EncodeToString(b)
-}
-
 func newVector(tb testing.TB, name string, s *Step, cfg Config, model tensor.Flat) vector {
 	tb.Helper()
-	sum := sha256.Sum256(s.Plain())
 	moved := make(tensor.Flat, len(model))
 	if err := Apply(s, moved, model); err != nil {
 		tb.Fatal(err)
 	}
 	return vector{
 		name, settingOf(s.Layout(), cfg), hex.EncodeToString(s.Plain()), hex.EncodeToString(s.Wire()),
-		hex.EncodeToString(sum[:]), floatText(model), floatText(moved),
+		vectortest.Digest(s.Plain()), vectortest.Floats(model), vectortest.Floats(moved),
 	}
 }
 
@@ -200,54 +175,12 @@ func refusals(tb testing.TB) (all []refusal) {
 	return all
 }
 
-func readVectors[T any](tb testing.TB, name string) (all []T) {
-	tb.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", "vectors", name))
-	if err == nil {
-		err = json.Unmarshal(b, &all)
-	}
-	if err != nil || len(all) < 20 {
-		tb.Fatalf("%d vectors in %s: %v", len(all), name, err)
-	}
-	return all
-}
-
-// writeVectors writes vectors one a line.
-func writeVectors[T any](tb testing.TB, name string, all []T) {
-	tb.Helper()
-	var b bytes.Buffer
-	for i, v := range all {
-		line, err := json.Marshal(v)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		b.WriteString([]string{"[\n", ",\n"}[min(i, 1)])
-		b.Write(line)
-	}
-	b.WriteString("\n]\n")
-	path := filepath.Join("testdata", "vectors", name)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b.Bytes(), 0o644)); err != nil {
-		tb.Fatal(err)
-	}
-}
-
 // What is merged today is what the vectors say, but for the compressor's bytes.
 func TestVectors(t *testing.T) {
 	now := vectors(t)
-	if *update {
-		writeVectors(t, "steps.json", now)
-	}
-	kept := readVectors[vector](t, "steps.json")
-	if len(kept) != len(now) {
-		t.Fatalf("%d vectors, %d are made: run go test -update", len(kept), len(now))
-	}
-	for i, want := range kept {
-		wire, err := hex.DecodeString(want.Wire)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for i, want := range vectortest.Keep(t, *update, "steps.json", now) {
 		l, cfg := want.open(t)
-		s, err := ParseStepWire(l, cfg, wire)
+		s, err := ParseStepWire(l, cfg, vectortest.Bytes(t, want.Wire))
 		if err != nil || hex.EncodeToString(s.Plain()) != want.Plain {
 			t.Errorf("%s: wire form: error %v", want.Name, err)
 		}
@@ -260,21 +193,14 @@ func TestVectors(t *testing.T) {
 }
 
 func (s setting) open(tb testing.TB) (tensor.Layout, Config) {
-	specs := make([]tensor.Spec, len(s.Tensors))
-	for i, t := range s.Tensors {
-		specs[i] = tensor.Spec(t)
-	}
 	cfg := DefaultConfig(gradient.DefaultParams())
 	cfg.StepBits, cfg.Unit, cfg.StepEMax, cfg.StepKeep = s.Rules.Bits, s.Rules.Unit, s.Rules.EMax, s.Rules.Keep
-	return layoutOf(tb, specs...), cfg
+	return vectortest.Layout(tb, s.Tensors), cfg
 }
 
 func TestRefusals(t *testing.T) {
 	now := refusals(t)
-	if *update {
-		writeVectors(t, "refusals.json", now)
-	}
-	if kept := readVectors[refusal](t, "refusals.json"); !reflect.DeepEqual(kept, now) {
+	if kept := vectortest.Keep(t, *update, "refusals.json", now); !reflect.DeepEqual(kept, now) {
 		t.Errorf("what is refused is not what the vectors say: run go test -update")
 	}
 }

@@ -46,8 +46,10 @@ type MemberStatus struct {
 	Present   bool    `json:"present"`
 	Accepted  uint64  `json:"accepted"`
 	Refused   uint64  `json:"refused"`
-	Stake     uint64  `json:"stake"`   // 1e-9 coin
-	Balance   uint64  `json:"balance"` // 1e-9 coin
+	Recent    int     `json:"recent_rounds"` // of the last finished ones, those it was on the roster of as a worker
+	Late      int     `json:"recent_late"`   // of these, rounds whose list was closed without its update
+	Stake     uint64  `json:"stake"`         // 1e-9 coin
+	Balance   uint64  `json:"balance"`       // 1e-9 coin
 	Incentive float64 `json:"incentive"`
 	Dividend  float64 `json:"dividend"`
 }
@@ -84,10 +86,29 @@ func StatusOf(m *round.Machine) Status {
 			s.Waiting = append(s.Waiting, x.Name)
 		}
 	}
+	recent, late := lateness(m.Past())
 	for _, x := range m.Members() {
-		s.Members = append(s.Members, memberStatus(m, x))
+		out := memberStatus(m, x)
+		out.Recent, out.Late = recent[x.Node], late[x.Node]
+		s.Members = append(s.Members, out)
 	}
 	return s
+}
+
+// lateness counts the rounds that workers were on the roster of, and those of them
+// whose list was closed without their update.
+func lateness(past []round.Summary) (recent, late map[protocol.NodeID]int) {
+	recent, late = map[protocol.NodeID]int{}, map[protocol.NodeID]int{}
+	for i := range past {
+		for _, n := range past[i].Workers {
+			recent[n]++
+			late[n]++
+		}
+		for _, o := range past[i].Outcomes {
+			late[o.Worker]--
+		}
+	}
+	return recent, late
 }
 
 func memberStatus(m *round.Machine, x round.Member) MemberStatus {

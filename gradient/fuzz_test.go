@@ -9,27 +9,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"reflect"
-	"slices"
 	"testing"
 
 	"lode/gradient/column/columntest"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
-
-// fuzzed is the settings that inputs are read under: those of the vectors, in whose
-// order they stand, and one with a full chunk for each codec.
-type fuzzed []setting
-
-// add returns the number of a setting.
-func (f *fuzzed) add(s setting) uint8 {
-	i := slices.IndexFunc(*f, func(have setting) bool { return reflect.DeepEqual(have, s) })
-	if i < 0 {
-		i = len(*f)
-		*f = append(*f, s)
-	}
-	return uint8(i)
-}
 
 // opened is a setting ready for use.
 type opened struct {
@@ -37,7 +22,9 @@ type opened struct {
 	p Params
 }
 
-func (f fuzzed) open(tb testing.TB) []opened {
+// openAll opens settings: those of the vectors, in whose order they stand, and maybe
+// one with a full chunk for each codec.
+func openAll(tb testing.TB, f vectortest.Settings[setting]) []opened {
 	all := make([]opened, len(f))
 	for i, s := range f {
 		all[i].l, all[i].p = s.open(tb)
@@ -52,16 +39,16 @@ func pick(all []opened, i uint8) (tensor.Layout, Params) {
 
 // seed adds what the vectors hold of one form and returns their settings.
 func seed(f *testing.F, form string) []opened {
-	var all fuzzed
-	for _, r := range readVectors[refusal](f, "refusals.json") {
-		if i := all.add(r.setting); r.Form == form {
-			f.Add(i, unhex(f, r.Bytes))
+	var all vectortest.Settings[setting]
+	for _, r := range vectortest.Read[refusal](f, "refusals.json") {
+		if i := all.Add(r.setting); r.Form == form {
+			f.Add(i, vectortest.Bytes(f, r.Bytes))
 		}
 	}
-	for _, v := range readVectors[vector](f, "updates.json") {
+	for _, v := range vectortest.Read[vector](f, "updates.json") {
 		forms := map[string][]string{"plain": {v.Plain}, "wire": v.Wires}[form]
 		for _, b := range forms {
-			f.Add(all.add(v.setting), unhex(f, b))
+			f.Add(all.Add(v.setting), vectortest.Bytes(f, b))
 		}
 	}
 	l := layoutOf(f, tensor.Spec{Name: "w", Shape: []int{3, 2000}}, tensor.Spec{Name: "b", Shape: []int{30}})
@@ -72,9 +59,9 @@ func seed(f *testing.F, form string) []opened {
 		}
 		_, p = s.open(f)
 		u := mustEncode(f, l, p, dyadic(1, l.Len()))
-		f.Add(all.add(s), map[string][]byte{"plain": u.Plain(), "wire": u.Wire()}[form])
+		f.Add(all.Add(s), map[string][]byte{"plain": u.Plain(), "wire": u.Wire()}[form])
 	}
-	return all.open(f)
+	return openAll(f, all)
 }
 
 // What arrives decodes to something canonical that travels unchanged or is refused
@@ -133,11 +120,11 @@ func loadAll(tb testing.TB, l tensor.Layout, p Params, plain []byte) error {
 
 // Whatever is encoded, if it is finite, has a canonical form.
 func FuzzEncode(f *testing.F) {
-	var all fuzzed
-	for _, v := range readVectors[vector](f, "updates.json") {
-		f.Add(all.add(v.setting), unhex(f, v.Values))
+	var all vectortest.Settings[setting]
+	for _, v := range vectortest.Read[vector](f, "updates.json") {
+		f.Add(all.Add(v.setting), vectortest.Bytes(f, v.Values))
 	}
-	settings := all.open(f)
+	settings := openAll(f, all)
 	f.Fuzz(func(t *testing.T, i uint8, bits []byte) {
 		l, p := pick(settings, i)
 		a, finite := make(tensor.Flat, l.Len()), true

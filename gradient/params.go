@@ -65,6 +65,23 @@ func (p Params) without() Params {
 	return p
 }
 
+// String returns what updates with these parameters have in common, for errors.
+// Places of a round are named by a digest.
+func (p Params) String() string {
+	s := p.Codec
+	if p.K > 0 {
+		s += fmt.Sprintf(", k %d", p.K)
+	}
+	if p.KEmbed > 0 {
+		s += fmt.Sprintf(", %d of embeddings", p.KEmbed)
+	}
+	s += fmt.Sprintf(", bits %d, exponents %d to %d", p.Bits, p.EMin, p.EMax)
+	if p.on != nil {
+		s += ", places " + p.on.name()
+	}
+	return s
+}
+
 // Validate reports all faults at once, as errors that wrap [ErrParams].
 func (p Params) Validate() error {
 	var errs []error

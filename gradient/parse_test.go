@@ -10,13 +10,12 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"lode/gradient/column"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
@@ -344,19 +343,7 @@ func TestGolden(t *testing.T) {
 			}, " ") + "\n")
 		}
 	}
-	path := filepath.Join("testdata", "golden.txt")
-	if *update {
-		if err := os.WriteFile(path, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || len(want) == 0 {
-		t.Fatalf("no golden vectors: %v", err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("got\n%swant\n%s", got.String(), want)
-	}
+	vectortest.Golden(t, *update, "golden.txt", got.String())
 }
 
 func hash(b []byte) string {

@@ -60,6 +60,15 @@ func (p Params) On(l tensor.Layout, last Vector, seed [32]byte) (Params, error) 
 // at returns the codec of a chunk.
 func (s *support) at(c tensor.Chunk) *given { return &s.chunks[s.first[c.Tensor]+c.Index] }
 
+// name is short, and the same for the same places alone.
+func (s *support) name() string {
+	h := sha256.New()
+	for i := range s.chunks {
+		h.Write(fmt.Append(nil, s.chunks[i].places))
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)[:4])
+}
+
 // drawer chooses places.
 type drawer struct {
 	last    Vector

@@ -5,6 +5,7 @@ package gradient
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -113,5 +114,21 @@ func TestSupportRefuses(t *testing.T) {
 	a[2999] = float32(math.Inf(1))
 	if _, err := Encode(l, mustOn(t, sharedParams, l, nil, 1), a); !errors.Is(err, ErrNotFinite) {
 		t.Errorf("infinity: %v", err)
+	}
+}
+
+// Errors name what differs between two rounds' parameters, and no address.
+func TestParamsAreNamed(t *testing.T) {
+	l := layoutOf(t, tensor.Spec{Name: "w", Shape: []int{2, tensor.ChunkLen}})
+	one, same, two := mustOn(t, sharedParams, l, nil, 1), mustOn(t, sharedParams, l, nil, 1), mustOn(t, sharedParams, l, nil, 2)
+	if one.String() != same.String() || one.String() == two.String() || one.String() == sharedParams.String() {
+		t.Errorf("%v\n%v\n%v\n%v", one, same, two, sharedParams)
+	}
+	p := Params{Codec: TopK, K: 64, KEmbed: 32, Bits: 2, EMin: -40, EMax: -4}
+	if got, want := fmt.Sprintf("%+v", p), "topk, k 64, 32 of embeddings, bits 2, exponents -40 to -4"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := fmt.Sprint(Params{Codec: Sign, Bits: 1, EMin: -40, EMax: -4}), "sign, bits 1, exponents -40 to -4"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

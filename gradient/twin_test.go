@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"lode/gradient/column"
+	"lode/gradient/vectortest"
 	"lode/tensor"
 )
 
@@ -61,7 +62,7 @@ func TestPythonTwin(t *testing.T) {
 func compareUpdates(t *testing.T, q, a dialogue) {
 	t.Helper()
 	l, p := q.open(t)
-	u := mustEncode(t, l, p, parseFloats(t, q.Values))
+	u := mustEncode(t, l, p, vectortest.ParseFloats(t, q.Values))
 	want := vector{Values: q.Values, Clip: q.Clip}
 	want.describe(t, u)
 	for name, pair := range map[string][2]string{
@@ -72,7 +73,7 @@ func compareUpdates(t *testing.T, q, a dialogue) {
 			t.Errorf("%s: the twin's is\n%s, not\n%s", name, pair[0], pair[1])
 		}
 	}
-	v, err := ParseWire(l, p, unhex(t, a.vector.Wires[0]))
+	v, err := ParseWire(l, p, vectortest.Bytes(t, a.vector.Wires[0]))
 	if err != nil || !bytes.Equal(v.Plain(), u.Plain()) {
 		t.Errorf("the twin's wire form: %v", err)
 	}
@@ -93,15 +94,15 @@ func compareVerdicts(t *testing.T, q, a dialogue, said map[string]int) {
 		said[want]++
 	}
 	for i, b := range q.Plains {
-		u, err := ParsePlain(l, p, unhex(t, b))
+		u, err := ParsePlain(l, p, vectortest.Bytes(t, b))
 		compare("plain form "+b, a.Plains[i], verdict(t, u, err))
 	}
 	for i, b := range q.Forms {
-		u, err := ParseWire(l, p, unhex(t, b))
+		u, err := ParseWire(l, p, vectortest.Bytes(t, b))
 		compare("wire form "+b, a.Forms[i], verdict(t, u, err))
 	}
 	for i, b := range q.Noise {
-		u, err := ParseWire(l, p, unhex(t, b))
+		u, err := ParseWire(l, p, vectortest.Bytes(t, b))
 		// libzstd overlooks Huffman streams that do not end where they must, so
 		// the twin may go on where this package stops.
 		if want := verdict(t, u, err); want == "malformed" && a.Noise[i] != want {
@@ -117,7 +118,7 @@ func verdict(tb testing.TB, u *Update, err error) string {
 	if err != nil {
 		return refusalOf(tb, err)
 	}
-	return digestText(u.Plain())
+	return vectortest.Digest(u.Plain())
 }
 
 // consult asks all questions of one process.
@@ -154,7 +155,7 @@ func ask(tb testing.TB, r *rand.Rand) dialogue {
 		l, p = s.open(tb)
 	}
 	u := mustEncode(tb, l, p, values)
-	q := dialogue{vector: vector{setting: s, Values: floatText(values), Clip: clip}}
+	q := dialogue{vector: vector{setting: s, Values: vectortest.Floats(values), Clip: clip}}
 	q.Forms = []string{hex.EncodeToString(u.Wire())}
 	for range 4 {
 		q.Plains = append(q.Plains, hex.EncodeToString(flip(r, bytes.Clone(u.Plain()))))

@@ -95,7 +95,7 @@ func (r *Rules) checkMerge() error {
 		return err
 	}
 	if need, have := cfg.NeedsWorkers(), int(r.Manifest.Members.MinWorkers); need > have {
-		return fmt.Errorf("rule %q bears %d liars among %d workers or more, but members.min_workers is %d", cfg.Rule, cfg.Liars, need, have)
+		return fmt.Errorf("rule %q bears %d liars among %d workers or more, but a round may begin with %d (members.min_workers)", cfg.Rule, cfg.Liars, need, have)
 	}
 	return nil
 }

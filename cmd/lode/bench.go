@@ -21,7 +21,9 @@ import (
 	"lode/coordinator/round"
 	"lode/data"
 	"lode/protocol"
+	"lode/replica"
 	"lode/sim"
+	"lode/worker"
 )
 
 func benchCommand() *cobra.Command {
@@ -48,7 +50,8 @@ func benchTrainCommand() *cobra.Command {
 		Short: "Train in one process under given rules; print learning, scores and pay",
 		Long: `Run a whole run in one process, with function calls for a network, and print how
 it learns, what validators measured of each worker and what it was paid. Any field
-of a run.yaml can be set.`,
+of a run.yaml can be set, apart from who takes part: all those of --workers and
+--validators take part from the start.`,
 		Example: `  lode bench train --rounds 100 --set merge.rate=1.5 --set update.keep=64
   lode bench train --workers honest,honest,honest,noise,copycat --validators 2`,
 		Args: cobra.NoArgs,
@@ -56,7 +59,7 @@ of a run.yaml can be set.`,
 	}
 	c.Flags().StringVar(&f.data, "data", "", "text to train on, file or folder (default: the Go standard library's sources)")
 	c.Flags().StringVar(&f.workers, "workers", "honest,honest,honest,honest", "conduct of each worker")
-	c.Flags().IntVar(&f.validators, "validators", 1, "validators")
+	c.Flags().IntVar(&f.validators, "validators", 1, "validators; each measures every update and merges every round, so a round takes as long as all of them")
 	c.Flags().Uint64Var(&f.rounds, "rounds", 40, "rounds to run")
 	c.Flags().Uint64Var(&f.every, "every", 10, "print one round in so many")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "field of the run as in a run.yaml, such as train.inner_steps=5; may be given several times")
@@ -67,9 +70,13 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	if f.rounds == 0 || f.every == 0 || f.validators < 1 {
 		return usagef("--rounds, --every and --validators must be above 0")
 	}
-	p, err := plan.Parse(yamlOf(f.set))
+	conducts, err := f.conducts()
 	if err != nil {
-		return usagef("--set: %v", err)
+		return err
+	}
+	p, err := f.plan(len(conducts))
+	if err != nil {
+		return err
 	}
 	c, err := openCorpus(ctx, f.data)
 	if err != nil {
@@ -92,7 +99,12 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	conducts := strings.Split(f.workers, ",")
+	rules, err := replica.NewRules(man)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d workers and %d validators in one process train a model of %.2f M parameters on %s (%.1f MB) for %d rounds; one round in %d is printed\n",
+		len(conducts), f.validators, float64(rules.Layout.Len())/1e6, c.Name(), float64(index.Bytes)/1e6, f.rounds, f.every)
 	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
 	m, err := sim.Run(ctx, sim.Options{
 		Manifest: man, Source: src, Index: index, Dir: dir, Validators: f.validators,
@@ -106,20 +118,53 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
+// conducts reads --workers.
+func (f *trainBench) conducts() ([]string, error) {
+	names := strings.Split(f.workers, ",")
+	for i, name := range names {
+		if names[i] = strings.TrimSpace(name); !slices.Contains(worker.Conducts(), names[i]) {
+			return nil, usagef("--workers holds %q; it is a list like honest,honest,noise of %s", name, strings.Join(worker.Conducts(), ", "))
+		}
+	}
+	return names, nil
+}
+
+// taking are the fields that say who takes part, and the flag that says it here.
+var taking = map[string]string{
+	"members.min_workers": "--workers", "members.min_validators": "--validators", "members.genesis": "--validators",
+}
+
+// plan is the run that --set describes, with so many workers.
+func (f *trainBench) plan(workers int) (plan.Plan, error) {
+	for _, s := range f.set {
+		path, _, _ := strings.Cut(s, "=")
+		if flag := taking[path]; flag != "" {
+			return plan.Plan{}, usagef("--set %s: %s says who takes part here; leave it out", path, flag)
+		}
+	}
+	p, err := plan.Parse(yamlOf(append(slices.Clone(f.set),
+		fmt.Sprintf("members.min_workers=%d", workers), fmt.Sprintf("members.min_validators=%d", f.validators))))
+	if err != nil {
+		return p, usagef("--set: %v", err)
+	}
+	return p, nil
+}
+
 // yamlOf turns field=value pairs into the nested form of a run.yaml.
 func yamlOf(set []string) []byte {
+	var b strings.Builder
 	sections := map[string][]string{}
 	for _, s := range set {
 		path, value, _ := strings.Cut(s, "=")
-		section, field, _ := strings.Cut(path, ".")
+		section, field, nested := strings.Cut(path, ".")
+		if !nested {
+			fmt.Fprintf(&b, "%s: %s\n", path, value)
+			continue
+		}
 		sections[section] = append(sections[section], fmt.Sprintf("  %s: %s\n", field, value))
 	}
-	var b strings.Builder
 	for _, section := range slices.Sorted(maps.Keys(sections)) {
 		fmt.Fprintf(&b, "%s:\n%s", section, strings.Join(sections[section], ""))
-	}
-	if b.Len() == 0 {
-		return []byte("name: lode\n")
 	}
 	return []byte(b.String())
 }

@@ -115,9 +115,9 @@ func benchMergeCommand() *cobra.Command {
 		Short: "Rates of merging updates on this machine",
 		Long: `Time the mean of dense and of compressed updates of 4 million parameters. Rates
 count what W updates and the step hold as float32 values, read and written, and
-are compared with a copy of 256 MB on one core. The memory is what the process held
-at most until each kind of merge was done once. It takes some seconds, on a busy
-machine up to a minute.`,
+are compared with copies of 256 MB on one core, made in turns with each kind of
+merge. The memory is what the process held at most until each kind of merge was done
+once. It takes some seconds, on a busy machine up to a minute.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			r, err := measure.Merge(c.Context(), timedParams/4, copiedParams, ownPeak)
@@ -135,10 +135,9 @@ func printMerge(w io.Writer, r measure.MergeResult, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(r)
 	}
-	fmt.Fprintf(w, "copy %.0f MB/s, read and written\n", r.CopyMBps)
-	fmt.Fprintf(w, "%-8s %8s %10s %8s\n", "updates", "workers", "MB/s", "of copy")
+	fmt.Fprintf(w, "%-8s %8s %10s %10s %8s\n", "updates", "workers", "MB/s", "copy MB/s", "of copy")
 	for _, x := range r.Rows {
-		fmt.Fprintf(w, "%-8s %8d %10.0f %8.2f\n", x.Codec, x.Workers, x.MBps, x.OverCopy)
+		fmt.Fprintf(w, "%-8s %8d %10.0f %10.0f %8.2f\n", x.Codec, x.Workers, x.MBps, x.CopyMBps, x.OverCopy)
 	}
 	if r.PeakBytes > 0 {
 		fmt.Fprintf(w, "peak memory of this process %s\n", bytesText(uint64(r.PeakBytes)))

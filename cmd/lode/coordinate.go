@@ -85,7 +85,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	p, err := readPlan(path) // before anything is made
+	g, err := f.read(ctx, path) // before anything is made
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	man, source, index, err := f.describe(ctx, p, path, key, invite)
+	man, source, index, err := g.describe(ctx, key, invite)
 	if err != nil {
 		return err
 	}
@@ -150,34 +150,55 @@ func readPlan(path string) (plan.Plan, error) {
 	return p, nil
 }
 
-// describe makes the manifest: from a file made earlier, or from a run.yaml and
-// its corpus.
-func (f *launchFlags) describe(ctx context.Context, p plan.Plan, path string, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
-	piece, from := int(p.Run.Data.Piece), f.data
+// given is what a run is launched from.
+type given struct {
+	path   string // of the run.yaml, for errors
+	plan   plan.Plan
+	man    *protocol.Manifest // made earlier; nil: the plan says
+	corpus *data.Corpus
+}
+
+// read reads the run.yaml, or the manifest, and finds the corpus.
+func (f *launchFlags) read(ctx context.Context, path string) (g given, err error) {
+	g.path = path
+	if g.plan, err = readPlan(path); err != nil {
+		return g, err
+	}
+	from := f.data
 	if f.manifest != "" {
-		if man, err = readManifest(f.manifest); err != nil {
-			return man, nil, nil, err
+		man, err := readManifest(f.manifest)
+		if err != nil {
+			return g, err
 		}
-		piece = int(man.Data.Piece)
+		g.man = &man
 	} else if from == "" {
-		from = p.DataPath
+		from = g.plan.DataPath
 	}
-	corpus, err := openCorpus(ctx, from)
+	g.corpus, err = openCorpus(ctx, from)
+	return g, err
+}
+
+// describe makes the manifest, unless it was given, and takes up the corpus.
+func (g given) describe(ctx context.Context, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
+	piece := g.plan.Run.Data.Piece
+	if g.man != nil {
+		piece = g.man.Data.Piece
+	}
+	index, err := g.corpus.Index(ctx, int(piece), nil)
 	if err != nil {
 		return man, nil, nil, err
 	}
-	index, err := corpus.Index(ctx, piece, nil)
-	if err != nil {
-		return man, nil, nil, err
-	}
-	if f.manifest == "" {
-		if man, err = p.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), index); err != nil {
-			return man, nil, nil, fmt.Errorf("%s:\n%w", path, err)
+	switch {
+	case g.man == nil:
+		if man, err = g.plan.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), index); err != nil {
+			return man, nil, nil, fmt.Errorf("%s:\n%w", g.path, err)
 		}
-	} else if man.Data.Index != index.Digest() {
-		return man, nil, nil, fmt.Errorf("the corpus %s is not the one this run was begun with: bring it back, or begin another run", corpus.Name())
+	case g.man.Data.Index != index.Digest():
+		return man, nil, nil, fmt.Errorf("the corpus %s is not the one this run was begun with: bring it back, or begin another run", g.corpus.Name())
+	default:
+		man = *g.man
 	}
-	source, err := data.NewLocal(corpus, index)
+	source, err := data.NewLocal(g.corpus, index)
 	return man, source, index, err
 }
 

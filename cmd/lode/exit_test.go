@@ -19,9 +19,10 @@ import (
 
 func TestExitCodes(t *testing.T) {
 	t.Chdir(t.TempDir())
-	t.Setenv("HOME", t.TempDir())
+	home := t.TempDir()
+	t.Setenv("HOME", home)
 	for name, text := range map[string]string{
-		"bad.yaml": "name: [", "file": "x", filepath.Join("full", "mine.txt"): "x", filepath.Join("empty", ".keep"): "",
+		"bad.yaml": "name: [", "plan.yaml": "name: x", "file": "x", filepath.Join("full", "mine.txt"): "x", filepath.Join("empty", ".keep"): "",
 	} {
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
@@ -75,6 +76,12 @@ func TestExitCodes(t *testing.T) {
 		{"keys --dir x", exitUsage, "--dir goes with a role"},
 		{"bench train --rounds 0", exitUsage, "--rounds"},
 		{"bench train --set x.y=1", exitUsage, "--set"},
+		{"bench train --set name=a/b", exitUsage, "name: must have"},
+		{"bench train --workers ,,", exitUsage, "--workers holds \"\"; it is a list like honest,honest,noise of honest, noise, "},
+		{"bench train --workers honest,rude", exitUsage, "--workers holds \"rude\""},
+		{"bench train --set members.min_workers=9", exitUsage, "--workers says who takes part"},
+		{"bench train --set merge.rule=krum --set merge.liars=3", exitUsage, "a round may begin with 4 (members.min_workers)"},
+		{"bench train --validators 300", exitUsage, "too few for 4 workers and 300 validators"},
 		{"bench yuma now", exitUsage, "unknown command"},
 		{"yuma run", exitUsage, "accepts 1 arg"},
 		{"yuma simulate war", exitUsage, "invalid argument"},
@@ -95,6 +102,8 @@ func TestExitCodes(t *testing.T) {
 		{"status nowhere", exitFailed, "nowhere/run.manifest: no such file"},
 		{"verify", exitFailed, "lode-run/run.manifest: no such file"},
 		{"coordinator nowhere", exitFailed, "nowhere: no such file"},
+		{"coordinator plan.yaml --data nowhere", exitFailed, "nowhere: no such file"},
+		{"coordinator --manifest nowhere", exitFailed, "nowhere: no such file"},
 		{"coordinator run.yaml --dir c", exitFailed, "run.yaml: no such file"},
 		{"up --data nowhere --dir u", exitFailed, "nowhere: no such file"},
 		{"bench train --data nowhere", exitFailed, "nowhere: no such file"},
@@ -126,8 +135,11 @@ func TestExitCodes(t *testing.T) {
 			t.Errorf("lode %s: all went well, and yet:\n%s", c.args, &stderr)
 		}
 	}
+	if made, err := os.ReadDir(home); err != nil || len(made) > 0 {
+		t.Errorf("failures leave %v in the home folder, %v", made, err)
+	}
 	left, err := filepath.Glob("*")
-	if want := "bad.yaml empty file full"; err != nil || strings.Join(left, " ") != want {
+	if want := "bad.yaml empty file full plan.yaml"; err != nil || strings.Join(left, " ") != want {
 		t.Errorf("failures leave %v, %v; want %s", left, err, want)
 	}
 }

@@ -1,5 +1,5 @@
-// Command lode trains open models with anyone's GPUs: it launches runs, joins
-// them as a worker or validator, and fetches what they made.
+// Command lode trains open models on the machines of anyone who joins: it launches
+// runs, joins them as a worker or validator, and fetches what they made.
 package main
 
 // This file holds the entry: signals, exit codes, the list of commands.
@@ -64,10 +64,11 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lode",
-		Short: "Train open models with anyone's GPUs",
-		Long: `Lode trains open models with anyone's GPUs. Workers train locally and send
-compressed updates; validators score them, pay by Yuma consensus, and vouch for
-every merge; checkpoints can be pulled and verified by anyone.
+		Short: "Train open models on the machines of anyone who joins",
+		Long: `Lode trains open models on the machines of anyone who joins. Workers train locally
+and send compressed updates; validators score them, pay by Yuma consensus, and vouch
+for every merge; checkpoints can be pulled and verified by anyone. Training is on the
+processor today; an engine for GPUs is to come.
 
 Try it on this machine:   lode up
 Join a run:               lode worker lode://KEY@host:port/RUN

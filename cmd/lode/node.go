@@ -36,7 +36,7 @@ func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
 	c.Flags().StringVar(&f.dir, "dir", "", "folder for key and working files (default ~/.lode/"+role.String()+")")
 	c.Flags().StringVar(&f.name, "name", "", "name shown to people (default the machine's)")
 	c.Flags().StringVar(&f.data, "data", "", "the run's corpus, if it is on this machine (default: fetched as needed)")
-	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu")
+	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu; there is none for GPUs yet")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
 	addLogFlag(c, &f.level)
 	addTied(c, &f.tied)

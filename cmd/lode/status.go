@@ -105,7 +105,7 @@ func printStatus(w io.Writer, s coordinator.Status) error {
 	if s.Deadline > 0 {
 		fmt.Fprintf(w, " (at most %.0f s more)", s.Deadline)
 	}
-	fmt.Fprintf(w, "\n%d rounds, %.2f M tokens, %d updates merged, %d refused; sent %s, received %s; held-out loss %.3f nats\n",
+	fmt.Fprintf(w, "\n%d rounds finished, %.2f M tokens in %d merged updates, %d refused; sent %s, received %s; held-out loss %.3f nats\n",
 		s.Rounds, float64(s.Tokens)/1e6, s.Accepted, s.Refused, bytesText(s.UpBytes), bytesText(s.Down), s.HeldOut)
 	saved := "no checkpoint yet"
 	if s.Saved > 0 {
@@ -113,7 +113,7 @@ func printStatus(w io.Writer, s coordinator.Status) error {
 	}
 	fmt.Fprintf(w, "%s; %d record entries; state root %s\n\n", saved, s.Entries, s.Root[:16])
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "name\trole\tkey\tthere\taccepted\trefused\tstake")
+	fmt.Fprint(t, "name\trole\tkey\tthere\taccepted\trefused\tlate\tstake")
 	if s.Pays {
 		fmt.Fprint(t, "\tbalance\tincentive\tdividend")
 	}
@@ -122,7 +122,11 @@ func printStatus(w io.Writer, s coordinator.Status) error {
 		if m.Present {
 			there = "yes"
 		}
-		fmt.Fprintf(t, "\n%s\t%s\t%s\t%s\t%d\t%d\t%.2f", m.Name, m.Role, m.Node[:8], there, m.Accepted, m.Refused, float64(m.Stake)/coin)
+		late := "-"
+		if m.Recent > 0 {
+			late = fmt.Sprintf("%d/%d", m.Late, m.Recent)
+		}
+		fmt.Fprintf(t, "\n%s\t%s\t%s\t%s\t%d\t%d\t%s\t%.2f", m.Name, m.Role, m.Node[:8], there, m.Accepted, m.Refused, late, float64(m.Stake)/coin)
 		if s.Pays {
 			fmt.Fprintf(t, "\t%.4f\t%.4f\t%.4f", float64(m.Balance)/coin, m.Incentive, m.Dividend)
 		}

@@ -46,6 +46,15 @@ func TestStatusOfStopped(t *testing.T) {
 		}
 	}
 	expect(4, "checkpoint before round 4")
+	s, err := statusFrom(t.Context(), dir, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range s.Members {
+		if on := map[string]int{"worker": 5}[m.Role]; m.Recent != on || m.Late != 0 {
+			t.Errorf("a punctual %s was late in %d of %d rounds, want none of %d", m.Role, m.Late, m.Recent, on)
+		}
+	}
 
 	// One that a stopping coordinator wrote.
 	later := filepath.Join(filepath.Dir(folder(1)), fmt.Sprintf("%08d", 5))

@@ -56,7 +56,7 @@ goes on where it stopped.`,
 	c.Flags().StringVar(&f.adversaries, "adversaries", "", "workers that cheat, such as noise=1,freerider=1,copycat=1,inflate=1")
 	c.Flags().StringVar(&f.ledger, "ledger", protocol.LedgerYuma, "yuma pays workers and validators; volunteer pays nobody")
 	c.Flags().Uint64Var(&f.seed, "seed", 1, "seed of the run: initial parameters and shards")
-	c.Flags().Uint64Var(&f.rounds, "rounds", 0, "stop after so many more rounds")
+	c.Flags().Uint64Var(&f.rounds, "rounds", 0, "stop after so many more rounds; one in progress may still be finished")
 	c.Flags().DurationVar(&f.length, "for", 0, "stop after so long, such as 90s (default 3m unless --rounds is given)")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON, one object a line")
 	c.Flags().BoolVar(&f.anew, "new", false, "begin a new run even if the folder holds one")
@@ -142,6 +142,9 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	out := newScreen(stdout, f.json)
 	if h.state.Finished && !f.changed("rounds") && !f.changed("for") {
 		more, err := offerMore(h, stdin, stdout, f.json)
+		if err == nil && !more && h.moved {
+			err = usagef("--store: nothing was written to %s; say how long to go on, with --rounds N or --for 90s", f.store.url)
+		}
 		if err != nil || !more {
 			return err
 		}
@@ -153,5 +156,10 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if err != nil {
 		return err
 	}
-	return h.conclude(context.WithoutCancel(ctx), out, watch, time.Since(start))
+	took := time.Since(start)
+	ctx = context.WithoutCancel(ctx)
+	if err := h.rest(ctx, watch, out); err != nil {
+		return err
+	}
+	return h.conclude(ctx, out, watch, took)
 }

@@ -31,6 +31,7 @@ type house struct {
 	rules    *replica.Rules
 	corpus   *data.Corpus
 	index    *data.Index
+	moved    bool // --store is another one than last time
 	unlock   func()
 }
 
@@ -104,6 +105,7 @@ func (h *house) open(ctx context.Context, who cast) error {
 		return h.begin(ctx, want)
 	}
 	if h.flags.changed("store") {
+		h.moved = h.state.Store != h.flags.store.url
 		h.state.Store = h.flags.store.url
 	}
 	h.flags.store.url = h.state.Store

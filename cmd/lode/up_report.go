@@ -58,14 +58,14 @@ const coin = 1e9 // units
 
 // conclude prints what the run came to.
 func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.Duration) error {
-	if w.machine.Counts().Rounds == 0 {
+	if w.Machine.Counts().Rounds == 0 {
 		out.printf("no round was finished; the same command goes on from here\n")
 		if out.json {
 			out.object(summary{Event: "summary", Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(), Workers: []workerSummary{}, Processes: out.used})
 		}
 		return nil
 	}
-	c := w.machine.Counts()
+	c := w.Machine.Counts()
 	s := summary{
 		Event: "summary", Rounds: c.Rounds, Tokens: w.tokens, Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(),
 		UpdateRatio:  w.fp32 * float64(c.Accepted+c.Refused) / float64(max(c.UpBytes, 1)),
@@ -108,7 +108,7 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 func (h *house) workers(w *watch) []workerSummary {
 	var all uint64
 	out := []workerSummary{}
-	for _, x := range w.machine.Members() {
+	for _, x := range w.Machine.Members() {
 		if x.Role != protocol.Worker {
 			continue
 		}
@@ -117,14 +117,14 @@ func (h *house) workers(w *watch) []workerSummary {
 			behaviour = "honest"
 		}
 		ws := workerSummary{ID: x.Name, Behaviour: behaviour, Late: w.late[x.Node], Rating: w.ratings[x.Node].Mu}
-		ws.Accepted, ws.Refused = w.machine.Record(x.Node)
+		ws.Accepted, ws.Refused = w.Machine.Record(x.Node)
 		for reason, n := range w.refused[x.Node] {
 			if ws.RefusedWhy == nil {
 				ws.RefusedWhy = map[string]int{}
 			}
 			ws.RefusedWhy[reason.String()] = n
 		}
-		held := w.machine.Holding(x.Node).Balance
+		held := w.Machine.Holding(x.Node).Balance
 		ws.Balance = float64(held) / coin
 		all += held
 		out = append(out, ws)
@@ -137,7 +137,7 @@ func (h *house) workers(w *watch) []workerSummary {
 }
 
 func (h *house) table(out *screen, s summary) {
-	out.printf("\n%d rounds, %.2f M tokens, %.0f s (%.0f s of processors)\n", s.Rounds, float64(s.Tokens)/1e6, s.Seconds, s.CPUSeconds)
+	out.printf("\n%d rounds finished, %.2f M tokens trained on, %.0f s (%.0f s of processors)\n", s.Rounds, float64(s.Tokens)/1e6, s.Seconds, s.CPUSeconds)
 	out.printf("held-out loss %.3f → %.3f nats per byte (%.3f bits); updates %.0f× smaller than fp32 parameters, %.2f bits per kept value\n\n",
 		s.ValLossStart, s.ValLoss, s.ValLoss/0.6931471805599453, s.UpdateRatio, s.BitsPerValue)
 	paid := func(format string, args ...any) string { // columns of a run that pays

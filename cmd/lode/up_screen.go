@@ -53,7 +53,7 @@ func (s *screen) begin(h *house) {
 	m := h.manifest
 	verb := "training"
 	if h.state.Rounds > 0 {
-		verb = fmt.Sprintf("going on after round %d: training", h.state.Rounds-1)
+		verb = fmt.Sprintf("going on after %d rounds: training", h.state.Rounds)
 	}
 	until := fmt.Sprintf("for %v", h.state.Left.Round(time.Second))
 	if h.state.Until > 0 {

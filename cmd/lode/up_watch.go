@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"lode/cmd/lode/internal/audit"
 	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/replica"
@@ -25,7 +26,7 @@ import (
 
 // watch is what has been seen of a run.
 type watch struct {
-	machine *round.Machine
+	*round.Replica
 	fp32    float64 // bytes of the parameters
 	ratings map[protocol.NodeID]score.Rating
 	refused map[protocol.NodeID]map[protocol.Reason]int
@@ -143,12 +144,12 @@ func (w *watch) best(s round.Summary) string {
 
 // paid is what the last epoch credited.
 func (w *watch) paid(n protocol.NodeID) ledger.Amount {
-	p, _ := w.machine.Place(n)
+	p, _ := w.Machine.Place(n)
 	return p.Emission
 }
 
 func (w *watch) name(n protocol.NodeID) string {
-	if x, ok := w.machine.Member(n); ok {
+	if x, ok := w.Machine.Member(n); ok {
 		return x.Name
 	}
 	return ""
@@ -196,30 +197,28 @@ func failedOr(ctx context.Context, err error) error {
 // errDone ends a watch as planned.
 var errDone = errors.New("done")
 
-// follow reads the record until the run has gone as far as it should.
-func (h *house) follow(ctx context.Context, session *transport.Session, out *screen) (*watch, error) {
-	rep := round.NewReplica(h.manifest)
-	w := &watch{
-		machine: rep.Machine, fp32: 4 * float64(h.rules.Layout.Len()),
+// watch returns a watch that has seen nothing yet.
+func (h *house) watch() *watch {
+	return &watch{
+		Replica: round.NewReplica(h.manifest), fp32: 4 * float64(h.rules.Layout.Len()),
 		ratings: map[protocol.NodeID]score.Rating{}, refused: map[protocol.NodeID]map[protocol.Reason]int{},
 		late: map[protocol.NodeID]int{},
 	}
+}
+
+// follow reads the record until the run has gone as far as it should.
+func (h *house) follow(ctx context.Context, session *transport.Session, out *screen) (*watch, error) {
+	w := h.watch()
 	timed, cancel := ctx, context.CancelFunc(func() {})
 	if h.state.Left > 0 {
 		timed, cancel = context.WithTimeout(ctx, h.state.Left)
 	}
 	defer cancel()
 	began := time.Now()
-	left, shown := h.state.Left, h.state.Rounds
-	err := replica.Follow(timed, session, rep, func(final []round.Summary) error {
-		for _, s := range final {
-			line := w.see(s)
-			if uint64(s.Round) >= shown {
-				out.round(line, h.state, time.Since(began))
-			}
-		}
+	left, show := h.state.Left, h.showing(w, out)
+	err := replica.Follow(timed, session, w.Replica, func(final []round.Summary) error {
+		show(final)
 		if len(final) > 0 {
-			h.state.Rounds = uint64(w.last.Round) + 1
 			if left > 0 {
 				h.state.Left = max(time.Second, left-time.Since(began))
 			}
@@ -243,6 +242,51 @@ func (h *house) follow(ctx context.Context, session *transport.Session, out *scr
 		return w, nil
 	}
 	return w, err
+}
+
+// showing returns what takes in finished rounds and prints those that no earlier
+// call of lode up has printed.
+func (h *house) showing(w *watch, out *screen) func([]round.Summary) {
+	shown, began := h.state.Rounds, time.Now()
+	return func(final []round.Summary) {
+		for _, s := range final {
+			line := w.see(s)
+			if uint64(s.Round) >= shown {
+				out.round(line, h.state, time.Since(began))
+			}
+			h.state.Rounds = max(h.state.Rounds, uint64(s.Round)+1)
+		}
+	}
+}
+
+// rest takes in what came onto the record while the processes ended: a round may
+// have been finished.
+func (h *house) rest(ctx context.Context, w *watch, out *screen) error {
+	src, done, err := auditSource(ctx, h.dir, io.Discard)
+	if err != nil {
+		return err
+	}
+	defer done()
+	show := h.showing(w, out)
+	err = replica.Follow(ctx, ended{src.Record}, w.Replica, func(final []round.Summary) error {
+		show(final)
+		return nil
+	})
+	return errors.Join(err, h.save())
+}
+
+// ended is the record of a run that is stopped.
+type ended struct{ audit.Record }
+
+// Follow implements replica.Record.
+func (e ended) Follow(ctx context.Context, from uint64, each func([]byte) error) error {
+	return e.Entries(ctx, func(entry []byte) error {
+		if from > 0 {
+			from--
+			return nil
+		}
+		return each(entry)
+	})
 }
 
 func (h *house) storeAddress() string {

@@ -37,6 +37,11 @@ func TestMergeMeasures(t *testing.T) {
 	if err != nil || len(r.Rows) == 0 || r.OverCopy <= 0 || r.PeakBytes != 7 {
 		t.Errorf("%+v, %v", r, err)
 	}
+	for _, x := range r.Rows {
+		if x.MBps <= 0 || x.OverCopy != x.MBps/x.CopyMBps {
+			t.Errorf("figures that do not agree: %+v", x)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Merge(ctx, testLen, testLen, peak); !errors.Is(err, context.Canceled) {

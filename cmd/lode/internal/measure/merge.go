@@ -14,7 +14,6 @@ import (
 // float32 values and the step, though less is touched where updates are sparse.
 type MergeResult struct {
 	Params    int        `json:"params"`
-	CopyMBps  float64    `json:"copy_mb_per_s"`   // read and written, on one core
 	OverCopy  float64    `json:"merge_over_copy"` // of 16 dense updates
 	PeakBytes int64      `json:"peak_bytes"`      // of the process, resident, after merging each kind
 	Rows      []MergeRow `json:"rows"`
@@ -25,6 +24,7 @@ type MergeRow struct {
 	Codec    string  `json:"codec"`
 	Workers  int     `json:"workers"`
 	MBps     float64 `json:"mb_per_s"`
+	CopyMBps float64 `json:"copy_mb_per_s"` // of the copies made in turns with it, on one core
 	OverCopy float64 `json:"over_copy"`
 }
 
@@ -92,10 +92,9 @@ func (r *MergeResult) time(ctx context.Context, kinds []func() error, copied int
 			return err
 		}
 		row := &r.Rows[i]
-		rate := 2 * 4 * float64(copied) / 1e6 / took[0].Seconds()
+		row.CopyMBps = 2 * 4 * float64(copied) / 1e6 / took[0].Seconds()
 		row.MBps = 4 * float64((row.Workers+1)*r.Params) / 1e6 / took[1].Seconds()
-		row.OverCopy = row.MBps / rate
-		r.CopyMBps = max(r.CopyMBps, rate)
+		row.OverCopy = row.MBps / row.CopyMBps
 		if row.Codec == gradient.Dense {
 			r.OverCopy = row.OverCopy
 		}
