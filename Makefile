@@ -39,7 +39,7 @@ setup: $(S3TEST) $(VENV)/ready qemu
 qemu:
 	@command -v qemu-aarch64 >/dev/null || command -v qemu-aarch64-static >/dev/null || { \
 		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		apt-get update -qq -o Acquire::Retries=3 && apt-get install -qq -y -o Acquire::Retries=3 --no-install-recommends qemu-user >/dev/null; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends qemu-user >/dev/null; \
 	} || { \
 		echo "NOT CHECKED: that other processors find the same bits (no qemu-aarch64; on Debian: apt-get install qemu-user)"; \
 		test -z "$(NEED_QEMU)"; \
