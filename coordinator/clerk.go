@@ -8,7 +8,6 @@ import (
 
 	"lode/coordinator/round"
 	"lode/protocol"
-	"lode/replica"
 )
 
 // clerk records events one after the other. It returns nil when ctx ended.
@@ -81,29 +80,22 @@ func (c *Coordinator) record(batch []call) error {
 	var effects []round.Effect
 	var leaves []leaf
 	results := make([]error, len(batch))
-	enter := func(ev protocol.Event) error {
-		now := c.watch.now()
-		done, err := c.machine.Step(now, ev)
-		if err == nil {
-			entries = append(entries, protocol.Encode(c.chain.Append(c.cfg.Key, now, ev)))
-			effects = append(effects, done...)
-			leaves = append(leaves, c.leavesOf(c.machine, done)...)
-		}
-		return err
-	}
 	for i, k := range batch {
 		if k.ask != nil {
 			k.ask(c.machine)
 			continue
 		}
-		err := enter(k.event)
+		now := c.watch.now()
+		done, err := c.machine.Step(now, k.event)
 		if _, tick := k.event.(protocol.Tick); tick && err != nil {
 			// The deadline moved while the tick waited in line.
 			_, deadline := c.machine.Phase()
 			c.wake(deadline)
 		}
 		if results[i] = err; err == nil {
-			c.sponsor(enter)
+			entries = append(entries, protocol.Encode(c.chain.Append(c.cfg.Key, now, k.event)))
+			effects = append(effects, done...)
+			leaves = append(leaves, c.leavesOf(c.machine, done)...)
 		}
 	}
 	if len(entries) > 0 {
@@ -125,16 +117,6 @@ func (c *Coordinator) record(batch []call) error {
 		}
 	}
 	return nil
-}
-
-// sponsor gives those whom the coordinator invited the stake it owes them.
-func (c *Coordinator) sponsor(enter func(protocol.Event) error) {
-	for _, n := range c.machine.Unstaked() {
-		tx := replica.Sponsor(c.machine, c.cfg.Key, n)
-		if err := enter(protocol.Transaction{Tx: tx}); err != nil {
-			c.cfg.Log.Warn().Err(err).Str("node", n.Short()).Msg("no stake for an invited validator")
-		}
-	}
 }
 
 func (c *Coordinator) carryOut(effects []round.Effect) {

@@ -187,7 +187,7 @@ func (p *puppet) answer(m *round.Machine, kind protocol.Kind) (protocol.Round, p
 	switch kind {
 	case protocol.KindJoin:
 		if p.chain == nil {
-			enter, err := replica.Enter(m, p.key, nil)
+			enter, err := replica.Enter(m, replica.Entry{Node: p.key, Role: protocol.Worker})
 			if err != nil {
 				panic(err)
 			}

@@ -11,35 +11,61 @@ import (
 	"lode/yuma/ledger"
 )
 
-// Enter returns the transactions that a node joins with, signed by its owner, who is
-// paid for its work; without an owner the node belongs to itself. There are none for
-// who has a place, as validators of genesis do.
-func Enter(m *round.Machine, node, owner ed25519.PrivateKey) ([][]byte, error) {
+// Entry is who joins a run, and how.
+type Entry struct {
+	Node   ed25519.PrivateKey
+	Owner  ed25519.PrivateKey   // of the account that is paid; nil: the node's own
+	Invite *protocol.InviteSeed // nil: not by invitation
+	Role   protocol.Role
+}
+
+// EnterTries is how often a node asks for its place. Two nodes of one owner or of one
+// invitation who join at once number their transactions alike, and one of them has to
+// ask again.
+const EnterTries = 16
+
+// Enter returns the transactions that a node joins with: that it belongs to its owner,
+// unless the ledger knows; that it wants a place; and of an invited validator the stake
+// of its invitation. There are none for who has a place, as validators of genesis do.
+func Enter(m *round.Machine, e Entry) ([][]byte, error) {
+	owner := e.Owner
 	if owner == nil {
-		owner = node
+		owner = e.Node
 	}
-	l, hot, cold := m.Ledger(), public(node), public(owner)
+	l, hot, cold := m.Ledger(), public(e.Node), public(owner)
 	if _, placed := l.UID(round.Run, hot); placed {
 		return nil, nil
 	}
-	network := l.Network().ID
-	a, _ := l.Account(ledger.Coldkey(cold))
-	var bodies []ledger.Body
+	s := signer{l: l, spent: map[protocol.NodeID]uint64{}}
 	switch id, known := l.Identity(hot); {
 	case !known:
 		b := ledger.Identify{Hot: hot}
-		d := ledger.IdentityProof(network, ledger.Coldkey(cold))
-		copy(b.Proof[:], ed25519.Sign(node, d[:]))
-		bodies = append(bodies, b)
+		d := ledger.IdentityProof(l.Network().ID, ledger.Coldkey(cold))
+		copy(b.Proof[:], ed25519.Sign(e.Node, d[:]))
+		s.sign(owner, b)
 	case id.Owner != ledger.Coldkey(cold):
 		return nil, fmt.Errorf("node %s belongs to the account %s, not to %s: join with its owner's wallet, or with another node key", hot.Short(), id.Owner, ledger.Coldkey(cold))
 	}
-	bodies = append(bodies, ledger.Register{Run: round.Run, Hot: hot})
-	out := make([][]byte, len(bodies))
-	for i, b := range bodies {
-		out[i] = protocol.Encode(ledger.Sign(owner, network, a.Nonce+uint64(i), 0, b))
+	s.sign(owner, ledger.Register{Run: round.Run, Hot: hot})
+	if e.Role == protocol.Validator && e.Invite != nil {
+		s.sign(e.Invite.Key(), ledger.Stake{Run: round.Run, Hot: hot, Amount: ledger.Amount(m.Manifest().Members.InvitedStake)})
 	}
-	return out, nil
+	return s.txs, nil
+}
+
+// signer numbers and signs transactions that are to follow each other.
+type signer struct {
+	l     *ledger.Machine
+	spent map[protocol.NodeID]uint64 // numbers used so far, by signer
+	txs   [][]byte
+}
+
+func (s *signer) sign(key ed25519.PrivateKey, body ledger.Body) {
+	who := public(key)
+	a, _ := s.l.Account(ledger.Coldkey(who))
+	t := ledger.Sign(key, s.l.Network().ID, a.Nonce+s.spent[who], 0, body)
+	s.spent[who]++
+	s.txs = append(s.txs, protocol.Encode(t))
 }
 
 // Weights returns the weights that a validator owes the ledger now, signed; nil if it
@@ -49,15 +75,9 @@ func Weights(m *round.Machine, node ed25519.PrivateKey) []byte {
 	if !ok {
 		return nil
 	}
-	a, _ := m.Ledger().Account(ledger.Coldkey(public(node)))
-	return protocol.Encode(ledger.Sign(node, m.Ledger().Network().ID, a.Nonce, 0, w))
-}
-
-// Sponsor returns the coordinator's transaction that stakes an invited validator.
-func Sponsor(m *round.Machine, coordinator ed25519.PrivateKey, n protocol.NodeID) []byte {
-	a, _ := m.Ledger().Account(ledger.Coldkey(public(coordinator)))
-	b := ledger.Stake{Run: round.Run, Hot: n, Amount: ledger.Amount(m.Manifest().Members.InvitedStake)}
-	return protocol.Encode(ledger.Sign(coordinator, m.Ledger().Network().ID, a.Nonce, 0, b))
+	s := signer{l: m.Ledger(), spent: map[protocol.NodeID]uint64{}}
+	s.sign(node, w)
+	return s.txs[0]
 }
 
 func public(k ed25519.PrivateKey) protocol.NodeID {

@@ -32,7 +32,7 @@ func write(t *testing.T, r *replica.Rules, num int) tape {
 	t.Helper()
 	chain := protocol.Chain{Run: r.Run, Coordinator: idOf(200)}
 	anchor := protocol.Hash("beacon", make([]byte, 32))
-	enter, err := replica.Enter(round.New(r.Manifest), keyOf(1), nil)
+	enter, err := replica.Enter(round.New(r.Manifest), replica.Entry{Node: keyOf(1), Role: protocol.Worker})
 	if err != nil {
 		t.Fatal(err)
 	}

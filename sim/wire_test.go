@@ -177,7 +177,7 @@ func newRogue(w *wired) *rogue {
 			return err
 		})
 	}()
-	enter, err := replica.Enter(round.New(w.rules.Manifest), r.key, nil)
+	enter, err := replica.Enter(round.New(w.rules.Manifest), replica.Entry{Node: r.key, Role: protocol.Worker})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -55,6 +56,8 @@ type Validator struct {
 	asked   duty            // last duty handed on
 	held    []round.Summary // final rounds seen before the record was caught up with
 	joining bool            // a join was sent that is not on the record yet
+	again   atomic.Bool     // the ledger refused it, and it is to be made anew
+	tries   int             // joins so far
 }
 
 // duty names one thing that is owed; attempt tells proposals of one round apart.
@@ -144,24 +147,33 @@ func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
 	if member && x.Role != protocol.Validator {
 		return fmt.Errorf("this key joined the run as a %v; a validator needs a key of its own (another --dir)", x.Role)
 	}
+	if v.again.Swap(false) {
+		v.joining = false
+	}
 	due := !member || x.Revealed+reanchor >= uint64(v.chain.length) && x.NextAnchor == protocol.Digest{}
 	if !due || v.joining {
 		v.joining = v.joining && due
 		return nil
 	}
 	v.joining = true
+	v.tries++
 	join := protocol.Join{Role: protocol.Validator, Name: v.cfg.Name, Anchor: v.chain.next(x.Anchor, member)}
 	if v.cfg.Invite != nil {
 		join.Invitation = v.cfg.Invite.Invite(v.cfg.Rules.Run, v.me)
 	}
 	var err error
-	if join.Enter, err = replica.Enter(v.replica.Machine, v.cfg.Key, v.cfg.Owner); err != nil {
+	e := replica.Entry{Node: v.cfg.Key, Owner: v.cfg.Owner, Invite: v.cfg.Invite, Role: protocol.Validator}
+	if join.Enter, err = replica.Enter(v.replica.Machine, e); err != nil {
 		return err
 	}
-	msg := protocol.Sign(v.cfg.Key, v.cfg.Rules.Run, 0, join)
+	msg, last := protocol.Sign(v.cfg.Key, v.cfg.Rules.Run, 0, join), v.tries >= replica.EnterTries
 	g.Go(func() error { // ends with the answer or ctx
 		err := replica.Submit(ctx, v.cfg.Link, msg)
-		if protocol.ReasonOf(err) == protocol.Duplicate {
+		switch reason := protocol.ReasonOf(err); {
+		case reason == protocol.Duplicate:
+			return nil
+		case reason == protocol.NotApplied && !last:
+			v.again.Store(true)
 			return nil
 		}
 		return err

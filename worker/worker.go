@@ -145,7 +145,8 @@ func (w *Worker) answer(ctx context.Context, g *errgroup.Group, d duty) error {
 			join.Invitation = w.cfg.Invite.Invite(w.cfg.Rules.Run, w.me)
 		}
 		var err error
-		if join.Enter, err = replica.Enter(w.replica.Machine, w.cfg.Key, w.cfg.Owner); err != nil {
+		e := replica.Entry{Node: w.cfg.Key, Owner: w.cfg.Owner, Invite: w.cfg.Invite, Role: protocol.Worker}
+		if join.Enter, err = replica.Enter(w.replica.Machine, e); err != nil {
 			return err
 		}
 		g.Go(func() error { return w.join(ctx, join) }) // ends with the answer or ctx
@@ -168,17 +169,13 @@ func (w *Worker) answer(ctx context.Context, g *errgroup.Group, d duty) error {
 	return nil
 }
 
-// tries is how often a worker asks for its place. Two workers of one owner who join
-// at once number their transactions alike, and one of them has to ask again.
-const tries = 8
-
 // join asks for membership; a run that says no ends the worker.
 func (w *Worker) join(ctx context.Context, j protocol.Join) error {
 	err := w.submit(ctx, 0, j)
 	switch reason := protocol.ReasonOf(err); {
 	case reason == protocol.Duplicate:
 		return nil
-	case reason == protocol.NotApplied && w.cfg.Owner != nil && w.again.Add(1) < tries:
+	case reason == protocol.NotApplied && w.again.Add(1) < replica.EnterTries:
 		w.cfg.Log.Debug().Err(err).Msg("joining again")
 		return nil
 	}

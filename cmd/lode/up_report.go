@@ -32,6 +32,7 @@ type summary struct {
 	BitsPerValue float64         `json:"bits_per_value"`
 	Checkpoint   string          `json:"checkpoint"`
 	Workers      []workerSummary `json:"workers"`
+	Ledger       ledgerSummary   `json:"ledger"`
 	Processes    []processUse    `json:"processes"`
 }
 
@@ -61,7 +62,7 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 	if w.Machine.Counts().Rounds == 0 {
 		out.printf("no round was finished; the same command goes on from here\n")
 		if out.json {
-			out.object(summary{Event: "summary", Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(), Workers: []workerSummary{}, Processes: out.used})
+			out.object(summary{Event: "summary", Seconds: took.Seconds(), CPUSeconds: out.cpu.Seconds(), Workers: []workerSummary{}, Ledger: ledgerOf(w.Machine), Processes: out.used})
 		}
 		return nil
 	}
@@ -71,6 +72,7 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 		UpdateRatio:  w.fp32 * float64(c.Accepted+c.Refused) / float64(max(c.UpBytes, 1)),
 		BitsPerValue: 8 * float64(c.UpBytes) / float64(max(c.Kept, 1)),
 		Workers:      h.workers(w),
+		Ledger:       ledgerOf(w.Machine),
 		Processes:    out.used,
 	}
 	model, err := h.lastModel(ctx)
@@ -158,6 +160,7 @@ func (h *house) table(out *screen, s summary) {
 			paid(" %6.1f%% %9.2f", 100*w.RewardShare, w.Balance), strings.Join(why, ", "))
 	}
 	out.printf("\n")
+	s.Ledger.money(out, h.manifest.Economy.Pays())
 }
 
 // lastModel opens the newest checkpoint, nil if there is none yet.

@@ -27,8 +27,8 @@ const (
 )
 
 // Genesis is the ledger before the first round: the manifest's stakes, and a treasury
-// in the coordinator's hands that invited validators are staked from. Nothing but coin
-// costs coin: places and identities are free.
+// of the invitation's key that invited validators are staked from and nothing else is
+// done with. Places and identities are free.
 func Genesis(man protocol.Manifest) ledger.Genesis {
 	g := ledger.DefaultGenesis(man.ID().String())
 	tempo := uint64(man.Economy.Tempo)
@@ -54,7 +54,7 @@ func Genesis(man protocol.Manifest) ledger.Genesis {
 		g.Seats = append(g.Seats, ledger.Seat{Hot: s.Node, Cold: ledger.Coldkey(s.Node), Run: Run, Stake: ledger.Amount(s.Stake), Place: true})
 	}
 	if fund := ledger.Amount(man.Members.InvitedStake) * ledger.Amount(man.Members.MaxMembers); fund > 0 {
-		g.Grants = []ledger.Grant{{Cold: ledger.Coldkey(man.Coordinator), Balance: fund}}
+		g.Grants = []ledger.Grant{{Cold: ledger.Coldkey(man.Members.Invitation), Balance: fund, Bound: true}}
 	}
 	return g
 }
@@ -73,6 +73,9 @@ func (m *Machine) transact(ev protocol.Transaction) error {
 	t, body, err := read(ev.Tx)
 	if err != nil {
 		return err
+	}
+	if t.Signer == m.man.Members.Invitation {
+		return protocol.Refuse(protocol.WrongRole, "the invitation's stakes come with joining")
 	}
 	var seat *Seat
 	switch body := body.(type) {
@@ -153,30 +156,28 @@ func share(x, most protocol.NanoNats) uint16 {
 }
 
 // enroll gives a member its place on the ledger by the transactions it joins with:
-// that it belongs to somebody, unless the ledger knows, and that it wants a place.
-func (m *Machine) enroll(n protocol.NodeID, enter [][]byte) error {
+// that it belongs to somebody, unless the ledger knows, that it wants a place, and of an
+// invited validator the stake that it is invited with.
+func (m *Machine) enroll(n protocol.NodeID, enter [][]byte, stake uint64) error {
 	if _, placed := m.ledger.UID(Run, n); placed {
 		if len(enter) > 0 {
 			return protocol.Refuse(protocol.Duplicate, "%s has a place", n.Short())
 		}
 		return nil
 	}
-	if len(enter) > 2 {
-		return protocol.Refuse(protocol.Malformed, "joining takes two transactions, not %d", len(enter))
+	if len(enter) > 3 {
+		return protocol.Refuse(protocol.Malformed, "joining takes at most three transactions, not %d", len(enter))
 	}
-	var txs []ledger.Tx
-	for i, b := range enter {
-		t, body, err := read(b)
-		if err != nil {
-			return err
-		}
-		if !enters(body, n, i == len(enter)-1) {
-			return protocol.Refuse(protocol.Malformed, "joining: a transaction of kind %d of others, or out of place", t.Type)
-		}
-		txs = append(txs, t)
+	want := []ledger.Body{ledger.Register{Run: Run, Hot: n}}
+	if _, known := m.ledger.Identity(n); !known {
+		want = append([]ledger.Body{ledger.Identify{Hot: n}}, want...)
 	}
-	if len(txs) == 0 {
-		return protocol.Refuse(protocol.NotApplied, "%s joins without asking for a place", n.Short())
+	if stake > 0 {
+		want = append(want, ledger.Stake{Run: Run, Hot: n, Amount: ledger.Amount(stake)})
+	}
+	txs, err := m.entering(enter, want)
+	if err != nil {
+		return err
 	}
 	last, full := m.ledger.Weakest(Run)
 	if _, err := m.ledger.Apply(txs...); err != nil {
@@ -188,27 +189,27 @@ func (m *Machine) enroll(n protocol.NodeID, enter [][]byte) error {
 	return nil
 }
 
-// enters reports whether a transaction is one that a node joins with.
-func enters(body ledger.Body, n protocol.NodeID, last bool) bool {
-	switch body := body.(type) {
-	case ledger.Identify:
-		return body.Hot == n && !last
-	case ledger.Register:
-		return body.Hot == n && body.Run == Run && last
+// entering reads the transactions that somebody joins with, which must be those wanted.
+func (m *Machine) entering(enter [][]byte, want []ledger.Body) ([]ledger.Tx, error) {
+	if len(enter) != len(want) {
+		return nil, protocol.Refuse(protocol.NotApplied, "joins with %d transactions, not %d", len(enter), len(want))
 	}
-	return false
-}
-
-// Unstaked returns the members whom the coordinator invited with a stake and has not
-// staked yet, sorted by id.
-func (m *Machine) Unstaked() (out []protocol.NodeID) {
-	for i := range m.members {
-		x := &m.members[i]
-		if x.Invited && m.ledger.StakeOf(Run, x.Node, ledger.Coldkey(m.man.Coordinator)) == 0 {
-			out = append(out, x.Node)
+	txs := make([]ledger.Tx, len(enter))
+	for i, b := range enter {
+		t, body, err := read(b)
+		if err != nil {
+			return nil, err
 		}
+		if id, ok := body.(ledger.Identify); ok {
+			body = ledger.Identify{Hot: id.Hot} // whose proof the ledger checks
+		}
+		_, stakes := body.(ledger.Stake)
+		if !bytes.Equal(protocol.Encode(body), protocol.Encode(want[i])) || t.Type != want[i].Kind() || stakes != (t.Signer == m.man.Members.Invitation) {
+			return nil, protocol.Refuse(protocol.NotApplied, "joins with another transaction than its %d. must be", i+1)
+		}
+		txs[i] = t
 	}
-	return out
+	return txs, nil
 }
 
 func (m *Machine) stakeOf(n protocol.NodeID) uint64 { return uint64(m.ledger.Staked(Run, n)) }

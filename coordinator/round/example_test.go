@@ -22,7 +22,7 @@ func Example() {
 	run := man.ID()
 	anchor := protocol.Hash("beacon", make([]byte, 32))
 	machine, follower := round.New(man), round.NewReplica(man)
-	enter, err := replica.Enter(machine, worker, nil)
+	enter, err := replica.Enter(machine, replica.Entry{Node: worker, Role: protocol.Worker})
 	if err != nil {
 		fmt.Println(err)
 	}

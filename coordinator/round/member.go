@@ -25,20 +25,17 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 	if known && (!m.members[i].Left || m.members[i].Role != j.Role) {
 		return m.rejoin(&m.members[i], j)
 	}
-	invited, err := m.admission(msg.Node, j)
+	stake, err := m.admission(msg.Node, j)
 	if err != nil {
 		return err
 	}
 	if err := m.room(msg.Node); err != nil {
 		return err
 	}
-	if err := m.enroll(msg.Node, j.Enter); err != nil {
+	if err := m.enroll(msg.Node, j.Enter, stake); err != nil {
 		return err
 	}
-	x := Member{
-		Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Invited: invited && j.Role == protocol.Validator,
-		Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor},
-	}
+	x := Member{Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor}}
 	if known {
 		m.members[i] = x
 	} else {
@@ -77,25 +74,27 @@ func (m *Machine) rejoin(x *Member, j protocol.Join) error {
 	return nil
 }
 
-// admission reports whether a newcomer comes by invitation, or why it may not come.
-func (m *Machine) admission(n protocol.NodeID, j protocol.Join) (invited bool, err error) {
+// admission returns the stake a newcomer comes with, or why it may not come.
+func (m *Machine) admission(n protocol.NodeID, j protocol.Join) (stake uint64, err error) {
 	rules := m.man.Members
 	if j.Role == protocol.Validator {
 		for _, g := range rules.Genesis {
 			if g.Node == n {
-				return false, nil
+				return 0, nil // its stake is on the ledger
 			}
 		}
 	} else if rules.OpenWorkers {
-		return false, nil
+		return 0, nil
 	}
 	switch {
 	case rules.Invitation == protocol.NodeID{} || !protocol.Invited(rules.Invitation, m.run, n, j.Invitation):
-		return false, protocol.Refuse(protocol.NotInvited, "a %v needs an invitation: ask whoever launched the run for a link with ?invite=", j.Role)
-	case j.Role == protocol.Validator && rules.InvitedStake == 0:
-		return false, protocol.Refuse(protocol.NotInvited, "the run invites no validators")
+		return 0, protocol.Refuse(protocol.NotInvited, "a %v needs an invitation: ask whoever launched the run for a link with ?invite=", j.Role)
+	case j.Role == protocol.Worker:
+		return 0, nil
+	case rules.InvitedStake == 0:
+		return 0, protocol.Refuse(protocol.NotInvited, "the run invites no validators")
 	}
-	return true, nil
+	return rules.InvitedStake, nil
 }
 
 func (m *Machine) setPresent(n protocol.NodeID, present bool) error {

@@ -34,7 +34,8 @@ type play struct {
 
 	list   protocol.Digest // of the round in flight once it is closed
 	listOf protocol.Round
-	mute   bool // validators do not say their weights
+	mute   bool                 // validators do not say their weights
+	invite *protocol.InviteSeed // of the run
 }
 
 func keyOf(name string) ed25519.PrivateKey {
@@ -187,9 +188,6 @@ func (p *play) toLedger() (effects []round.Effect, err error) {
 			effects = append(effects, more...)
 		}
 	}
-	if due := p.machine.Unstaked(); len(due) > 0 {
-		tell(replica.Sponsor(p.machine, keyOf("coordinator"), due[0])) // the others follow in its step
-	}
 	if p.mute {
 		return effects, err
 	}
@@ -226,15 +224,19 @@ func (p *play) say(name string, body protocol.Body) protocol.Message {
 	r := p.machine.Current().Number
 	if j, ok := body.(protocol.Join); ok {
 		r = 0
-		j.Enter = p.enter(name)
+		j.Enter = p.enter(name, j.Role)
 		body = j
 	}
 	return protocol.Sign(keyOf(name), p.chain.Run, r, body)
 }
 
 // enter returns the transactions that name joins with.
-func (p *play) enter(name string) [][]byte {
-	txs, err := replica.Enter(p.machine, keyOf(name), nil)
+func (p *play) enter(name string, role protocol.Role) [][]byte {
+	e := replica.Entry{Node: keyOf(name), Role: role}
+	if !slices.ContainsFunc(p.man.Members.Genesis, func(s protocol.Stake) bool { return s.Node == idOf(name) }) {
+		e.Invite = p.invite
+	}
+	txs, err := replica.Enter(p.machine, e)
 	if err != nil {
 		panic(err)
 	}

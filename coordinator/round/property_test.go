@@ -48,6 +48,7 @@ func newCrowd(t *testing.T, seed uint64) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.invite = &protocol.InviteSeed{1}
 	c := &crowd{play: p, rng: rand.New(rand.NewPCG(seed, 0)), members: names}
 	c.mustStep(t, protocol.Genesis{Run: p.chain.Run})
 	return c

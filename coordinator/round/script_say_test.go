@@ -117,7 +117,7 @@ func (s *stage) body(verb, who string, plain []string, opt options) protocol.Bod
 }
 
 func (s *stage) join(who string, plain []string, opt options) protocol.Body {
-	j := protocol.Join{Name: who, Enter: s.p.enter(who)}
+	j := protocol.Join{Name: who}
 	switch plain[0] {
 	case "worker":
 		j.Role = protocol.Worker
@@ -139,8 +139,12 @@ func (s *stage) join(who string, plain []string, opt options) protocol.Body {
 		j.Name = v
 	}
 	if whose, ok := opt["invite"]; ok { // of the host, or of a stranger
-		j.Invitation = protocol.InviteSeed(protocol.Hash("test invitation", []byte(whose))).Invite(s.p.chain.Run, idOf(who))
+		seed := protocol.InviteSeed(protocol.Hash("test invitation", []byte(whose)))
+		j.Invitation = seed.Invite(s.p.chain.Run, idOf(who))
+		s.p.invite = &seed
 	}
+	j.Enter = s.p.enter(who, j.Role)
+	s.p.invite = nil
 	return j
 }
 

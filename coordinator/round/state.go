@@ -20,8 +20,6 @@ type Member struct {
 	Present bool
 	// Left says that the ledger gave this node's place to a newcomer. It may join again.
 	Left bool
-	// Invited says that the coordinator owes this validator a stake.
-	Invited bool
 	// Anchor is what a validator's next preimage must hash to; Revealed counts
 	// the preimages shown of the present chain.
 	Anchor   protocol.Digest

@@ -26,6 +26,9 @@ type Grant struct {
 	_       struct{} `cbor:",toarray"`
 	Cold    Coldkey
 	Balance Amount
+	// Bound lets the account stake and do nothing else, for good: what it staked
+	// stays where it is.
+	Bound bool
 }
 
 // FirstRun is a run that needs no lock. Its number is its place in the list, from 1.
@@ -80,6 +83,9 @@ func (m *Machine) found(g Genesis) error {
 			return err
 		}
 		m.credit(a.Cold, a.Balance)
+		if a.Bound {
+			save(&m.store, bound.key(a.Cold[:]), uint8(1))
+		}
 	}
 	for _, s := range g.Seats {
 		k := identities.key(s.Hot[:])

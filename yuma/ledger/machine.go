@@ -113,6 +113,9 @@ func (m *Machine) perform(t Tx, body Body) error {
 	if err := m.count(t); err != nil {
 		return err
 	}
+	if _, stakes := body.(Stake); !stakes && m.store.has(bound.key(t.Signer[:])) {
+		return fmt.Errorf("ledger: account %s, which may stake and nothing else: %w", t.Signer.Short(), ErrClosed)
+	}
 	return body.apply(m, t.Signer)
 }
 

@@ -356,3 +356,16 @@ func TestKeepStaked(t *testing.T) {
 	w.pass(1)
 	equal(t, "due", w.EpochDue(1), true)
 }
+
+// Coin of a bound account is staked or stays.
+func TestBound(t *testing.T) {
+	w := newWorld(t, false, func(g *Genesis) {
+		g.Grants = append(g.Grants, Grant{Cold: cold("treasury"), Balance: 100 * Coin, Bound: true})
+	})
+	w.not(ErrClosed, "treasury", Transfer{To: cold("bob"), Amount: Coin})
+	w.not(ErrClosed, "treasury", OpenEscrow{Payee: cold("bob"), Amount: Coin})
+	w.do("treasury", Stake{Run: 1, Hot: pub("v1"), Amount: 60 * Coin})
+	w.not(ErrClosed, "treasury", Unstake{Run: 1, Hot: pub("v1"), Units: Coin})
+	w.not(ErrFunds, "treasury", Stake{Run: 1, Hot: pub("v1"), Amount: 60 * Coin})
+	equal(t, "left", w.balance("treasury"), 40*Coin)
+}

@@ -110,7 +110,7 @@ func (m *Machine) read(data []byte) error {
 var tables = []table{
 	networks, accounts, identities, totals, pools, positions, leavingPools, leavings, children, parents,
 	runs, dissolved, runParams, runIDs, neurons, uids, weights, bonds, commits, offences,
-	escrows, proposals, votes, agenda, proposers,
+	escrows, proposals, votes, agenda, proposers, bound,
 }
 
 // tableAt returns the table of a key.

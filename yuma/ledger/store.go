@@ -76,6 +76,7 @@ var (
 	leavings     = tableOf[Leaving]('u', 4+32+32) // run, hotkey, coldkey
 	children     = tableOf[Children]('f', 4+32)   // run, hotkey
 	parents      = tableOf[uint64]('g', 4+32+32)  // run, child, parent: part of 2⁶⁴−1
+	bound        = tableOf[uint8]('j', 32)        // coldkey that may stake and nothing else: 1
 )
 
 // key returns the key of a record.

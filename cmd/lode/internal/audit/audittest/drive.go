@@ -133,7 +133,7 @@ func (d *driver) join(key ed25519.PrivateKey) protocol.Join {
 			return protocol.Join{Role: protocol.Validator, Name: fmt.Sprintf("validator %d", i), Anchor: link(key, 0)}
 		}
 	}
-	enter, err := replica.Enter(d.machine, key, nil)
+	enter, err := replica.Enter(d.machine, replica.Entry{Node: key, Role: protocol.Worker})
 	d.must(err)
 	return protocol.Join{Role: protocol.Worker, Name: "worker " + idOf(key).Short(), Enter: enter}
 }
