@@ -67,8 +67,15 @@ func newLedger(man protocol.Manifest) *ledger.Machine {
 	return l
 }
 
-// transact applies a transaction that anybody sent. Places are given to who joins, and
-// a validator's weights are what its sheets say.
+// What one account, and all together, may ask of the ledger within a round, in bytes. It
+// costs nothing, and joins and weights need the rest of the block.
+const (
+	mostAsked = ledger.MaxTxLen
+	mostRoom  = ledger.MaxBlockLen / 2
+)
+
+// transact applies a transaction that anybody sent. Identities and places are given to
+// who joins, and a validator's weights are what its sheets say.
 func (m *Machine) transact(ev protocol.Transaction) error {
 	t, body, err := read(ev.Tx)
 	if err != nil {
@@ -79,19 +86,25 @@ func (m *Machine) transact(ev protocol.Transaction) error {
 	}
 	var seat *Seat
 	switch body := body.(type) {
-	case ledger.Register:
-		return protocol.Refuse(protocol.WrongRole, "a place on this run comes with joining it")
+	case ledger.Register, ledger.Identify:
+		return protocol.Refuse(protocol.WrongRole, "a node and its place come with joining this run")
 	case ledger.SetWeights:
 		if seat, err = m.weighing(t.Signer, body); err != nil {
 			return err
 		}
+	}
+	if n := len(ev.Tx); seat == nil && (m.asked[t.Signer]+n > mostAsked || m.askedAll+n > mostRoom) {
+		return protocol.Refuse(protocol.Full, "this round has transactions of %d bytes of %s, %d of all: wait for the next", m.asked[t.Signer], t.Signer.Short(), m.askedAll)
 	}
 	if _, err := m.ledger.Apply(t); err != nil {
 		return unpaid(err)
 	}
 	if seat != nil {
 		seat.Weighed = true
+		return nil
 	}
+	m.asked[t.Signer] += len(ev.Tx)
+	m.askedAll += len(ev.Tx)
 	return nil
 }
 
@@ -235,6 +248,8 @@ func (m *Machine) settleBlock() (b ledger.Block, due []ledger.Event) {
 	if epoch {
 		m.board.EndEpoch(m.man.Score)
 	}
+	clear(m.asked)
+	m.askedAll = 0
 	return b, due
 }
 

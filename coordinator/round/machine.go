@@ -34,6 +34,8 @@ type Machine struct {
 	past     []Summary // finished rounds, oldest first, at most keepPast
 	saved    protocol.Published
 	counts   Counts
+	asked    map[protocol.NodeID]int // bytes of transactions in this block, by signer
+	askedAll int
 
 	effects []Effect
 }
@@ -53,7 +55,7 @@ type Counts struct {
 // New returns the machine of a run before its first event. The manifest must be
 // valid.
 func New(man protocol.Manifest) *Machine {
-	m := &Machine{man: man, run: man.ID(), ledger: newLedger(man)}
+	m := &Machine{man: man, run: man.ID(), ledger: newLedger(man), asked: map[protocol.NodeID]int{}}
 	m.round.Root = protocol.Hash("genesis", m.run[:])
 	m.round.Parent = m.round.Root
 	return m

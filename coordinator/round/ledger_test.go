@@ -1,0 +1,47 @@
+package round_test
+
+import (
+	"testing"
+
+	"lode/protocol"
+	"lode/yuma/ledger"
+)
+
+// Nobody can fill a round's block, alone or with others, so that joins and weights find
+// no room; the next round has room again.
+func TestRoomInABlock(t *testing.T) {
+	man := testManifest()
+	man.Members.MinValidators = 1
+	man.Members.Genesis = []protocol.Stake{{Node: idOf("v"), Stake: 100}}
+	man.Economy.Tempo = 1
+	p, err := newPlay(man)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{man: man, p: p}
+	for _, line := range [][]string{{"genesis"}, {"join", "validator", "v"}, {"join", "worker", "w1,w2"}, {"rounds", "3"}} {
+		if _, err := s.line(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pay := func(who string) error {
+		_, err := p.step(s.transaction(who, ledger.Transfer{To: ledger.Coldkey(idOf("friend")), Amount: 1}))
+		return err
+	}
+	taken := 0
+	for err = pay("w1"); err == nil; err = pay("w1") {
+		taken++
+	}
+	if protocol.ReasonOf(err) != protocol.Full || taken < 100 || taken > 1000 {
+		t.Errorf("%d transfers of one account, then %v", taken, err)
+	}
+	if err := pay("w2"); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	if _, err := s.line([]string{"rounds", "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := pay("w1"); err != nil {
+		t.Errorf("in the next round: %v", err)
+	}
+}
