@@ -3,6 +3,7 @@ package worker
 // This file holds what a worker keeps on disk so that it can be killed.
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -49,9 +50,10 @@ type stateHeader struct {
 // some words.
 func maxOptimizer(d int) uint64 { return uint64(d)*16 + 1<<16 }
 
-// save makes what was sent durable.
+// save makes what was sent durable. The file is as long as several models and is
+// never in memory as a whole.
 func (t *trainer) save(ctx context.Context) error {
-	var opt bytes.Buffer
+	var opt length
 	if err := t.cfg.Engine.WriteState(&opt); err != nil {
 		return fmt.Errorf("optimizer state: %w", err)
 	}
@@ -60,39 +62,72 @@ func (t *trainer) save(ctx context.Context) error {
 	head := protocol.Encode(stateHeader{
 		Format: stateFormat, Run: t.cfg.Rules.Run, Node: t.me, Round: k.round, Root: k.root, Seed: k.seed,
 		Workers: uint32(k.workers), Index: uint32(k.index), Commit: s.commit,
-		Last: uint64(len(last)), Plain: uint64(len(plain)), Optimizer: uint64(opt.Len()),
+		Last: uint64(len(last)), Plain: uint64(len(plain)), Optimizer: uint64(opt),
 	})
-	b := make([]byte, 0, 4+len(head)+8*len(t.model.Params)+len(last)+len(plain)+opt.Len()+sha256.Size)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(head)))
-	b = append(b, head...)
-	for _, v := range []tensor.Reader{t.model.Params, t.a} {
-		var err error
-		if b, err = appendValues(b, t.cfg.Rules.Layout, v); err != nil {
-			return fmt.Errorf("state of round %d: %w", k.round, err)
+	size := 4 + int64(len(head)) + 8*int64(len(t.model.Params)) + int64(len(last)) + int64(len(plain)) + int64(opt) + sha256.Size
+	err := t.put(ctx, size, func(w io.Writer) error {
+		sum := sha256.New()
+		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
+		_, _ = out.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(head))))
+		_, _ = out.Write(head) // Flush tells of any fault
+		for _, v := range []tensor.Reader{t.model.Params, t.a} {
+			if err := streamValues(out, t.cfg.Rules.Layout, v); err != nil {
+				return err
+			}
 		}
-	}
-	b = append(b, last...)
-	b = append(b, plain...)
-	b = append(b, opt.Bytes()...)
-	sum := sha256.Sum256(b)
-	b = append(b, sum[:]...)
-	if err := t.cfg.Files.Put(ctx, stateFile, bytes.NewReader(b), int64(len(b))); err != nil {
+		_, _ = out.Write(last)
+		_, _ = out.Write(plain)
+		if err := errors.Join(t.cfg.Engine.WriteState(out), out.Flush()); err != nil {
+			return err
+		}
+		_, err := w.Write(sum.Sum(nil))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("keep the state of round %d: %w", k.round, err)
 	}
 	return nil
 }
 
-func appendValues(b []byte, l tensor.Layout, from tensor.Reader) ([]byte, error) {
+// length counts the bytes that are written to it.
+type length uint64
+
+// Write implements io.Writer.
+func (n *length) Write(b []byte) (int, error) {
+	*n += length(len(b))
+	return len(b), nil
+}
+
+// put stores what write writes, size bytes, as the state file.
+func (t *trainer) put(ctx context.Context, size int64, write func(io.Writer) error) error {
+	r, w := io.Pipe()
+	ended := make(chan struct{})
+	go func() { // ends once all is read or nothing more will be
+		defer close(ended)
+		w.CloseWithError(write(w))
+	}()
+	err := t.cfg.Files.Put(ctx, stateFile, r, size)
+	r.Close()
+	<-ended
+	return err
+}
+
+func streamValues(w io.Writer, l tensor.Layout, from tensor.Reader) error {
 	var vals [tensor.ChunkLen]float32
+	b := make([]byte, 0, 4*tensor.ChunkLen)
 	for c := range l.Chunks() {
 		if err := from.ReadChunk(c, vals[:c.Len]); err != nil {
-			return nil, err
+			return err
 		}
+		b = b[:0]
 		for _, v := range vals[:c.Len] {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
 	}
-	return b, nil
+	return nil
 }
 
 // load takes up what an earlier process left, or begins anew. A file that is
@@ -198,7 +233,7 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	return nil
 }
 
-// writeValues is the inverse of appendValues.
+// writeValues is the inverse of streamValues.
 func writeValues(to tensor.Writer, l tensor.Layout, b []byte) error {
 	var vals [tensor.ChunkLen]float32
 	for c := range l.Chunks() {

@@ -1,0 +1,70 @@
+package worker
+
+// This file tests the writing of the state file.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"lode/gradient/column/columntest"
+	"lode/replica"
+)
+
+// sink is files that take what is written up to a number of bytes.
+type sink struct {
+	*outside
+	room, took int64
+}
+
+var errFull = errors.New("no space left")
+
+func (s *sink) Put(_ context.Context, _ string, r io.Reader, _ int64) error {
+	var err error
+	if s.took, err = io.Copy(io.Discard, io.LimitReader(r, s.room)); err == nil && s.took == s.room {
+		err = errFull
+	}
+	return err
+}
+
+// The state of a large model is written from where it is, and a fault ends that.
+func TestStateFileIsStreamed(t *testing.T) {
+	out := &sink{outside: newOutside(), room: 1 << 40}
+	cfg := config(t, out.outside)
+	cfg.Files = out
+	man := cfg.Rules.Manifest
+	man.Model.Dim, man.Model.FFN = 256, 1024
+	var err error
+	if cfg.Rules, err = replica.NewRules(man); err != nil {
+		t.Fatal(err)
+	}
+	tr := begin(t, cfg)
+	do(t, tr, taskOf(0, 1))
+	size := out.took
+	if want := 16 * int64(len(tr.model.Params)); size < want {
+		t.Fatalf("%d bytes, want %d and more", size, want)
+	}
+	if n, yes := columntest.Exceeds(int(size)/8, func() { err = tr.save(t.Context()) }); yes || err != nil || out.took != size {
+		t.Errorf("%d bytes allocated to write %d of %d, %v", n, out.took, size, err)
+	}
+	for _, room := range []int64{0, 10, size / 2, size} {
+		if out.room = room; !errors.Is(tr.save(t.Context()), errFull) {
+			t.Errorf("a disk with room for %d bytes is not told of", room)
+		}
+	}
+}
+
+// A state that is not written to its end is no state.
+func TestPutFailsWithItsWriter(t *testing.T) {
+	tr := begin(t, config(t, newOutside()))
+	do(t, tr, taskOf(0, 1))
+	broken := errors.New("device lost")
+	err := tr.put(t.Context(), 10, func(w io.Writer) error {
+		_, _ = w.Write([]byte("five!"))
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
