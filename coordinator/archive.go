@@ -35,11 +35,11 @@ func (c *Coordinator) leavesOf(m *round.Machine, effects []round.Effect) (leaves
 		return nil
 	}
 	for _, e := range effects {
-		done, ok := e.(round.Merged)
-		if !ok || done.Summary.Block.Header.Height < c.cfg.Archive.Next() {
+		done, ok := e.(round.Sealed)
+		if !ok || done.Block.Header.Height < c.cfg.Archive.Next() {
 			continue // of a record that is replayed
 		}
-		l := leaf{height: done.Summary.Block.Header.Height, block: protocol.Encode(done.Summary.Block)}
+		l := leaf{height: done.Block.Header.Height, block: protocol.Encode(done.Block)}
 		if l.height%stateEvery == 0 {
 			l.state = m.Ledger().Snapshot()
 		}

@@ -59,13 +59,13 @@ func (s *shelf) State(most uint64) (height uint64, state []byte, err error) {
 
 // follow executes the blocks of an archive from the beginning, without the record, and
 // compares each with what the run says of it.
-func (s *shelf) follow(man protocol.Manifest, rounds []round.Summary) error {
+func (s *shelf) follow(man protocol.Manifest, sealed []ledger.Block) error {
 	l, err := ledger.New(round.Genesis(man))
 	if err != nil {
 		return err
 	}
-	if len(s.blocks) != len(rounds) {
-		return fmt.Errorf("%d blocks of %d rounds are kept", len(s.blocks), len(rounds))
+	if len(s.blocks) != len(sealed) {
+		return fmt.Errorf("%d blocks of %d are kept", len(s.blocks), len(sealed))
 	}
 	for i, b := range s.blocks {
 		block, err := ledger.DecodeBlock(b)
@@ -75,8 +75,8 @@ func (s *shelf) follow(man protocol.Manifest, rounds []round.Summary) error {
 		if err != nil {
 			return err
 		}
-		if l.Network().Block != rounds[i].Block.Digest() {
-			return fmt.Errorf("block %d is not that of its round", i+1)
+		if l.Network().Block != sealed[i].Digest() {
+			return fmt.Errorf("block %d is not that of the run", i+1)
 		}
 	}
 	return nil

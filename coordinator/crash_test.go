@@ -18,6 +18,7 @@ import (
 	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/replica"
+	"lode/yuma/ledger"
 )
 
 var errCrash = errors.New("crash")
@@ -91,6 +92,7 @@ type played struct {
 	told    map[protocol.Digest]bool
 	record  map[protocol.Digest]bool
 	archive *shelf
+	blocks  []ledger.Block
 }
 
 // play runs puppets for so many rounds, with a new coordinator on the same
@@ -157,8 +159,11 @@ func (p *played) replay(t testing.TB, r *replica.Rules, j *memory) {
 			t.Fatalf("the record breaks: %v", err)
 		}
 		for _, e := range effects {
-			if m, ok := e.(round.Merged); ok {
-				p.rounds = append(p.rounds, m.Summary)
+			switch e := e.(type) {
+			case round.Sealed:
+				p.blocks = append(p.blocks, e.Block)
+			case round.Merged:
+				p.rounds = append(p.rounds, e.Summary)
 			}
 		}
 	}
@@ -217,7 +222,7 @@ func (p *played) check(want *played) error {
 			}
 		}
 	}
-	if err := p.archive.follow(*p.machine.Manifest(), p.rounds); err != nil {
+	if err := p.archive.follow(*p.machine.Manifest(), p.blocks); err != nil {
 		return err
 	}
 	return p.machine.Ledger().Audit()

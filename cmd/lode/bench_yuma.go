@@ -17,12 +17,13 @@ type yumaBench struct {
 	Small float64           `json:"epoch_256x64_ms"`   // Yuma 3, full density, one core
 	Large float64           `json:"epoch_4096x128_ms"` // the same
 	Tx    float64           `json:"tx_per_s_applied"`  // as Chain says
+	Sync  float64           `json:"tx_per_s_synced"`   // the same
 	Rows  []measure.YumaRow `json:"rows"`
 	Chain measure.ChainRow  `json:"chain"`
 }
 
 func newYumaBench(rows []measure.YumaRow, ledger measure.ChainRow) yumaBench {
-	b := yumaBench{Rows: rows, Tx: ledger.TxPerSecond, Chain: ledger}
+	b := yumaBench{Rows: rows, Tx: ledger.TxPerSecond, Sync: ledger.Synced, Chain: ledger}
 	for _, r := range rows {
 		switch full := r.Rule == "yuma3" && r.PerRow == r.Neurons; {
 		case full && r.Neurons == 256:
@@ -46,7 +47,8 @@ matrices.
 With --sparse also up to 16,384 neurons with 256 validators, where the cost follows
 the number of weights.
 Then apply transfers among many accounts on one core, in blocks of 500, signatures and
-the root after each block included.`,
+the root after each block included; and as a coordinator records them, each a signed
+entry, 64 written and synced at once.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			sizes := []measure.Crowd{{Neurons: 256, Validators: 64, PerRow: 256}, {Neurons: 4096, Validators: 128, PerRow: 4096}}
@@ -83,5 +85,6 @@ func printYuma(w io.Writer, r yumaBench, asJSON bool) error {
 		fmt.Fprintf(w, "%-13s %8d %11d %8d %10.2f %10.1f %12.2f\n", x.Rule, x.Neurons, x.Validators, x.PerRow, x.Ms, x.NsPerWeight, x.DenseMs)
 	}
 	fmt.Fprintf(w, "\n%.0f transactions/s applied among %d accounts of %.0f bytes each\n", r.Tx, r.Chain.Accounts, r.Chain.BytesPerAccount)
+	fmt.Fprintf(w, "%.0f transactions/s into a synced record, %d at a time, %.0f bytes each\n", r.Sync, r.Chain.Batch, r.Chain.RecordBytes)
 	return nil
 }

@@ -6,34 +6,42 @@ import (
 
 	"lode/coordinator/round"
 	"lode/protocol"
+	"lode/replica"
 )
 
-// BenchmarkRound is one round of a full run: 4,064 workers and 32 validators.
-// Checking 8,300 signatures is part of it.
+// BenchmarkRound is one round of a full run, and of one with 256 workers; checking
+// signatures is part of it. record-B is what a round takes in the record.
 func BenchmarkRound(b *testing.B) {
-	man := testManifest()
-	man.Members.MaxMembers, man.Members.MinWorkers = protocol.MaxListLen, 4064
-	for i := range 32 {
-		man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: idOf(fmt.Sprint("v", i)), Stake: 1000})
+	for _, size := range []struct{ workers, validators int }{{256, 4}, {4064, 32}} {
+		b.Run(fmt.Sprintf("%dx%d", size.workers, size.validators), func(b *testing.B) { benchmarkRound(b, size.workers, size.validators) })
 	}
-	man.Members.MinValidators = 32
+}
+
+func benchmarkRound(b *testing.B, numWorkers, numValidators int) {
+	man := testManifest()
+	man.Economy.Tempo = 10
+	man.Members.MaxMembers, man.Members.MinWorkers = protocol.MaxListLen, uint32(numWorkers)
+	var workers, validators []string
+	for i := range numValidators {
+		validators = append(validators, fmt.Sprint("v", i))
+		man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: idOf(validators[i]), Stake: 1000})
+	}
+	man.Members.MinValidators = uint32(numValidators)
 	p, err := newPlay(man)
 	if err != nil {
 		b.Fatal(err)
 	}
+	events, bytes := 0, 0
 	step := func(ev protocol.Event) {
 		if _, err := p.machine.Step(p.now, ev); err != nil {
 			b.Fatal(err)
 		}
 	}
 	step(protocol.Genesis{Run: p.chain.Run})
-	var workers, validators []string
-	for i := range 32 {
-		name := fmt.Sprint("v", i)
-		validators = append(validators, name)
+	for _, name := range validators {
 		step(p.say(name, protocol.Join{Role: protocol.Validator, Name: name, Anchor: p.anchor(name, 0)}))
 	}
-	for i := range 4064 {
+	for i := range numWorkers {
 		name := fmt.Sprint("w", i)
 		workers = append(workers, name)
 		step(p.say(name, protocol.Join{Role: protocol.Worker, Name: name}))
@@ -41,15 +49,22 @@ func BenchmarkRound(b *testing.B) {
 	// turn has everybody say what they owe; only the machine is timed.
 	turn := func(names []string) {
 		b.StopTimer()
-		var all []protocol.Message
+		var all []protocol.Event
 		for _, name := range names {
+			if w := replica.Weights(p.machine, keyOf(name)); w != nil {
+				all = append(all, protocol.Transaction{Tx: w})
+			}
 			if msg, ok := p.honest(name, opened); ok {
 				all = append(all, msg)
 			}
 		}
+		for _, ev := range all {
+			bytes += len(protocol.Encode(p.chain.Append(keyOf("coordinator"), p.now, ev)))
+		}
+		events += len(all)
 		b.StartTimer()
-		for _, msg := range all {
-			step(msg)
+		for _, ev := range all {
+			step(ev)
 		}
 	}
 	for b.Loop() {
@@ -64,5 +79,6 @@ func BenchmarkRound(b *testing.B) {
 			b.Fatalf("round %d ends in %v", n, phase)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N)/8.3, "µs/event")
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(events), "µs/event")
+	b.ReportMetric(float64(bytes)/float64(b.N), "record-B")
 }

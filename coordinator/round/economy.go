@@ -120,7 +120,10 @@ func read(b []byte) (t ledger.Tx, body ledger.Body, err error) {
 
 // unpaid is the refusal of what the ledger refuses.
 func unpaid(err error) error {
-	if errors.Is(err, ledger.ErrFull) {
+	switch {
+	case errors.Is(err, ledger.ErrBusy):
+		return protocol.Refuse(protocol.Busy, "%v", err)
+	case errors.Is(err, ledger.ErrFull):
 		return protocol.Refuse(protocol.Full, "%v", err)
 	}
 	return protocol.Refuse(protocol.NotApplied, "%v", err)
@@ -238,19 +241,40 @@ func (m *Machine) weigh() {
 	r.opinions = board.Opinions(m.man.Score)
 }
 
-// settleBlock ends the block of a round, with what fell due.
-func (m *Machine) settleBlock() (b ledger.Block, due []ledger.Event) {
-	epoch := m.ledger.EpochDue(Run)
+// seal ends the open block.
+func (m *Machine) seal() (due []ledger.Event) {
 	b, due, err := m.ledger.Seal(m.now, m.beacon)
 	if err != nil {
 		panic(fmt.Sprintf("round: the ledger cannot end a block: %v", err))
 	}
-	if epoch {
-		m.board.EndEpoch(m.man.Score)
-	}
 	clear(m.asked)
 	m.askedAll = 0
-	return b, due
+	m.effects = append(m.effects, Sealed{Block: b, Due: due})
+	return due
+}
+
+// endBlock ends a round's block, and with it an epoch of scores where one is due.
+func (m *Machine) endBlock() (due []ledger.Event) {
+	if m.ledger.EpochDue(Run) {
+		m.board.EndEpoch(m.man.Score)
+	}
+	return m.seal()
+}
+
+// Room that must be left in the open block after an event, for the next: more than one
+// event takes.
+const (
+	spareTxs = 64
+	spareLen = 1 << 18
+)
+
+// makeRoom ends a block early if newcomers filled it, but not between the weights that
+// an epoch waits for and its end.
+func (m *Machine) makeRoom() {
+	txs, bytes := m.ledger.Open()
+	if (txs > ledger.MaxBlockTxs-spareTxs || bytes > ledger.MaxBlockLen-spareLen) && m.round.opinions == nil {
+		m.seal()
+	}
 }
 
 // EndsEpoch reports whether the block of a finished round ended an epoch.

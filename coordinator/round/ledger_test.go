@@ -1,8 +1,10 @@
 package round_test
 
 import (
+	"fmt"
 	"testing"
 
+	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/yuma/ledger"
 )
@@ -43,5 +45,40 @@ func TestRoomInABlock(t *testing.T) {
 	}
 	if err := pay("w1"); err != nil {
 		t.Errorf("in the next round: %v", err)
+	}
+}
+
+// More newcomers than a block has room for end it, and all of them join.
+func TestCrowdJoins(t *testing.T) {
+	man := testManifest()
+	man.Members.MaxMembers, man.Members.MinWorkers = 4096, 4000
+	man.Members.Genesis = []protocol.Stake{{Node: idOf("v"), Stake: 100}}
+	p, err := newPlay(man)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(ev protocol.Event) (sealed int) {
+		effects, err := p.machine.Step(p.now, ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range effects {
+			if _, ok := e.(round.Sealed); ok {
+				sealed++
+			}
+		}
+		return sealed
+	}
+	step(protocol.Genesis{Run: p.chain.Run})
+	blocks := 0
+	for i := range 2000 {
+		name := fmt.Sprint("w", i)
+		blocks += step(p.say(name, protocol.Join{Role: protocol.Worker, Name: name}))
+	}
+	if blocks == 0 {
+		t.Error("2000 newcomers fit into one block")
+	}
+	if err := p.money(); err != nil {
+		t.Error(err)
 	}
 }

@@ -79,6 +79,7 @@ func (m *Machine) Step(now protocol.Instant, ev protocol.Event) ([]Effect, error
 	m.now = now
 	m.log = protocol.Log(m.log, now, ev)
 	m.advance()
+	m.makeRoom()
 	if m.deadline != before {
 		m.effects = append(m.effects, Wake{At: m.deadline})
 	}

@@ -19,6 +19,8 @@ func (s *stage) describe(e round.Effect) (lines []string) {
 		return []string{fmt.Sprintf("> entered round %d %v", e.Round, e.Phase)}
 	case round.Wake:
 		return []string{"> wake " + since(e.At)}
+	case round.Sealed:
+		return nil // told with the round
 	case round.Merged:
 		return s.summary(&e.Summary)
 	}

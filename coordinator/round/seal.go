@@ -106,7 +106,7 @@ func (m *Machine) finish() {
 		Root: StateRoot(*r.Proposal),
 	}
 	s.Before, s.After, s.HeldOut = r.measured()
-	s.Block, s.Due = m.settleBlock()
+	s.Due = m.endBlock()
 	m.tally(&s)
 	m.past = append(m.past, s)
 	if most := int(m.man.Score.Window) + keepPast; len(m.past) > most {

@@ -165,8 +165,7 @@ type Summary struct {
 	// Before, After and HeldOut are stake-weighted medians of what the
 	// co-signers measured.
 	Before, After, HeldOut protocol.NanoNats
-	Block                  ledger.Block             // of the ledger, which the round ended
-	Due                    []ledger.Event           // what fell due with it
+	Due                    []ledger.Event           // what fell due on the ledger
 	Spent                  [NumPhases]protocol.Span // by phase
 }
 

@@ -23,6 +23,7 @@ var (
 	ErrOwner     = errors.New("somebody else's")
 	ErrEarly     = errors.New("too early")
 	ErrFull      = errors.New("no room")
+	ErrBusy      = errors.New("the block is full")
 	ErrRange     = errors.New("out of range")
 	ErrClosed    = errors.New("closed")
 	ErrEvidence  = errors.New("no offence")

@@ -67,7 +67,7 @@ func (m *Machine) Apply(txs ...Tx) ([]Event, error) {
 		size += len(protocol.Encode(t))
 	}
 	if len(m.pending)+len(txs) > MaxBlockTxs || size > MaxBlockLen-headerRoom {
-		return nil, fmt.Errorf("ledger: block %d: %w", m.height(), ErrFull)
+		return nil, fmt.Errorf("ledger: block %d: %w", m.height(), ErrBusy)
 	}
 	events, err := m.step(func() error {
 		m.net.Height = m.height()

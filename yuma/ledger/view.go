@@ -10,6 +10,9 @@ func (m *Machine) Network() Network { return m.net }
 // Height returns that of the open block.
 func (m *Machine) Height() uint64 { return m.height() }
 
+// Open returns how many transactions the open block has, and their length in bytes.
+func (m *Machine) Open() (txs, bytes int) { return len(m.pending), m.pendingLen }
+
 // Account returns what a key owns outright.
 func (m *Machine) Account(c Coldkey) (Account, bool) {
 	return load[Account](&m.store, accounts.key(c[:]))

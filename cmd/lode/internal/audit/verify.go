@@ -11,7 +11,6 @@ import (
 	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/replica"
-	"lode/yuma/ledger"
 )
 
 // Stage says what an audit is doing.
@@ -148,7 +147,7 @@ func (a *audit) finished(m *round.Machine, s round.Summary) error {
 			kept = append(kept, o)
 		}
 	}
-	s.Outcomes, s.Workers, s.Block, s.Due = kept, nil, ledger.Block{}, nil
+	s.Outcomes, s.Workers, s.Due = kept, nil, nil
 	a.final = append(a.final, s)
 	if err := balance(m); err != nil {
 		return (&Mismatch{What: "ledger", Means: "money came from nowhere or went nowhere"}).because(err).in(s.Round)

@@ -7,8 +7,11 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
 	"runtime"
 
+	"lode/coordinator/journal"
 	"lode/protocol"
 	"lode/yuma/ledger"
 )
@@ -21,6 +24,12 @@ type ChainRow struct {
 	BlockTxs        int     `json:"block_txs"`
 	TxPerSecond     float64 `json:"tx_per_s"`
 	BytesPerAccount float64 `json:"bytes_per_account"`
+	// Synced is the same as a coordinator does it: each transaction is applied and
+	// becomes a signed entry of the record, and Batch of them are written and synced
+	// at once. RecordBytes is what each takes in the record.
+	Synced      float64 `json:"synced_tx_per_s"`
+	Batch       int     `json:"batch"`
+	RecordBytes float64 `json:"record_bytes_per_tx"`
 }
 
 // Chain measures transfers to random ones of so many accounts, which may be none.
@@ -51,7 +60,54 @@ func Chain(ctx context.Context, accounts int) (ChainRow, error) {
 		}
 		return err
 	})
-	return row, err
+	if err != nil {
+		return row, err
+	}
+	return row, row.sync(ctx)
+}
+
+// sync measures transactions into a record on disk.
+func (row *ChainRow) sync(ctx context.Context) error {
+	dir, err := os.MkdirTemp("", "lode-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file, err := journal.Open(filepath.Join(dir, "record.db"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	record, err := file.Record(protocol.RunID{1})
+	if err != nil {
+		return err
+	}
+	m, rich, err := crowded(0)
+	if err != nil {
+		return err
+	}
+	row.Batch = 64
+	batches := signedBlocks(m, rich, row.Batch, 3*numRuns, 1)
+	chain := protocol.Chain{Run: protocol.RunID{1}}
+	took, err := least(ctx, func() error {
+		var entries [][]byte
+		bytes := 0
+		for _, t := range batches[0] {
+			if _, err := m.Apply(t); err != nil {
+				return err
+			}
+			e := protocol.Encode(chain.Append(rich, 1, protocol.Transaction{Tx: protocol.Encode(t)}))
+			entries = append(entries, e)
+			bytes += len(e)
+		}
+		batches = batches[1:]
+		row.RecordBytes = float64(bytes) / float64(row.Batch)
+		return record.Append(entries)
+	})
+	if err == nil {
+		row.Synced = float64(row.Batch) / took[0].Seconds()
+	}
+	return err
 }
 
 // heap returns the bytes in use after a collection; less than before counts as none.

@@ -102,7 +102,7 @@ func TestChainMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.TxPerSecond <= 0 || r.BytesPerAccount <= 0 {
+	if r.TxPerSecond <= 0 || r.Synced <= 0 || r.RecordBytes < 200 || r.BytesPerAccount <= 0 {
 		t.Errorf("%+v", r)
 	}
 }
