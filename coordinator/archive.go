@@ -17,10 +17,6 @@ type Archive interface {
 	State(most uint64) (height uint64, state []byte, err error)
 }
 
-// stateEvery is how many blocks lie between two snapshots: what a newcomer to the ledger
-// executes at most.
-const stateEvery = 100
-
 // leaf is one block for the archive, with the state after it where one is due.
 type leaf struct {
 	height uint64
@@ -40,7 +36,7 @@ func (c *Coordinator) leavesOf(m *round.Machine, effects []round.Effect) (leaves
 			continue // of a record that is replayed
 		}
 		l := leaf{height: done.Block.Header.Height, block: protocol.Encode(done.Block)}
-		if l.height%stateEvery == 0 {
+		if l.height%c.cfg.StateEvery == 0 {
 			l.state = m.Ledger().Snapshot()
 		}
 		leaves = append(leaves, l)

@@ -48,7 +48,10 @@ type Config struct {
 	Shelves  []Shelf    // further places where payloads are looked for
 	Archive  Archive    // of the ledger; nil: none is kept
 	Prune    bool       // forget blocks that lie before the snapshots kept
-	Log      zerolog.Logger
+	// StateEvery is how many blocks lie between two snapshots of the ledger: what who
+	// begins from one executes at most. Default 100.
+	StateEvery uint64
+	Log        zerolog.Logger
 	// Return is how long members get to come back after a restart before they
 	// count as absent. Default 10 s.
 	Return time.Duration
@@ -89,6 +92,9 @@ func New(cfg Config) (*Coordinator, error) {
 	}
 	if cfg.Return == 0 {
 		cfg.Return = 10 * time.Second
+	}
+	if cfg.StateEvery == 0 {
+		cfg.StateEvery = 100
 	}
 	c := &Coordinator{
 		cfg: cfg, calls: make(chan call, 64), saved: make(chan protocol.Published, 1),

@@ -6,7 +6,8 @@
 //
 // Read it in this order: [Config] and [Coordinator]; the clerk, the one goroutine
 // that owns machine and record; followers; payloads and their allowances; the
-// publisher; the status for people.
+// publisher; the archive of the run's ledger, and the coordinator as its [Engine]; the
+// status for people.
 //
 // An event is first taken by the machine, then durable, then told: a submitter
 // hears no yes, and a follower no entry, before the entry is on disk. A crash at

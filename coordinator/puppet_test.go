@@ -107,7 +107,7 @@ func newPuppet(r *replica.Rules, at *place, key ed25519.PrivateKey, validates bo
 	p := &puppet{key: key, rules: r, at: at}
 	if validates {
 		d := protocol.Hash("last link", key.Seed())
-		for range 32 {
+		for range 1 << 12 {
 			p.chain = append(p.chain, d)
 			d = protocol.Hash("beacon", d[:])
 		}
