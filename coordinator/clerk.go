@@ -80,22 +80,30 @@ func (c *Coordinator) record(batch []call) error {
 	var effects []round.Effect
 	var leaves []leaf
 	results := make([]error, len(batch))
+	enter := func(ev protocol.Event) error {
+		now := c.watch.now()
+		done, err := c.machine.Step(now, ev)
+		if err == nil {
+			entries = append(entries, protocol.Encode(c.chain.Append(c.cfg.Key, now, ev)))
+			effects = append(effects, done...)
+			leaves = append(leaves, c.leavesOf(c.machine, done)...)
+		}
+		return err
+	}
 	for i, k := range batch {
 		if k.ask != nil {
 			k.ask(c.machine)
 			continue
 		}
-		now := c.watch.now()
-		done, err := c.machine.Step(now, k.event)
+		err := enter(k.event)
 		if _, tick := k.event.(protocol.Tick); tick && err != nil {
 			// The deadline moved while the tick waited in line.
 			_, deadline := c.machine.Phase()
 			c.wake(deadline)
 		}
-		if results[i] = err; err == nil {
-			entries = append(entries, protocol.Encode(c.chain.Append(c.cfg.Key, now, k.event)))
-			effects = append(effects, done...)
-			leaves = append(leaves, c.leavesOf(c.machine, done)...)
+		results[i] = err
+		if msg, ok := k.event.(protocol.Message); ok {
+			c.listen(msg, err, enter)
 		}
 	}
 	if len(entries) > 0 {
@@ -117,6 +125,19 @@ func (c *Coordinator) record(batch []call) error {
 		}
 	}
 	return nil
+}
+
+// listen lets the witness hear a message and what became of it, and enters its evidence.
+func (c *Coordinator) listen(m protocol.Message, err error, enter func(protocol.Event) error) {
+	evidence := c.witness.hear(m, err)
+	if evidence == nil {
+		return
+	}
+	if err := enter(c.accuse(c.machine, evidence)); err != nil {
+		c.cfg.Log.Debug().Err(err).Str("node", m.Node.Short()).Msg("no offence")
+		return
+	}
+	c.cfg.Log.Warn().Str("node", m.Node.Short()).Uint64("round", uint64(m.Round)).Msg("a validator signed two things where one is allowed, and lost stake")
 }
 
 func (c *Coordinator) carryOut(effects []round.Effect) {

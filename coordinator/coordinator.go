@@ -68,6 +68,7 @@ type Coordinator struct {
 	chain   protocol.Chain
 	timer   *time.Timer
 	watch   watch
+	witness witness
 
 	ended chan struct{} // closed when the clerk has ended
 

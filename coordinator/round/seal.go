@@ -8,6 +8,7 @@ import (
 
 	"lode/protocol"
 	"lode/validator/score"
+	"lode/yuma/ledger"
 )
 
 // keepPast is how many finished rounds are kept in memory beyond the window that
@@ -89,12 +90,6 @@ func (m *Machine) trySeal() bool {
 	return true
 }
 
-// StateRoot returns R_{r+1}, the root of everything that decides the round after a
-// receipt: parameters, outer optimizer, and by the decision standings and books.
-func StateRoot(rc protocol.Receipt) protocol.Digest {
-	return protocol.Hash("state root", rc.Model[:], rc.Outer[:], rc.Decision[:])
-}
-
 // finish makes the round final: standing, pay and the next state root.
 func (m *Machine) finish() {
 	r := &m.round
@@ -103,7 +98,7 @@ func (m *Machine) finish() {
 	s := Summary{
 		Round: r.Number, Opened: r.Opened, Closed: m.now, Seed: r.Seed, Eval: r.Eval,
 		Workers: r.Workers, Outcomes: r.outcomes(), Receipt: *r.Proposal, Backing: r.backing(), Spent: r.Spent,
-		Root: StateRoot(*r.Proposal),
+		Root: ledger.StateRoot(*r.Proposal),
 	}
 	s.Before, s.After, s.HeldOut = r.measured()
 	s.Due = m.endBlock()

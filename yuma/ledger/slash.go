@@ -97,7 +97,9 @@ func (b BrokenLink) apply(m *Machine, _ protocol.NodeID) error {
 	return m.slash(b.Signed, m.net.Params.SlashFalse, "broken link")
 }
 
-// StateRoot returns the root of the state that a receipt ends in.
+// StateRoot returns R_{r+1}, the root of the state that a receipt ends in: of everything
+// that decides the round after it, parameters, outer optimizer, and by the decision
+// standings and books.
 func StateRoot(r protocol.Receipt) protocol.Digest {
 	return protocol.Hash("state root", r.Model[:], r.Outer[:], r.Decision[:])
 }

@@ -13,6 +13,7 @@ import (
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
+	"lode/yuma/ledger"
 )
 
 // recompute goes through the final rounds in order.
@@ -166,7 +167,7 @@ func (a *audit) again(s *round.Summary, updates []aggregation.Contribution, r *R
 
 // stateRoot is the state root that a recomputed merge leads to.
 func stateRoot(m *replica.Merged, decision protocol.Digest) protocol.Digest {
-	return round.StateRoot(protocol.Receipt{Model: m.Model, Outer: m.State, Decision: decision})
+	return ledger.StateRoot(protocol.Receipt{Model: m.Model, Outer: m.State, Decision: decision})
 }
 
 // agree compares a merge with the receipt that the validators signed.
