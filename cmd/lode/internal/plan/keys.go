@@ -10,11 +10,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 
+	"lode/cmd/lode/internal/private"
 	"lode/protocol"
 )
 
@@ -28,10 +26,6 @@ const (
 )
 
 var keyEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
-// ErrKeyFile is wrapped by the errors about files that are there but are not
-// taken as keys. No error says anything of what such a file holds.
-var ErrKeyFile = errors.New("not usable as a key file")
 
 // seed is a secret.
 type seed [32]byte
@@ -76,7 +70,7 @@ func loadOrCreate(path, word string) (s seed, created bool, err error) {
 	if _, err := rand.Read(s[:]); err != nil {
 		return seed{}, false, fmt.Errorf("draw a secret: %w", err)
 	}
-	err = create(path, word+" "+keyEncoding.EncodeToString(s[:])+"\n")
+	err = private.Create(path, word+" "+keyEncoding.EncodeToString(s[:])+"\n")
 	if errors.Is(err, fs.ErrExist) { // another process was faster: its key is the one
 		s, err = load(path, word)
 		return s, false, err
@@ -86,27 +80,7 @@ func loadOrCreate(path, word string) (s seed, created bool, err error) {
 
 // load reads the secret in the file at path.
 func load(path, word string) (s seed, err error) {
-	info, err := os.Stat(path) // before it is opened: opening a pipe would wait
-	if err != nil {
-		return s, err
-	}
-	refuse := func(format string, args ...any) (seed, error) {
-		return seed{}, fmt.Errorf("%s: %w: %s", path, ErrKeyFile, fmt.Sprintf(format, args...))
-	}
-	switch mode := info.Mode(); {
-	case mode.IsDir():
-		return refuse("it is a folder")
-	case !mode.IsRegular():
-		return refuse("it is no regular file")
-	case mode.Perm()&^0o600 != 0 && runtime.GOOS != "windows": // where modes say nothing
-		return refuse("its mode is %04o, so others may have read it; if nobody has: chmod 600 %s", mode.Perm(), path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return s, err
-	}
-	defer f.Close() // only read: closing loses nothing
-	b, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	b, err := private.Read(path, maxKeyFile)
 	if err != nil {
 		return s, err
 	}
@@ -114,46 +88,9 @@ func load(path, word string) (s seed, err error) {
 	raw, err := keyEncoding.DecodeString(rest)
 	switch {
 	case got != word && (got == keyWord || got == inviteWord):
-		return refuse("it holds a %s, not a %s", got, word)
+		return s, private.Refuse(path, "it holds a %s, not a %s", got, word)
 	case got != word || len(b) > maxKeyFile || err != nil || len(raw) != len(s) || keyEncoding.EncodeToString(raw) != rest:
-		return refuse("it is damaged; bring it back from a copy, or move it away to get a new one")
+		return s, private.Refuse(path, "it is damaged; bring it back from a copy, or move it away to get a new one")
 	}
 	return seed(raw), nil
-}
-
-// create makes the file at path with that content, whole or not at all, unless
-// there is one already: content first, then sync, then its name.
-func create(path, content string) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // O_EXCL, mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // what remains is the link
-	_, err = f.WriteString(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil { // unlike a rename it never replaces a file
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in a folder durable, where folders can be synced.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

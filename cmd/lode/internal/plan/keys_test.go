@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"lode/cmd/lode/internal/private"
 	"lode/protocol"
 )
 
@@ -60,7 +61,7 @@ func TestInvitationIsMadeOnceAndKept(t *testing.T) {
 	if again, err := LoadOrCreateInvite(path); err != nil || again != s {
 		t.Errorf("second time another (%v)", err)
 	}
-	if _, _, err := LoadOrCreateKey(path); !errors.Is(err, ErrKeyFile) || !strings.Contains(err.Error(), "holds a lode-invite-1, not a lode-key-1") {
+	if _, _, err := LoadOrCreateKey(path); !errors.Is(err, private.ErrFile) || !strings.Contains(err.Error(), "holds a lode-invite-1, not a lode-key-1") {
 		t.Errorf("taken as a key: got %v", err)
 	}
 }
@@ -127,7 +128,7 @@ func TestKeyFilesThatAreRefused(t *testing.T) {
 			}
 			continue
 		}
-		if !errors.Is(err, ErrKeyFile) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, private.ErrFile) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 		if err != nil && (strings.Contains(err.Error(), good[:20]) || strings.Contains(err.Error(), "secretsecret")) {
@@ -159,7 +160,7 @@ func TestKeysThatOthersCanRead(t *testing.T) {
 func TestWhatIsNoKeyFile(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{dir: "it is a folder", os.DevNull: "it is no regular file"} {
-		if _, _, err := LoadOrCreateKey(path); !errors.Is(err, ErrKeyFile) || !strings.Contains(err.Error(), want) {
+		if _, _, err := LoadOrCreateKey(path); !errors.Is(err, private.ErrFile) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", path, err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lode/cmd/lode/internal/private"
 )
 
 // Opening a pipe would wait for somebody to write into it.
@@ -16,7 +18,7 @@ func TestPipeIsNoKeyFile(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := LoadOrCreateKey(pipe); !errors.Is(err, ErrKeyFile) || !strings.Contains(err.Error(), "it is no regular file") {
+	if _, _, err := LoadOrCreateKey(pipe); !errors.Is(err, private.ErrFile) || !strings.Contains(err.Error(), "it is no regular file") {
 		t.Errorf("got %v", err)
 	}
 }
