@@ -2,7 +2,10 @@ package ledger
 
 // This file holds what others ask of the state.
 
-import "lode/yuma"
+import (
+	"lode/yuma"
+	"lode/yuma/ledger/tree"
+)
 
 // Network returns the state that belongs to nobody.
 func (m *Machine) Network() Network { return m.net }
@@ -109,4 +112,10 @@ func (m *Machine) Escrow(n uint64) (Escrow, bool) {
 // Proposal returns a proposal that is open or waits to be made.
 func (m *Machine) Proposal(n uint64) (Proposal, bool) {
 	return load[Proposal](&m.store, proposals.key(number(n)))
+}
+
+// ProveSpan shows all records whose keys begin with a prefix and are not below from, as
+// many as fit; see [tree.Tree.ProveSpan].
+func (m *Machine) ProveSpan(prefix, from string, most, mostBytes int) tree.Span {
+	return m.store.tree.ProveSpan(prefix, from, most, mostBytes)
 }

@@ -4,7 +4,8 @@
 //
 // It keeps everything in memory and knows nothing of what keys and values mean.
 //
-// Read it in this order: [Tree] is the map, [Proof] what [Tree.Prove] shows.
+// Read it in this order: [Tree] is the map, [Proof] what [Tree.Prove] shows of a
+// key, [Span] what [Tree.ProveSpan] shows of many.
 //
 // # Shape
 //
