@@ -27,7 +27,7 @@ var floors = map[int][]string{
 		"checkpoints/...", "transport", "data", "coordinator/journal",
 	},
 	25: {"aggregation", "engine/..."},
-	30: {"validator/score", "yuma/ledger", "yuma/ledger/tree"},
+	30: {"validator/score", "yuma/ledger", "yuma/ledger/tree", "yuma/ledger/ask"},
 	40: {"coordinator/round"},
 	45: {"replica"},
 	50: {"coordinator", "worker", "validator"},
@@ -39,7 +39,7 @@ var (
 	shells = []string{"coordinator", "worker", "validator"}
 	// kernels may spread work over cores.
 	kernels = []string{"tensor", "gradient", "gradient/column", "gradient/kernel", "aggregation"}
-	pure    = append([]string{"protocol", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile", "yuma/ledger", "yuma/ledger/tree", "validator/score", "coordinator/round"}, kernels...)
+	pure    = append([]string{"protocol", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile", "yuma/ledger", "yuma/ledger/tree", "yuma/ledger/ask", "validator/score", "coordinator/round"}, kernels...)
 )
 
 // isKit says whether the folder holds a test kit: one that ends in "test" beside

@@ -11,7 +11,7 @@
 //	         replica                                 a node's own copy of a run
 //	floor 4  coordinator/round                       pure machine
 //	floor 3  validator/score                         pure machines
-//	         yuma/ledger/tree ← yuma/ledger
+//	         yuma/ledger/tree ← yuma/ledger ← yuma/ledger/ask
 //	floor 2  gradient ← aggregation   privacy        pure arithmetic
 //	         yuma ← yuma/economy, yuma/study ← yuma/casefile
 //	         gradient ← engine/…                     edges
@@ -37,7 +37,8 @@
 //
 // Floor 3. validator/score decides from measurements which updates are accepted.
 // yuma/ledger is the economy of runs, moved by signed transactions in blocks;
-// yuma/ledger/tree its state, with a root and proofs.
+// yuma/ledger/tree its state, with a root and proofs; yuma/ledger/ask what who does
+// not hold it may ask, and check.
 //
 // Floor 4. coordinator/round decides what happens when in a round. Half a floor
 // above it, replica holds a node's copy of record and model and moves both from
