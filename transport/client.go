@@ -214,6 +214,19 @@ func (c *Client) Status(ctx context.Context) (b []byte, err error) {
 	return b, err
 }
 
+// Ask asks the server a question of at most MaxQuestionLen bytes.
+func (c *Client) Ask(ctx context.Context, question []byte) (b []byte, err error) {
+	if len(question) > MaxQuestionLen {
+		return nil, protocol.Refuse(protocol.TooLarge, "question of %d bytes, at most %d are allowed", len(question), MaxQuestionLen)
+	}
+	err = c.request(ctx, kindAsk, question, func(s *quic.Stream) error {
+		_ = s.Close()
+		b, err = readAnswer(s, MaxAnswerLen)
+		return err
+	})
+	return b, err
+}
+
 // Follow calls each with every entry of the record from index from on, in order,
 // until ctx, the connection or each ends it. The entry is each's to keep.
 func (c *Client) Follow(ctx context.Context, from uint64, each func(entry []byte) error) error {

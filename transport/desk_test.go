@@ -171,6 +171,19 @@ func (d *desk) Status(context.Context, protocol.NodeID) ([]byte, error) {
 	return []byte(`{"round":3}`), nil
 }
 
+// Ask answers with the question.
+func (d *desk) Ask(_ context.Context, _ protocol.NodeID, question []byte) ([]byte, error) {
+	switch string(question) {
+	case "no":
+		return nil, protocol.Refuse(protocol.NotFound, "no ledger")
+	case "most":
+		return make([]byte, MaxAnswerLen), nil
+	case "too much":
+		return make([]byte, MaxAnswerLen+1), nil
+	}
+	return append([]byte("re: "), question...), nil
+}
+
 // place is a running server.
 type place struct {
 	*Server

@@ -41,6 +41,7 @@
 //	                                bytes; then an answer [offset kept]
 //	5 get     [digest, offset]      [size], then size − offset bytes
 //	6 status  empty                 JSON, ≤ 1 MiB
+//	7 ask     question, ≤ 64 KiB    answer, ≤ 1 MiB and 64 bytes
 //
 // A refused hello, and every connection the server ends, closes the connection
 // with the reason's number as QUIC application error and the detail as its
@@ -59,7 +60,7 @@
 // addresses are validated first. Lengths are checked before they are believed,
 // and memory grows only with bytes that have arrived.
 //
-// Messages are counted before a [Handler] sees them: 32 a second of one key and
+// Messages and questions are counted before a [Handler] sees them: together 32 a second of one key and
 // 512 from one address, each with what was left unused for 8 s saved up. Of
 // payloads, 8 are read at once by one key, 128 from one address and 1,024 in all;
 // more wait half of Options.StallWindow, and whoever reads least is next. Above

@@ -64,6 +64,12 @@ type Shelf interface {
 	Open(ctx context.Context, peer protocol.NodeID, digest protocol.Digest) (io.ReadSeekCloser, int64, error)
 }
 
+// Asker answers questions whose meaning the transport does not know, at most
+// MaxAnswerLen bytes. A [Handler] may be one; one that is none answers NotFound.
+type Asker interface {
+	Ask(ctx context.Context, peer protocol.NodeID, question []byte) ([]byte, error)
+}
+
 // Teller says how things stand, in JSON for people, at most MaxStatusLen bytes.
 type Teller interface {
 	Status(ctx context.Context, peer protocol.NodeID) ([]byte, error)

@@ -72,6 +72,8 @@ func TestBadRequests(t *testing.T) {
 		{"as long as can be written", head(kindSubmit, 0, 1<<32-1), protocol.TooLarge},
 		{"body too long", head(kindFollow, 0, maxSmallBody+1), protocol.TooLarge},
 		{"status with a body", head(kindStatus, 0, 1), protocol.TooLarge},
+		{"question too long", head(kindAsk, 0, MaxQuestionLen+1), protocol.TooLarge},
+		{"bytes after a question", append(appendRequest(nil, kindAsk, []byte("x")), 0), protocol.Malformed},
 		{"body cut short", append(head(kindSubmit, 0, 10), 1, 2), protocol.Malformed},
 		{"long body cut short", append(head(kindSubmit, 0, 100_000), make([]byte, 9000)...), protocol.Malformed},
 		{"no CBOR", append(head(kindFollow, 0, 2), 0xff, 0xff), protocol.Malformed},

@@ -41,6 +41,8 @@ func (r *request) run() {
 		err = r.get(body)
 	case kindStatus:
 		err = r.status()
+	case kindAsk:
+		err = r.ask(body)
 	default:
 		err = protocol.Refuse(protocol.Malformed, "a hello was said already")
 	}
@@ -109,6 +111,29 @@ func (r *request) status() error {
 	}
 	if len(b) > MaxStatusLen {
 		return protocol.Refuse(protocol.Internal, "the status has %d bytes", len(b))
+	}
+	return r.answer(b)
+}
+
+// ask hands a question on. To answer one may cost more than to check a message, so
+// it counts as one.
+func (r *request) ask(question []byte) error {
+	if err := r.ended(); err != nil {
+		return err
+	}
+	h, ok := r.handler.(Asker)
+	if !ok {
+		return protocol.Refuse(protocol.NotFound, "nobody answers questions here")
+	}
+	if err := r.server.inbox.take(r.peer, r.address, time.Now()); err != nil {
+		return err
+	}
+	b, err := h.Ask(r.stream.Context(), r.peer, question)
+	if err != nil {
+		return err
+	}
+	if len(b) > MaxAnswerLen {
+		return protocol.Refuse(protocol.Internal, "the answer has %d bytes", len(b))
 	}
 	return r.answer(b)
 }

@@ -310,6 +310,15 @@ func (s *Session) Status(ctx context.Context) (b []byte, err error) {
 	return b, err
 }
 
+// Ask is [Client.Ask].
+func (s *Session) Ask(ctx context.Context, question []byte) (b []byte, err error) {
+	err = s.try(ctx, func(c *Client, _ bool) error {
+		b, err = c.Ask(ctx, question)
+		return err
+	})
+	return b, err
+}
+
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} { return s.done }
 

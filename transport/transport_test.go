@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"lode/protocol"
 )
@@ -66,6 +67,23 @@ func TestRequests(t *testing.T) {
 		}
 	})
 
+	t.Run("ask", func(t *testing.T) {
+		for _, q := range [][]byte{[]byte("how?"), {}, randomBytes(MaxQuestionLen, 2)} {
+			if b, err := c.Ask(ctx, q); err != nil || string(b) != "re: "+string(q) {
+				t.Fatalf("%d bytes of answer, %v", len(b), err)
+			}
+		}
+		if b, err := c.Ask(ctx, []byte("most")); err != nil || len(b) != MaxAnswerLen {
+			t.Fatalf("%d bytes of answer, %v", len(b), err)
+		}
+		_, err := c.Ask(ctx, []byte("too much"))
+		wantReason(t, err, protocol.Internal)
+		_, err = c.Ask(ctx, []byte("no"))
+		wantReason(t, err, protocol.NotFound)
+		_, err = c.Ask(ctx, make([]byte, MaxQuestionLen+1))
+		wantReason(t, err, protocol.TooLarge)
+	})
+
 	t.Run("payload", func(t *testing.T) {
 		for _, n := range []int{0, 1, 5000, 3 << 20} {
 			b := randomBytes(n, uint64(n))
@@ -104,6 +122,29 @@ func TestRequests(t *testing.T) {
 			t.Fatalf("sent %d, received %d bytes", sent, received)
 		}
 	})
+}
+
+// Questions are counted with messages.
+func TestAskIsMetered(t *testing.T) {
+	p := start(t, local, newDesk(), Options{})
+	c := p.dial(t, 1, Options{})
+	ctx := testContext(t)
+	m := p.inbox.keys
+	m.mu.Lock()
+	m.full[idOf(seeded(1))] = time.Now().Add(time.Hour) // as after many messages
+	m.mu.Unlock()
+	_, err := c.Ask(ctx, []byte("how?"))
+	wantReason(t, err, protocol.Busy)
+	wantReason(t, c.Submit(ctx, []byte("one")), protocol.Busy)
+}
+
+// A server whose program answers no questions says so.
+func TestNobodyIsAsked(t *testing.T) {
+	d := newDesk()
+	p := startWith(t, local, d, struct{ Handler }{d}, Options{})
+	c := p.dial(t, 1, Options{})
+	_, err := c.Ask(testContext(t), []byte("how?"))
+	wantReason(t, err, protocol.NotFound)
 }
 
 func TestFetchVerifies(t *testing.T) {

@@ -23,6 +23,7 @@ const (
 	kindPut    kind = 4
 	kindGet    kind = 5
 	kindStatus kind = 6
+	kindAsk    kind = 7
 )
 
 // Bounds in bytes.
@@ -33,6 +34,9 @@ const (
 	maxDetail     = 1024 // of the text beside a refusal
 	// MaxStatusLen bounds the answer to Status.
 	MaxStatusLen = 1 << 20
+	// MaxQuestionLen bounds what Ask may ask, MaxAnswerLen the answer.
+	MaxQuestionLen = 64 << 10
+	MaxAnswerLen   = protocol.MaxMessageLen + 64
 	// MaxManifestLen bounds the manifest inside a Welcome.
 	MaxManifestLen = protocol.MaxMessageLen - 1024
 	// MaxPayloadLen bounds what Put and Get may name.
@@ -47,6 +51,8 @@ func (k kind) maxBody() (n uint32, ok bool) {
 		return protocol.MaxMessageLen, true
 	case kindStatus:
 		return 0, true
+	case kindAsk:
+		return MaxQuestionLen, true
 	case kindHello, kindFollow, kindPut, kindGet:
 		return maxSmallBody, true
 	}

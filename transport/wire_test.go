@@ -27,6 +27,7 @@ func TestGoldenBytes(t *testing.T) {
 		{"put", appendRequest(nil, kindPut, protocol.Encode(putBody{Size: 1})), "\x04\x00\x00\x00\x24\x00\x00\x00\x82\x58\x20" + strings.Repeat("\x00", 32) + "\x01"},
 		{"get", appendRequest(nil, kindGet, protocol.Encode(getBody{Offset: 2})), "\x05\x00\x00\x00\x24\x00\x00\x00\x82\x58\x20" + strings.Repeat("\x00", 32) + "\x02"},
 		{"status", appendRequest(nil, kindStatus, nil), "\x06\x00\x00\x00\x00\x00\x00\x00"},
+		{"ask", appendRequest(nil, kindAsk, []byte("hi")), "\x07\x00\x00\x00\x02\x00\x00\x00hi"},
 		{"hello", appendRequest(nil, kindHello, protocol.Encode(Hello{Version: 1, Role: 2, Software: "x"})), "\x01\x00\x00\x00\x27\x00\x00\x00\x84\x01\x58\x20" + strings.Repeat("\x00", 32) + "\x02\x61x"},
 		{"answer", appendAnswer(nil, protocol.OK, protocol.Encode(lengthBody{N: 5})), "\x00\x00\x00\x00\x02\x00\x00\x00\x81\x05"},
 		{"refusal", appendAnswer(nil, protocol.NotFound, []byte("no")), "\x1e\x00\x00\x00\x02\x00\x00\x00no"},
