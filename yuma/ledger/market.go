@@ -54,10 +54,7 @@ func (m *Machine) worth(run Run, units Amount) Amount {
 		return units
 	}
 	if r, err := m.run(run); err == nil {
-		if !fits(units, uint64(r.Coin), uint64(r.Alpha)) {
-			return maxAmount
-		}
-		return mulDiv(units, uint64(r.Coin), uint64(r.Alpha))
+		return r.Worth(units)
 	}
 	r, _ := load[RunState](&m.store, dissolved.key(run.bytes()))
 	return r.redeem(units)

@@ -369,3 +369,21 @@ func TestBound(t *testing.T) {
 	w.not(ErrFunds, "treasury", Stake{Run: 1, Hot: pub("v1"), Amount: 60 * Coin})
 	equal(t, "left", w.balance("treasury"), 40*Coin)
 }
+
+// What readers of the state compute is what the machine does.
+func TestWorthForReaders(t *testing.T) {
+	w := newWorld(t, true)
+	r, rules, _ := w.Run(1)
+	for _, units := range []Amount{0, 1, 7, Coin, 999 * Coin, maxAmount} {
+		equal(t, "worth", r.Worth(units), w.Worth(1, units))
+	}
+	p, _ := load[Pool](&w.store, pools.key(Run(1).bytes(), w.Neurons(1)[0].Hot[:]))
+	equal(t, "all shares", p.Worth(p.Shares), p.Units)
+	equal(t, "more than all", p.Worth(p.Shares+1), 0)
+	for i, s := range rules.Settings() {
+		n, ok := RunParam(s.Name)
+		equal(t, s.Name, int(n), i)
+		equal(t, s.Name, ok && s.Low <= s.Value && s.Value <= s.High, true)
+	}
+	equal(t, "network's", w.Network().Params.Settings()[0], Setting{"emission", uint64(Coin), 0, maxAmount})
+}

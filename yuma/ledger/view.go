@@ -114,6 +114,45 @@ func (m *Machine) Proposal(n uint64) (Proposal, bool) {
 	return load[Proposal](&m.store, proposals.key(number(n)))
 }
 
+// Worth returns what so many shares of a pool are worth.
+func (p Pool) Worth(shares uint64) Amount {
+	if shares > p.Shares {
+		return 0 // not shares of this pool
+	}
+	return p.worth(shares)
+}
+
+// Worth returns what stake on a run that goes on is worth in coin, at its present price.
+func (r RunState) Worth(units Amount) Amount {
+	switch {
+	case r.Alpha == 0: // no market
+		return units
+	case !fits(units, uint64(r.Coin), uint64(r.Alpha)):
+		return maxAmount
+	}
+	return mulDiv(units, uint64(r.Coin), uint64(r.Alpha))
+}
+
+// Setting is one parameter.
+type Setting struct {
+	Name      string
+	Value     uint64
+	Low, High uint64 // bounds, both allowed
+}
+
+// Settings returns the parameters by their numbers.
+func (p NetworkParams) Settings() []Setting { return settings(networkTable, p) }
+
+// Settings returns the parameters by their numbers.
+func (p RunParams) Settings() []Setting { return settings(runTable, p) }
+
+func settings[P any](table []param[P], p P) (all []Setting) {
+	for _, e := range table {
+		all = append(all, Setting{e.name, *e.of(&p), e.low, e.high})
+	}
+	return all
+}
+
 // ProveSpan shows all records whose keys begin with a prefix and are not below from, as
 // many as fit; see [tree.Tree.ProveSpan].
 func (m *Machine) ProveSpan(prefix, from string, most, mostBytes int) tree.Span {

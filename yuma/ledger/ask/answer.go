@@ -10,10 +10,10 @@ import (
 	"lode/yuma/ledger/tree"
 )
 
-// Blocks is where blocks are kept: it returns those from a height on, in order, at most
-// so many, none if there are none.
+// Blocks is where blocks are kept: it returns the encodings of those from a height on, in
+// order, at most so many, none if there are none.
 type Blocks interface {
-	Blocks(from uint64, most int) ([]ledger.Block, error)
+	Blocks(from uint64, most int) ([][]byte, error)
 }
 
 type recordsAnswer struct {
@@ -29,9 +29,21 @@ type spanAnswer struct {
 	Span    tree.Span
 }
 
+// Look calls use with a ledger that nobody moves meanwhile.
+type Look func(use func(*ledger.Machine)) error
+
+// Of looks at a ledger that nobody else uses.
+func Of(m *ledger.Machine) Look {
+	return func(use func(*ledger.Machine)) error {
+		use(m)
+		return nil
+	}
+}
+
 // Answer answers a question from the state as it is and from the blocks kept; nil keeps
-// none. Its cost is bounded, whatever is asked.
-func Answer(m *ledger.Machine, b Blocks, data []byte) ([]byte, error) {
+// none. Its cost is bounded, whatever is asked. Blocks are read without a look, so a
+// slow disk holds nobody up.
+func Answer(look Look, b Blocks, data []byte) ([]byte, error) {
 	q, err := open(data)
 	if err != nil {
 		return nil, err
@@ -39,9 +51,9 @@ func Answer(m *ledger.Machine, b Blocks, data []byte) ([]byte, error) {
 	var a []byte
 	switch q.Kind {
 	case kindRecords:
-		a, err = answerRecords(m, q)
+		a, err = answerRecords(look, q)
 	case kindSpan:
-		a, err = answerSpan(m, q)
+		a, err = answerSpan(look, q)
 	case kindBlocks:
 		a, err = answerBlocks(b, q)
 	default:
@@ -56,7 +68,7 @@ func Answer(m *ledger.Machine, b Blocks, data []byte) ([]byte, error) {
 	return a, nil
 }
 
-func answerRecords(m *ledger.Machine, q question) ([]byte, error) {
+func answerRecords(look Look, q question) ([]byte, error) {
 	body, err := read[recordsBody](q)
 	if err != nil {
 		return nil, err
@@ -64,17 +76,25 @@ func answerRecords(m *ledger.Machine, q question) ([]byte, error) {
 	if len(body.Keys) > MaxKeys {
 		return nil, malformed("%d keys, at most %d are allowed", len(body.Keys), MaxKeys)
 	}
-	a := recordsAnswer{Root: m.Root(), Proofs: []tree.Proof{m.Prove(networkKey)}}
 	for _, k := range body.Keys {
 		if len(k) == 0 || len(k) > maxKeyLen {
 			return nil, malformed("a key of %d bytes", len(k))
 		}
-		a.Proofs = append(a.Proofs, m.Prove(string(k)))
+	}
+	var a recordsAnswer
+	err = look(func(m *ledger.Machine) {
+		a = recordsAnswer{Root: m.Root(), Proofs: []tree.Proof{m.Prove(networkKey)}}
+		for _, k := range body.Keys {
+			a.Proofs = append(a.Proofs, m.Prove(string(k)))
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return protocol.Encode(a), nil
 }
 
-func answerSpan(m *ledger.Machine, q question) ([]byte, error) {
+func answerSpan(look Look, q question) ([]byte, error) {
 	body, err := read[spanBody](q)
 	if err != nil {
 		return nil, err
@@ -82,10 +102,17 @@ func answerSpan(m *ledger.Machine, q question) ([]byte, error) {
 	if len(body.Prefix) > maxKeyLen || len(body.From) > maxKeyLen || body.Most == 0 {
 		return nil, malformed("%d records with a prefix of %d bytes, from a key of %d", body.Most, len(body.Prefix), len(body.From))
 	}
-	return protocol.Encode(spanAnswer{
-		Root: m.Root(), Network: m.Prove(networkKey),
-		Span: m.ProveSpan(string(body.Prefix), string(body.From), int(min(body.Most, tree.MaxSpan)), spanBytes),
-	}), nil
+	var a spanAnswer
+	err = look(func(m *ledger.Machine) {
+		a = spanAnswer{
+			Root: m.Root(), Network: m.Prove(networkKey),
+			Span: m.ProveSpan(string(body.Prefix), string(body.From), int(min(body.Most, tree.MaxSpan)), spanBytes),
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return protocol.Encode(a), nil
 }
 
 func answerBlocks(b Blocks, q question) ([]byte, error) {
@@ -96,8 +123,8 @@ func answerBlocks(b Blocks, q question) ([]byte, error) {
 	if b == nil {
 		return nil, protocol.Refuse(protocol.NotFound, "no blocks are kept here")
 	}
-	if body.Most == 0 {
-		return nil, malformed("no blocks are asked for")
+	if body.Most == 0 || body.From == 0 {
+		return nil, malformed("%d blocks are asked for, from %d on; the first has height 1", body.Most, body.From)
 	}
 	a := []byte{}
 	left := int(min(body.Most, maxBlocks))
@@ -107,11 +134,10 @@ func answerBlocks(b Blocks, q question) ([]byte, error) {
 			return nil, err
 		}
 		for _, block := range some {
-			enc := protocol.Encode(block)
-			if len(a)+4+len(enc) > MaxAnswer {
+			if len(a)+4+len(block) > MaxAnswer {
 				return a, nil
 			}
-			a = append(binary.LittleEndian.AppendUint32(a, uint32(len(enc))), enc...)
+			a = append(binary.LittleEndian.AppendUint32(a, uint32(len(block))), block...)
 		}
 		if len(some) < min(left, blocksRead) {
 			break

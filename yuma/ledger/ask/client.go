@@ -26,8 +26,8 @@ var (
 	ErrAnswer = errors.New("the ledger's answer does not hold")
 	// ErrMany says that there are more records than were to be read.
 	ErrMany = errors.New("too many records")
-	// ErrMoving says that the state changed each time before it was read whole.
-	ErrMoving = errors.New("the ledger moves faster than it can be read")
+	// ErrMoved says that an answer is of another state than the one asked about.
+	ErrMoved = errors.New("the ledger is in another state")
 )
 
 // State is what was shown of one state.
@@ -103,7 +103,7 @@ func (c Client) ask(ctx context.Context, question []byte, v any) error {
 // state checks the proof of the network's record.
 func (c Client) state(root protocol.Digest, p tree.Proof) (s State, err error) {
 	if c.Root != (protocol.Digest{}) && root != c.Root {
-		return s, fmt.Errorf("ask: it is of the state %s, not %s: %w", root, c.Root, ErrAnswer)
+		return s, fmt.Errorf("ask: an answer from %s, not %s: %w", root, c.Root, ErrMoved)
 	}
 	s = State{Root: root, proofs: map[string]tree.Proof{networkKey: p}}
 	value, ok, err := p.Check(root, []byte(networkKey))
@@ -146,39 +146,47 @@ func (c Client) Scan(ctx context.Context, prefix, from string, most int) (p Page
 	return p, nil
 }
 
-// tries is how often [Client.All] begins anew when the state moved on meanwhile.
+// tries is how often [Client.Still] begins anew.
 const tries = 5
+
+// Still calls do with a client of the present state alone, and again when the ledger
+// moved on meanwhile, up to five times. With a Root there is nothing to try again.
+func (c Client) Still(ctx context.Context, do func(Client) error) (err error) {
+	if c.Root != (protocol.Digest{}) {
+		return do(c)
+	}
+	for range tries {
+		s, err := c.Get(ctx)
+		if err != nil {
+			return err
+		}
+		if err = do(Client{Ask: c.Ask, Root: s.Root}); !errors.Is(err, ErrMoved) {
+			return err
+		}
+	}
+	return fmt.Errorf("ask: it moves faster than it can be read: %w", ErrMoved)
+}
 
 // All returns all records whose keys begin with a prefix, of one state. It refuses to
 // read more than most.
-func (c Client) All(ctx context.Context, prefix string, most int) (p Page, err error) {
-	for range tries {
-		if p, err = c.all(ctx, prefix, most); !errors.Is(err, ErrMoving) {
-			return p, err
+func (c Client) All(ctx context.Context, prefix string, most int) (all Page, err error) {
+	err = c.Still(ctx, func(c Client) error {
+		all = Page{}
+		for {
+			p, err := c.Scan(ctx, prefix, all.Next, tree.MaxSpan)
+			if err != nil {
+				return err
+			}
+			all.State, all.Next = p.State, p.Next
+			if all.Records = append(all.Records, p.Records...); len(all.Records) > most {
+				return fmt.Errorf("ask: more than %d: %w", most, ErrMany)
+			}
+			if all.Next == "" {
+				return nil
+			}
 		}
-	}
-	return p, fmt.Errorf("ask: %d tries to read a list: %w", tries, err)
-}
-
-func (c Client) all(ctx context.Context, prefix string, most int) (all Page, err error) {
-	for first := true; ; first = false {
-		p, err := c.Scan(ctx, prefix, all.Next, tree.MaxSpan)
-		switch {
-		case err != nil:
-			return all, err
-		case first:
-			all.State = p.State
-		case p.State.Root != all.State.Root:
-			return all, ErrMoving
-		}
-		all.Records, all.Next = append(all.Records, p.Records...), p.Next
-		if len(all.Records) > most {
-			return all, fmt.Errorf("ask: more than %d: %w", most, ErrMany)
-		}
-		if all.Next == "" {
-			return all, nil
-		}
-	}
+	})
+	return all, err
 }
 
 // Blocks asks for the blocks from a height on, at most so many; fewer may come, and

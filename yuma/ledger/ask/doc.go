@@ -3,8 +3,8 @@
 // bytes out; who carries them, and where blocks are kept, is not its business.
 //
 // Read it in this order: a [Client] asks and checks; a [State] is what was shown of
-// one state; [Answer] is the other side, over a [ledger.Machine] and a source of
-// [Blocks]; [Key], [ParseKey] and [Text] name records.
+// one state; [Answer] is the other side, which may [Look] at a [ledger.Machine] and
+// has a source of [Blocks]; [Key], [ParseKey] and [Text] name records.
 //
 // # What is shown, and what is said
 //
@@ -36,6 +36,6 @@
 //
 // # Ownership and concurrency
 //
-// Answer uses the Machine, so it is called by who owns that. A Client may be used by
-// many goroutines if its function may. What comes back is the caller's.
+// Answer may be called by many goroutines if its Look and Blocks may; a Client may be used
+// by many if its function may. What comes back is the caller's.
 package ask

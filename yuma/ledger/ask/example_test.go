@@ -17,7 +17,7 @@ func Example() {
 		panic(err)
 	}
 	c := ask.Client{Ask: func(_ context.Context, question []byte) ([]byte, error) {
-		return ask.Answer(m, nil, question) // somewhere else
+		return ask.Answer(ask.Of(m), nil, question) // somewhere else
 	}}
 	key := ask.Key(ask.Accounts, alice)
 	state, err := c.Get(context.Background(), key)
