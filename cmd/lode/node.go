@@ -206,11 +206,10 @@ func (n *node) openData(ctx context.Context, path, cache string) error {
 // nodeDir returns a node's folder, made if need be.
 func nodeDir(given, role string) (string, error) {
 	if given == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", fmt.Errorf("no home folder for keys and working files: name one with --dir: %w", err)
+		var err error
+		if given, err = inHome(role); err != nil {
+			return "", fmt.Errorf("keys and working files: name a folder with --dir: %w", err)
 		}
-		given = filepath.Join(home, ".lode", role)
 	}
 	dir, err := filepath.Abs(given)
 	if err != nil {
@@ -220,6 +219,15 @@ func nodeDir(given, role string) (string, error) {
 		return "", fmt.Errorf("folder for keys and working files: %w", err)
 	}
 	return dir, nil
+}
+
+// inHome returns the path of a name below this user's folder of keys and files.
+func inHome(name string) (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no home folder: %w", err)
+	}
+	return filepath.Join(home, ".lode", name), nil
 }
 
 // nodeName returns the name a node shows to people.

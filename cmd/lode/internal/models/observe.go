@@ -34,10 +34,17 @@ type peer interface {
 	replica.Fetcher
 	getter
 	teller
+	counter
 }
 
 type teller interface {
 	Status(ctx context.Context) ([]byte, error)
+}
+
+// counter is where a ledger is asked and told.
+type counter interface {
+	Ask(ctx context.Context, question []byte) ([]byte, error)
+	Submit(ctx context.Context, message []byte) error
 }
 
 // Contact is how a first answer of a coordinator is waited for.
@@ -158,6 +165,16 @@ func (o *Observer) Fetch(ctx context.Context, digest protocol.Digest, most int64
 
 // Status returns what the coordinator says of the run, as JSON for people.
 func (o *Observer) Status(ctx context.Context) ([]byte, error) { return o.peer.Status(ctx) }
+
+// Ask asks the coordinator a question about its ledger.
+func (o *Observer) Ask(ctx context.Context, question []byte) ([]byte, error) {
+	return o.peer.Ask(ctx, question)
+}
+
+// Submit hands the coordinator what somebody signed.
+func (o *Observer) Submit(ctx context.Context, message []byte) error {
+	return o.peer.Submit(ctx, message)
+}
 
 // Close ends the connection.
 func (o *Observer) Close() error { return o.close() }

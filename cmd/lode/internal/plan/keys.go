@@ -52,14 +52,23 @@ func LoadOrCreateInvite(path string) (protocol.InviteSeed, error) {
 	return protocol.InviteSeed(s), nil
 }
 
+// LoadKey returns the node key in the file at path. It creates nothing.
+func LoadKey(path string) (ed25519.PrivateKey, error) {
+	s, err := load(path, keyWord)
+	if err != nil {
+		return nil, fmt.Errorf("node key: %w", err)
+	}
+	return ed25519.NewKeyFromSeed(s[:]), nil
+}
+
 // ShowKey returns the public id of the node key in the file at path. It creates
 // nothing.
 func ShowKey(path string) (protocol.NodeID, error) {
-	s, err := load(path, keyWord)
+	key, err := LoadKey(path)
 	if err != nil {
-		return protocol.NodeID{}, fmt.Errorf("node key: %w", err)
+		return protocol.NodeID{}, err
 	}
-	return protocol.NodeID(ed25519.NewKeyFromSeed(s[:]).Public().(ed25519.PublicKey)), nil
+	return protocol.NodeID(key.Public().(ed25519.PublicKey)), nil
 }
 
 func loadOrCreate(path, word string) (s seed, created bool, err error) {

@@ -24,6 +24,7 @@ type Wallet struct {
 	Name      string
 	Address   ledger.Coldkey // as the file says; checked by Unlock
 	Encrypted bool
+	File      string
 
 	sealed string // all but the first line
 }
@@ -77,6 +78,19 @@ func (f Folder) create(name string, pass Passphrase, factor int) (Wallet, error)
 	return f.Open(name) // what others will read
 }
 
+// Free reports whether a wallet with that name could be made: [fs.ErrExist] is wrapped
+// where there is something with that name.
+func (f Folder) Free(name string) error {
+	path, err := f.path(name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("wallet %s: %w", name, fs.ErrExist)
+	}
+	return nil
+}
+
 // Open reads a wallet. It refuses files and folders that others may use.
 func (f Folder) Open(name string) (Wallet, error) {
 	path, err := f.path(name)
@@ -94,7 +108,7 @@ func (f Folder) Open(name string) (Wallet, error) {
 	if err != nil {
 		return Wallet{}, fmt.Errorf("wallet: %s: %w", path, err)
 	}
-	w.Name = name
+	w.Name, w.File = name, path
 	return w, nil
 }
 
