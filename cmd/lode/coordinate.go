@@ -23,6 +23,7 @@ import (
 	"lode/protocol"
 	"lode/replica"
 	"lode/transport"
+	"lode/yuma/ledger/ask"
 )
 
 // launchFlags are the choices of the machine that coordinates a run.
@@ -229,6 +230,7 @@ type launched struct {
 	key    ed25519.PrivateKey
 	rules  *replica.Rules
 	server *transport.Server
+	blocks ask.Blocks // of the ledger
 	log    zerolog.Logger
 }
 
@@ -256,6 +258,7 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 	if err != nil {
 		return nil, nil, err
 	}
+	l.blocks = keptBlocks{archive}
 	limit := int64(max(l.rules.MaxPayload(0), l.rules.MaxStep(0)))
 	blobs, err := checkpoints.OpenBlobs(filepath.Join(l.dir, "payloads"), run, limit, payloadBudget)
 	if err != nil {
@@ -282,7 +285,7 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 func (l *launched) serve(ctx context.Context, c *coordinator.Coordinator, man protocol.Manifest) error {
 	g, ctx := errgroup.WithContext(ctx)
 	f := &front{
-		Coordinator: c, run: l.rules.Run, manifest: protocol.Encode(man),
+		Coordinator: c, run: l.rules.Run, manifest: protocol.Encode(man), blocks: l.blocks,
 		refusals: l.server.Refusals, stopping: ctx,
 	}
 	g.Go(func() error { return c.Run(ctx) })             // ends with ctx

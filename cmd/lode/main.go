@@ -73,7 +73,8 @@ processor today; an engine for GPUs is to come.
 Try it on this machine:   lode up
 Join a run:               lode worker lode://KEY@host:port/RUN
 Launch a run:             lode coordinator init > run.yaml; lode coordinator run.yaml
-Get a model:              lode pull SOURCE`,
+Get a model:              lode pull SOURCE
+Own what you earn:        lode wallet new`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -84,7 +85,9 @@ Get a model:              lode pull SOURCE`,
 		return usagef("%v (see %s --help)", err, c.CommandPath())
 	})
 	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
-		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(), yumaCommand(), benchCommand())
+		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(),
+		walletCommand(), stakeCommand(), unstakeCommand(), delegateCommand(), runsCommand(), voteCommand(), ledgerCommand(),
+		yumaCommand(), benchCommand())
 	wrapArgs(root)
 	return root
 }

@@ -5,13 +5,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"sync"
 
 	"lode/coordinator"
+	"lode/coordinator/journal"
+	"lode/coordinator/round"
 	"lode/data"
 	"lode/protocol"
 	"lode/transport"
+	"lode/yuma/ledger"
+	"lode/yuma/ledger/ask"
 )
 
 // front answers a server's questions with a coordinator.
@@ -19,6 +24,7 @@ type front struct {
 	*coordinator.Coordinator
 	run      protocol.RunID
 	manifest []byte // canonical encoding
+	blocks   ask.Blocks
 	refusals func() map[protocol.Reason]uint64
 	stopping context.Context // ends when the coordinator does
 }
@@ -43,6 +49,26 @@ func (f *front) Follow(ctx context.Context, _ protocol.NodeID, from uint64, send
 // Open implements transport.Shelf.
 func (f *front) Open(ctx context.Context, _ protocol.NodeID, d protocol.Digest) (io.ReadSeekCloser, int64, error) {
 	return f.Coordinator.Open(ctx, d)
+}
+
+// Ask implements transport.Asker: it answers questions about the ledger.
+func (f *front) Ask(ctx context.Context, _ protocol.NodeID, question []byte) ([]byte, error) {
+	look := func(use func(*ledger.Machine)) error {
+		return f.Coordinator.Ask(ctx, func(m *round.Machine) { use(m.Ledger()) })
+	}
+	return ask.Answer(look, f.blocks, question)
+}
+
+// keptBlocks are those of an archive.
+type keptBlocks struct{ archive *journal.Archive }
+
+// Blocks implements ask.Blocks.
+func (k keptBlocks) Blocks(from uint64, most int) ([][]byte, error) {
+	b, err := k.archive.Blocks(from, most)
+	if errors.Is(err, journal.ErrPruned) {
+		err = protocol.Refuse(protocol.NotFound, "%v", err)
+	}
+	return b, err
 }
 
 // Status implements transport.Teller.

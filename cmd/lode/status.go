@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lode/cmd/lode/internal/audit"
 	"lode/cmd/lode/internal/models"
 	"lode/cmd/lode/internal/plan"
 	"lode/coordinator"
@@ -70,11 +71,7 @@ func statusFrom(ctx context.Context, where string, stderr io.Writer) (s coordina
 		}
 		return s, nil
 	}
-	rep := round.NewReplica(src.Manifest)
-	err = src.Record.Entries(ctx, func(entry []byte) error {
-		_, err := rep.Feed(entry)
-		return err
-	})
+	rep, err := replayOf(ctx, src)
 	if err != nil {
 		return s, err
 	}
@@ -90,6 +87,15 @@ func statusFrom(ctx context.Context, where string, stderr io.Writer) (s coordina
 		s.Saved = there[len(there)-1]
 	}
 	return s, err
+}
+
+// replayOf returns what the record of a stopped run comes to.
+func replayOf(ctx context.Context, src audit.Source) (*round.Replica, error) {
+	rep := round.NewReplica(src.Manifest)
+	return rep, src.Record.Entries(ctx, func(entry []byte) error {
+		_, err := rep.Feed(entry)
+		return err
+	})
 }
 
 func printStatus(w io.Writer, s coordinator.Status) error {
@@ -188,13 +194,13 @@ func makeKey(w io.Writer, dir, role string) error {
 }
 
 func listKeys(w io.Writer) error {
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return fmt.Errorf("no home folder: %w", err)
-	}
 	found := false
 	for _, role := range []string{"coordinator", "validator", "worker"} {
-		file := filepath.Join(home, ".lode", role, "key")
+		dir, err := inHome(role)
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(dir, "key")
 		if _, err := os.Stat(file); err != nil {
 			continue
 		}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
+import sys
 
 from lode.errors import Malformed, must
 
@@ -38,6 +40,20 @@ def check(root: bytes, key: bytes, proof: bytes) -> bytes | None:
         h = digest(b"state branch", struct.pack(">H", bit), left, right)
     must(h == root, Malformed, "it leads to another root")
     return value if leaf == key else None
+
+
+def check_file(text: str) -> tuple[bytes, bytes, bytes | None]:
+    """Checks what lode ledger prove wrote: returns root, key and what check says of them.
+
+    The root is the file's word: compare it with one that you know from elsewhere.
+    """
+    try:
+        fields = json.loads(text)
+        root, key, proof = (bytes.fromhex(fields[name]) for name in ("root", "key", "proof"))
+    except (ValueError, TypeError, KeyError) as e:
+        raise Malformed(f"not a proof file: {e}") from e
+    must(len(root) == 32 and len(key) > 0, Malformed, "a root or key that is none")
+    return root, key, check(root, key, proof)
 
 
 def _bit(key: bytes, bit: int) -> int:
@@ -80,3 +96,21 @@ def _item(b: bytes, at: int, depth: int) -> tuple[Item, int]:
         item, at = _item(b, at, depth - 1)
         items.append(item)
     return items, at
+
+
+def main() -> None:
+    """Checks the proof file that the command line names, and prints what it proves."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m lode.state FILE")
+    try:
+        with open(sys.argv[1], encoding="ascii") as f:
+            root, key, value = check_file(f.read())
+    except (OSError, ValueError, Malformed) as e:
+        sys.exit(f"{sys.argv[1]}: {e}")
+    print("root ", root.hex())
+    print("key  ", key.hex())
+    print("value", "none" if value is None else value.hex())
+
+
+if __name__ == "__main__":
+    main()

@@ -33,5 +33,17 @@ class Vectors(unittest.TestCase):
                 state.check(root, key, proof + b"\0")
 
 
+class Files(unittest.TestCase):
+    def test_what_lode_ledger_prove_writes(self) -> None:
+        text = (vectors.ROOT / "cmd/lode/testdata/proof.json").read_text()
+        root, key, value = state.check_file(text)
+        self.assertEqual(key[:1], b"a")
+        self.assertIsNotNone(value)
+        self.assertEqual(len(root), 32)
+        for bad in (text[:-5], "{}", "[]", "", text.replace(root.hex(), "00" * 32), text.replace(root.hex(), "00"), text.replace(key.hex(), "6e")):
+            with self.assertRaises(Malformed):
+                state.check_file(bad)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,568 @@
+package main
+
+// This file tests the commands around a ledger against one in memory, over the wire.
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"lode/cmd/lode/internal/audit/audittest"
+	"lode/cmd/lode/internal/books"
+	"lode/cmd/lode/internal/plan"
+	"lode/coordinator/journal"
+	"lode/protocol"
+	"lode/transport"
+	"lode/yuma/ledger"
+	"lode/yuma/ledger/ask"
+	"lode/yuma/ledger/tree"
+)
+
+// clerk is a coordinator that keeps nothing but a ledger; each transaction is a block.
+type clerk struct {
+	transport.Handler // nothing else is asked of it
+	welcome           transport.Welcome
+	link              string
+
+	mu      sync.Mutex
+	machine *ledger.Machine
+	blocks  []ledger.Block
+	deaf    bool // takes transactions and forgets them
+}
+
+func (c *clerk) Hello(context.Context, protocol.NodeID, transport.Hello) (transport.Welcome, error) {
+	return c.welcome, nil
+}
+func (c *clerk) Gone(protocol.NodeID)                         {}
+func (c *clerk) Member(context.Context, protocol.NodeID) bool { return false }
+
+func (c *clerk) Ask(_ context.Context, _ protocol.NodeID, q []byte) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return ask.Answer(ask.Of(c.machine), c, q)
+}
+
+// Blocks implements [ask.Blocks].
+func (c *clerk) Blocks(from uint64, most int) (some [][]byte, err error) {
+	for h := from; h >= 1 && h <= uint64(len(c.blocks)) && len(some) < most; h++ {
+		some = append(some, protocol.Encode(c.blocks[h-1]))
+	}
+	return some, nil
+}
+
+func (c *clerk) Submit(_ context.Context, _ protocol.NodeID, message []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	tx, err := ledger.DecodeTx(message)
+	if err == nil {
+		err = c.machine.Check(tx)
+	}
+	if err != nil {
+		return protocol.Refuse(protocol.Malformed, "%v", err)
+	}
+	if c.deaf {
+		return nil
+	}
+	return c.block(tx)
+}
+
+func (c *clerk) block(txs ...ledger.Tx) error {
+	b := ledger.Block{Header: c.machine.Next(protocol.Instant(len(c.blocks)+1)*protocol.Instant(protocol.Second), protocol.Digest{}), Txs: txs}
+	_, _, err := c.machine.Execute(b)
+	c.blocks = append(c.blocks, b)
+	return err
+}
+
+// pass lets blocks go by.
+func (c *clerk) pass(t *testing.T, blocks int) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for range blocks {
+		if err := c.block(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// open starts a ledger from a genesis and serves it until the test ends.
+func (c *clerk) open(t *testing.T, g ledger.Genesis) {
+	t.Helper()
+	r := audittest.New(t, audittest.Config{Rounds: 1})
+	var err error
+	if c.machine, err = ledger.New(g); err != nil {
+		t.Fatal(err)
+	}
+	c.welcome = transport.Welcome{Version: protocol.Version, Run: r.Manifest.ID(), Manifest: protocol.Encode(r.Manifest), Software: "clerk"}
+	s, err := transport.Listen("127.0.0.1:0", r.Key, transport.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, c) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	c.link = protocol.Link{Coordinator: r.Manifest.Coordinator, Addr: s.Addr().String(), Run: r.Manifest.ID()}.Format()
+}
+
+func seededKey(n byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, 32)) }
+
+func hotOf(n byte) ledger.Hotkey { return nodeIDOf(seededKey(n)) }
+
+// town is a ledger with a wallet ann that has 1,000 coins, a hotkey of hers (1) with a
+// stake of 500 and a place on run 1, and a hotkey of bob's (2) with 300.
+type town struct {
+	clerk
+	t   *testing.T
+	ann ledger.Coldkey
+	bob ledger.Coldkey
+}
+
+func newTown(t *testing.T, tune ...func(*ledger.Genesis)) *town {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	t.Setenv("HOME", t.TempDir())
+	w := &town{t: t, bob: ledger.Coldkey(hotOf(99))}
+	told(t, "", "wallet", "new", "ann", "--unencrypted")
+	ws, err := ownWallet("ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ann = ws.Address
+	g := ledger.DefaultGenesis("town")
+	g.Params.Emission, g.Params.Unbond, g.Params.VoteSpan, g.Params.VoteDelay, g.Params.TakeRate, g.Params.VoteStake = 0, 4, 5, 3, 10, 1
+	g.Grants = []ledger.Grant{{Cold: w.ann, Balance: 1000 * ledger.Coin}, {Cold: w.bob, Balance: 50 * ledger.Coin}}
+	rules := ledger.DefaultRunParams()
+	rules.Tempo = 3
+	g.Runs = []ledger.FirstRun{{ID: protocol.RunID{1}, Owner: w.bob, Hot: hotOf(2), Params: rules}}
+	g.Seats = []ledger.Seat{
+		{Hot: hotOf(1), Cold: w.ann, Run: 1, Stake: 500 * ledger.Coin, Place: true},
+		{Hot: hotOf(2), Cold: w.bob, Run: 1, Stake: 300 * ledger.Coin, Place: true},
+	}
+	for _, f := range tune {
+		f(&g)
+	}
+	w.open(t, g)
+	return w
+}
+
+// try runs a command line on the town's ledger.
+func (w *town) try(line string) (code int, stdout, stderr string) {
+	args := strings.Fields(line)
+	if args[0] != "wallet" || !slices.Contains([]string{"new", "list"}, args[1]) {
+		if args[0] != "ledger" || args[1] != "check" {
+			args = append(args, "--run", w.link)
+		}
+	}
+	var out, errs bytes.Buffer
+	code = run(args, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// says runs a command that must succeed and wants words in its table.
+func (w *town) says(line string, words ...string) {
+	w.t.Helper()
+	code, out, errs := w.try(line)
+	if code != 0 {
+		w.t.Fatalf("lode %s: exit %d: %s", line, code, errs)
+	}
+	flat := strings.Join(strings.Fields(out), " ")
+	for _, s := range words {
+		if !strings.Contains(flat, s) {
+			w.t.Errorf("lode %s: %q is not in\n%s", line, s, out)
+		}
+	}
+}
+
+// fails runs a command that must fail with words on stderr, and change nothing.
+func (w *town) fails(code int, line string, words ...string) {
+	w.t.Helper()
+	root := w.machine.Root()
+	got, out, errs := w.try(line)
+	if got != code {
+		w.t.Errorf("lode %s: exit %d, want %d:\n%s%s", line, got, code, out, errs)
+	}
+	for _, s := range words {
+		if !strings.Contains(errs, s) {
+			w.t.Errorf("lode %s: %q is not in\n%s", line, s, errs)
+		}
+	}
+	if w.machine.Root() != root {
+		w.t.Errorf("lode %s: failed, and changed the ledger", line)
+	}
+}
+
+// json runs a command and reads its JSON.
+func (w *town) json(v any, line string) {
+	w.t.Helper()
+	code, out, errs := w.try(line)
+	if code != 0 {
+		w.t.Fatalf("lode %s: exit %d: %s", line, code, errs)
+	}
+	if err := json.Unmarshal([]byte(out), v); err != nil {
+		w.t.Fatalf("lode %s: %v in\n%s", line, err, out)
+	}
+}
+
+func (w *town) balance(c ledger.Coldkey) ledger.Amount {
+	a, _ := w.machine.Account(c)
+	return a.Balance
+}
+
+func TestSend(t *testing.T) {
+	w := newTown(t)
+	w.says("wallet balance", "1000 coins free", "500 1 "+hotOf(1).String()+" 500", "at block 0, state "+w.machine.Root().String())
+	line := fmt.Sprintf("wallet send %s 12.5", w.bob)
+	w.fails(exitUsage, line, "say --yes")
+	w.says(line+" --yes", "ann ("+w.ann.String()+") has 1000 coins free and will send 12.5 coins to "+w.bob.String(), "done at block 1; ann has 987.5 coins free")
+	if got := w.balance(w.bob); got != 62_500_000_000 {
+		t.Errorf("bob has %d", got)
+	}
+	var out struct {
+		Signer       string
+		Transactions []struct {
+			Nonce uint64
+			Says  string
+		}
+		Height, Balance uint64
+	}
+	w.json(&out, line+" --yes --json")
+	if out.Signer != w.ann.String() || len(out.Transactions) != 1 || out.Transactions[0].Nonce != 1 || out.Height != 2 || out.Balance != 975_000_000_000 {
+		t.Errorf("%+v", out)
+	}
+	to := "wallet send " + w.bob.String()
+	w.fails(exitFailed, to+" 2000 --yes", "ann has 975 coins free, 2000 are needed")
+	w.fails(exitFailed, to+" 974.9999999 --yes", "that would leave 0.0000001 coins to ann, less than the least balance of 0.0000005")
+	w.fails(exitFailed, "wallet send "+hotOf(50).String()+" 0.0000001 --yes", "less than the least balance")
+	for bad, word := range map[string]string{"0": "amount is 0", "1e3": "no number of coins", "1.0000000001": "10 decimals", "-1": "unknown shorthand", "99999999999": "more than there can be"} {
+		w.fails(exitUsage, to+" "+bad+" --yes", word)
+	}
+	w.fails(exitUsage, "wallet send ann 5 --yes", "that is ann itself")
+	w.fails(exitUsage, "wallet send nobody 5 --yes", "neither an address")
+	w.fails(exitUsage, "wallet send "+w.bob.String()+"x 5 --yes", "no address")
+	w.fails(exitFailed, to+" 5 --yes --wallet nobody", "no such file")
+	w.says(to+" all --yes", "ann has 0 coins free")
+	if got := w.balance(w.bob); got != 1050*ledger.Coin {
+		t.Errorf("bob has %d", got)
+	}
+}
+
+// A transaction that is taken and not done is not called done.
+func TestSendIntoTheVoid(t *testing.T) {
+	w := newTown(t)
+	w.deaf = true
+	w.says(fmt.Sprintf("wallet send %s 1 --yes --wait 1ms", w.bob), "handed in, and not done after 1ms; it may be until block 256")
+}
+
+func TestStakeAndUnstake(t *testing.T) {
+	w := newTown(t)
+	bobs := hotOf(2).String()
+	w.fails(exitFailed, "stake "+bobs+" 0.0001 --yes", "a stake has at least 0.0005 coins")
+	w.fails(exitFailed, "stake "+hotOf(7).String()+" 5 --yes", "the ledger knows no hotkey")
+	w.fails(exitFailed, "stake "+bobs+" 5000 --yes", "ann has 1000 coins free")
+	w.fails(exitFailed, "stake "+bobs+" 5 --on 9 --yes", "the ledger does not take it")
+	w.fails(exitUsage, "stake "+bobs+" 5 --on x --yes", "no run")
+	w.fails(exitUsage, "stake x 5 --yes", "no hotkey")
+	w.says("stake "+bobs+" 100 --yes", "stake 100 coins on run 1 on "+bobs+", which keeps 18.00 % of what it earns", "ann has 900 coins free")
+	w.says("stake "+hotOf(1).String()+" 10 --on root --yes", "which is its own")
+	if got := w.machine.StakeOf(1, hotOf(2), w.ann); got != 100*ledger.Coin {
+		t.Errorf("staked %d", got)
+	}
+	w.fails(exitFailed, "unstake "+bobs+" 101 --yes", "are to be taken back")
+	w.fails(exitFailed, "unstake "+bobs+" 1 --on root --yes", "has no stake on run root")
+	w.says("unstake "+bobs+" 40 --yes", "unstake 40 from run 1 from "+bobs+", free after 4 blocks", "ann has 890 coins free")
+	w.says("wallet balance ann", "40 1 "+bobs+" from block 7, in 4 blocks")
+	w.fails(exitFailed, "unstake withdraw --yes", "the first 40 coins from block 7 on, now is 3")
+	w.pass(t, 4)
+	w.says("wallet balance", "now: lode unstake withdraw")
+	// What is free is withdrawn before more is unstaked, or it would wait anew.
+	w.says("unstake "+bobs+" all --yes", "withdraw 40 coins", "unstake all ", "ann has 930 coins free")
+	if got := w.machine.StakeOf(1, hotOf(2), w.ann); got != 0 {
+		t.Errorf("staked %d", got)
+	}
+	w.pass(t, 4)
+	w.says("unstake withdraw --yes", "withdraw ")
+	if got := w.balance(w.ann); got != 990*ledger.Coin {
+		t.Errorf("ann has %d", got)
+	}
+	w.fails(exitFailed, "unstake withdraw --yes", "nothing of ann was unstaked")
+}
+
+// Where prices move, nothing is traded without a bound.
+func TestStakeOnMarket(t *testing.T) {
+	w := newTown(t, func(g *ledger.Genesis) { g.Market, g.Runs[0].Pool = true, 1000*ledger.Coin })
+	own := hotOf(1).String()
+	w.fails(exitUsage, "stake "+own+" 10 --yes", "--least")
+	w.fails(exitFailed, "stake "+own+" 10 --least 11 --yes", "worse than the limit set")
+	w.says("stake "+own+" 10 --least 9.8 --yes", "done")
+	w.fails(exitUsage, "unstake "+own+" 10 --yes", "--least")
+	w.says("unstake "+own+" 5 --least 4.9 --yes", "done")
+	w.says("stake "+own+" 10 --on root --yes", "done")
+	w.says("runs", "1 aeaaaaaa")
+}
+
+func TestDelegate(t *testing.T) {
+	w := newTown(t)
+	own := hotOf(1).String()
+	w.says("delegate show", own+" "+w.ann.String()+" 18.00 % 500 on 1", hotOf(2).String()+" "+w.bob.String()+" 18.00 % 300 on 1")
+	w.fails(exitFailed, "delegate show "+hotOf(9).String(), "knows no hotkey")
+	w.says("delegate take "+own+" 9 --yes", "from 18.00 % to 9.00 %")
+	w.fails(exitFailed, "delegate take "+own+" 9 --yes", "it takes 9.00 % already")
+	w.fails(exitFailed, "delegate take "+own+" 10 --yes", "can be again from 10 on; now is 1")
+	w.fails(exitFailed, "delegate take "+own+" 19 --yes", "at most 18.00 %")
+	w.fails(exitFailed, "delegate take "+hotOf(2).String()+" 1 --yes", "belongs to "+w.bob.String())
+	w.fails(exitUsage, "delegate take "+own+" 101 --yes", "no percentage")
+	w.pass(t, 10)
+	w.says("delegate take "+own+" 10.5 --yes", "from 9.00 % to 10.50 %")
+
+	key, _, err := plan.LoadOrCreateKey("node-key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.says("delegate new node-key --yes", "own the hotkey "+nodeIDOf(key).String()+", for a fee of 0.001 coins", "ann has 999.999 coins free")
+	w.fails(exitFailed, "delegate new node-key --yes", "belongs to "+w.ann.String()+" already")
+	w.fails(exitFailed, "delegate new nowhere --yes", "no such file")
+	if id, ok := w.machine.Identity(nodeIDOf(key)); !ok || id.Owner != w.ann {
+		t.Errorf("%+v, %v", id, ok)
+	}
+	var all []struct {
+		Hotkey, Owner string
+		Take          uint16
+		Stakes        []books.Pool
+	}
+	w.json(&all, "delegate show --json")
+	if len(all) != 3 {
+		t.Errorf("%+v", all)
+	}
+	// A node's own key signs too, for what it owns.
+	w.fails(exitFailed, "wallet send ann 1 --yes --key node-key", "node-key has 0 coins free")
+	w.fails(exitUsage, "wallet send ann 1 --yes --key node-key --wallet ann", "two signers")
+}
+
+func TestRuns(t *testing.T) {
+	w := newTown(t)
+	w.pass(t, 7)
+	id := protocol.RunID{1}
+	w.says("runs", "1 "+id.Short()+" 2 of 256", "800")
+	var all []struct {
+		Run    int
+		ID     string
+		Stake  uint64
+		Params map[string]uint64
+	}
+	w.json(&all, "runs --json")
+	if len(all) != 1 || all[0].Run != 1 || all[0].ID != id.String() || all[0].Stake != 800e9 || all[0].Params["tempo"] != 3 {
+		t.Errorf("%+v", all)
+	}
+	w.says("runs 1", "0 "+hotOf(1).String()+" yes 500", "1 "+hotOf(2).String()+" yes 300")
+	w.fails(exitFailed, "runs 7", "the ledger has no run 7")
+}
+
+func TestVoting(t *testing.T) {
+	w := newTown(t)
+	w.says("vote", "nothing is voted on at block 0")
+	w.says("vote params", "parameter of run 1 value least most", "tempo 3 0 4294967296")
+	w.says("vote params --on root", "parameter of network value least most", "unbond 4 0")
+	w.fails(exitUsage, "vote propose tempo=x --yes", "tempo must be a whole number")
+	w.fails(exitUsage, "vote propose yuma=9 --yes", "from 2 to 3")
+	w.fails(exitUsage, "vote propose tempi=9 --yes", "lode vote params lists them")
+	w.fails(exitFailed, "vote propose alpha_low=60000 alpha_high=50000 --yes", "the ledger does not take it")
+	w.fails(exitFailed, "vote yes 1 --yes", "there is no proposal 1")
+	w.fails(exitUsage, "vote yes x --yes", "no number of a proposal")
+	w.says("vote propose tempo=5 max_uids=99 --yes", "propose for run 1: tempo 3 → 5, max_uids 256 → 99, with the stake on "+hotOf(1).String())
+	w.says("vote", "1 run 1 tempo 3 → 5, max_uids 256 → 99 0 0 counted at block 6, in 5")
+	w.fails(exitFailed, "vote yes 1 --hotkey "+hotOf(2).String()+" --yes", "somebody else's")
+	w.says("vote yes 1 --yes", "vote yes on proposal 1 of run 1")
+	w.says("vote no 1 --yes", "done at block 3")
+	w.says("vote", "0 500 counted at block 6")
+	w.says("vote yes 1 --yes", "done at block 4")
+	w.pass(t, 3)
+	w.says("vote", "passed, made at block 9")
+	w.fails(exitFailed, "vote yes 1 --yes", "the votes on proposal 1 are counted: it passed, and is made at block 9")
+	w.pass(t, 3)
+	w.says("vote params", "tempo 5 0")
+}
+
+func TestLedgerCommands(t *testing.T) {
+	w := newTown(t)
+	w.says(fmt.Sprintf("wallet send %s 12.5 --yes", w.bob))
+	w.pass(t, 20)
+	root := w.machine.Root()
+	w.says("ledger show", "state root "+root.String(), "block 21, "+w.blocks[20].Digest().String(), "time 1970-01-01T00:00:21Z", "1850 at genesis")
+	var h map[string]any
+	w.json(&h, "ledger show --json")
+	if h["root"] != root.String() || h["height"] != 21.0 || h["genesis"] != 1850e9 {
+		t.Errorf("%v", h)
+	}
+	key := "account/" + w.ann.String()
+	w.says("ledger show "+key, `"there": true`, `"Balance": 987500000000`)
+	w.says("ledger show account/"+hotOf(50).String(), `"there": false`, `"record": null`)
+	w.fails(exitUsage, "ledger show accounts", "docs/economy.md")
+	w.says("ledger show --root " + root.String())
+	w.fails(exitFailed, "ledger show --root "+protocol.Digest{1}.String(), "another state")
+	w.fails(exitUsage, "ledger show --root 12", "--root")
+
+	digest := w.blocks[0].Txs[0].Digest().String()
+	w.says("ledger blocks --most 3", "21 1970-01-01T00:00:21Z "+w.blocks[20].Digest().String())
+	w.says("ledger blocks --from 1 --most 1", "1 1970-01-01T00:00:01Z "+w.blocks[0].Digest().String()+" 1 Transfer")
+	w.says("ledger blocks --from 1 --most 1 --json", `"kind":"Transfer"`, `"signer":"`+w.ann.String())
+	w.fails(exitUsage, "ledger blocks --most 0", "--most")
+	w.says("ledger tx "+digest, `"height": 1`, `"Amount": 12500000000`, `"To": "`+w.bob.String())
+	w.fails(exitFailed, "ledger tx "+digest+" --blocks 3", "no such transaction")
+	w.fails(exitUsage, "ledger tx 12", "no digest")
+
+	w.says("ledger prove "+key+" proof.json", `"Balance": 987500000000`)
+	w.fails(exitFailed, "ledger prove "+key+" proof.json", "file exists")
+	w.says("ledger check proof.json --root "+root.String(), `"key": "`+key, `"Balance": 987500000000`)
+	w.says("ledger prove account/" + hotOf(50).String() + " none.json")
+	w.says("ledger check none.json", `"there": false`)
+	w.fails(exitFailed, "ledger check proof.json --root "+protocol.Digest{1}.String(), "not of")
+	b, err := os.ReadFile("proof.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"root.json":  strings.Replace(string(b), fmt.Sprintf("%x", root[:4]), "00000000", 1),
+		"cut.json":   string(b[:len(b)/2]),
+		"empty.json": "{}",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.fails(exitFailed, "ledger check "+name, name)
+	}
+	w.fails(exitFailed, "ledger check nowhere", "nowhere: no such file")
+}
+
+func TestExport(t *testing.T) {
+	w := newTown(t)
+	w.pass(t, 5)
+	root := w.machine.Root().String()
+	w.says("ledger export state", "records", "of block 5, root "+root)
+	w.fails(exitFailed, "ledger export state", "there already")
+	b, err := os.ReadFile("state")
+	if err != nil || !bytes.Equal(b, w.machine.Snapshot()) {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+	w.link = "state"
+	w.fails(exitUsage, "wallet balance", "--root")
+	w.says("wallet balance --root "+root, "1000 coins free", "state "+root)
+	w.says("runs --root "+root, "2 of 256")
+	w.fails(exitFailed, "wallet balance --root "+protocol.Digest{1}.String(), "state")
+	w.fails(exitFailed, "ledger blocks --root "+root, "no blocks are kept")
+	w.fails(exitFailed, "wallet send "+w.bob.String()+" 1 --yes --root "+root, "takes no transactions")
+	w.link = filepath.Join("no", "where")
+	w.fails(exitFailed, "wallet balance", "no run in no/where")
+}
+
+// The folder of a run that is stopped tells what its record comes to.
+func TestLedgerOfStoppedRun(t *testing.T) {
+	dir := t.TempDir()
+	r := audittest.New(t, audittest.Config{Rounds: 3})
+	r.Write(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, manifestName), protocol.Encode(r.Manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var h struct{ Height uint64 }
+	if err := json.Unmarshal([]byte(told(t, "", "ledger", "show", "--json", "--run", dir)), &h); err != nil || h.Height != 3 {
+		t.Errorf("height %d, %v", h.Height, err)
+	}
+	if out := told(t, "", "delegate", "show", "--run", dir); !strings.Contains(out, audittest.Worker(0).String()) {
+		t.Errorf("no worker in\n%s", out)
+	}
+}
+
+// Blocks that were pruned are not there, which is no fault of the coordinator's.
+func TestKeptBlocks(t *testing.T) {
+	file, err := journal.Open(filepath.Join(t.TempDir(), "record.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	archive, err := file.Archive(protocol.RunID{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range byte(5) {
+		if err := archive.Add([]byte{n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, height := range []uint64{2, 3} {
+		if err := archive.SaveState(height, []byte("state"), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := keptBlocks{archive}
+	if b, err := kept.Blocks(4, 9); err != nil || len(b) != 2 || b[0][0] != 3 {
+		t.Errorf("%v, %v", b, err)
+	}
+	if _, err := kept.Blocks(1, 9); protocol.ReasonOf(err) != protocol.NotFound {
+		t.Errorf("pruned: %v", err)
+	}
+}
+
+var update = flag.Bool("update", false, "write testdata/proof.json anew")
+
+// What lode ledger prove writes never changes: python/tests reads the same file.
+func TestGoldenProof(t *testing.T) {
+	var state tree.Tree
+	for n := range byte(20) {
+		state.Put(ask.Key(ask.Accounts, hotOf(n)), string(protocol.Encode(ledger.Account{Nonce: uint64(n), Balance: ledger.Coin})))
+	}
+	key := ask.Key(ask.Accounts, hotOf(7))
+	now := proofText(state.Root(), 9, key, state.Prove(key))
+	const file = "testdata/proof.json"
+	if *update {
+		if err := os.WriteFile(file, now, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(now, want) {
+		t.Errorf("the proof differs from %s (%v)", file, err)
+	}
+	p, err := parseProof(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, there, err := p.proof.Check(state.Root(), []byte(key)); err != nil || !there || len(value) == 0 {
+		t.Errorf("%x, %v, %v", value, there, err)
+	}
+}
+
+func FuzzParseProof(f *testing.F) {
+	f.Add([]byte(`{"root":"` + protocol.Digest{1}.String() + `","key":"6e","proof":"8380406161"}`))
+	m, err := ledger.New(ledger.DefaultGenesis("fuzz"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	root := m.Root()
+	b, err := json.Marshal(proofFile{root.String(), "6e", fmt.Sprintf("%x", protocol.Encode(m.Prove("n"))), 0})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := parseProof(b)
+		if err != nil {
+			return
+		}
+		value, there, err := p.proof.Check(p.root, []byte(p.key))
+		if err != nil || p.root != root {
+			return
+		}
+		if want := m.Prove(p.key); there != (string(want.Key) == p.key) || there && !bytes.Equal(want.Value, value) {
+			t.Fatalf("%x is %x", p.key, value)
+		}
+	})
+}
