@@ -214,13 +214,28 @@ func TestGate(t *testing.T) {
 func TestExaminationNeedsHalfTheStake(t *testing.T) {
 	b := Board{Works: []protocol.NanoNats{8, 8, 8, 8}}
 	for range 5 {
-		v := play(&b, rules, 1, vote(0, 1, examined(1000, -100)), vote(1, 1, row(1000)), vote(2, 1, row(1000)))
+		v := play(&b, rules, 2, vote(0, 1, examined(1000, -100), row(1000)), vote(1, 1, row(1000), row(1000)), vote(2, 1, row(1000), row(1000)))
 		if v[0].Reason != protocol.OK {
 			t.Fatalf("refused: %v", v[0].Reason)
 		}
 	}
 	if s := b.Standing(node(0)); s.Examined != 0 || len(b.Works) != 4 {
 		t.Errorf("it counts: %+v, %v", s, b.Works)
+	}
+}
+
+// One worker alone works as much as anybody does.
+func TestAlone(t *testing.T) {
+	p := rules
+	p.Examine = 2
+	var b Board
+	for range p.WorkMin {
+		if v := play(&b, p, 1, vote(0, 1, row(100))); v[0].Reason != protocol.OK {
+			t.Fatal(v[0].Reason)
+		}
+	}
+	if got := b.Opinions(p); len(got) != 1 || got[0].Total != 100*protocol.NanoNats(p.WorkMin) {
+		t.Errorf("it is paid for %v", got)
 	}
 }
 
@@ -232,7 +247,8 @@ func TestExtremes(t *testing.T) {
 		p := rules
 		p.Threshold = 1 << 16
 		for range 40 {
-			play(&b, p, 1, vote(0, math.MaxInt64, protocol.Row{First: big, Examined: true, Work: work, Audited: true, Paired: work, Overlap: 1 << 16}))
+			r := protocol.Row{First: big, Examined: true, Work: work, Audited: true, Paired: work, Overlap: 1 << 16}
+			play(&b, p, 2, vote(0, math.MaxInt64, r, r))
 			b.Works = []protocol.NanoNats{1, 1, 1, 1}
 		}
 		s := b.Standing(node(0))
@@ -361,7 +377,7 @@ func TestChoose(t *testing.T) {
 	if len(seen) != 5 {
 		t.Errorf("only %v were ever audited", seen)
 	}
-	if a, e := b.Choose(p, protocol.Digest{}, cs[:1]); len(a) != 1 || len(e) != 1 {
+	if a, e := b.Choose(p, protocol.Digest{}, cs[:1]); len(a) != 1 || len(e) != 0 {
 		t.Errorf("of one candidate %v are audited and %v examined", a, e)
 	}
 }
