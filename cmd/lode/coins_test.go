@@ -45,6 +45,16 @@ func TestCoinsOfARun(t *testing.T) {
 	ask(`"To": "`+mine.Address, "ledger", "tx", sent.Transactions[0].Digest)
 	ask("1 Transfer", "ledger", "blocks", "--from", "1", "--most", "1000")
 
+	state := filepath.Join(t.TempDir(), "state") // from the coordinator's blocks alone
+	var e struct{ Root string }
+	out := strings.Split(strings.TrimSpace(lode(t, bin, home, "ledger", "export", state, "--json", "--run", dir)), "\n")
+	if err := json.Unmarshal([]byte(out[len(out)-1]), &e); err != nil {
+		t.Fatal(err)
+	}
+	if out := lode(t, bin, home, "wallet", "balance", "mine", "--run", state, "--root", e.Root); !strings.Contains(out, "0.5 coins free") {
+		t.Errorf("the exported state says\n%s", out)
+	}
+
 	if err := r.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

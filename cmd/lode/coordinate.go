@@ -226,12 +226,12 @@ func readManifest(path string) (man protocol.Manifest, err error) {
 
 // launched is a run being brought up.
 type launched struct {
-	dir    string
-	key    ed25519.PrivateKey
-	rules  *replica.Rules
-	server *transport.Server
-	blocks ask.Blocks // of the ledger
-	log    zerolog.Logger
+	dir     string
+	key     ed25519.PrivateKey
+	rules   *replica.Rules
+	server  *transport.Server
+	archive ask.Archive // of the ledger
+	log     zerolog.Logger
 }
 
 // payloadBudget bounds the payloads kept on disk, bytes.
@@ -258,7 +258,7 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 	if err != nil {
 		return nil, nil, err
 	}
-	l.blocks = keptBlocks{archive}
+	l.archive = kept{archive}
 	limit := int64(max(l.rules.MaxPayload(0), l.rules.MaxStep(0)))
 	blobs, err := checkpoints.OpenBlobs(filepath.Join(l.dir, "payloads"), run, limit, payloadBudget)
 	if err != nil {
@@ -285,7 +285,7 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 func (l *launched) serve(ctx context.Context, c *coordinator.Coordinator, man protocol.Manifest) error {
 	g, ctx := errgroup.WithContext(ctx)
 	f := &front{
-		Coordinator: c, run: l.rules.Run, manifest: protocol.Encode(man), blocks: l.blocks,
+		Coordinator: c, run: l.rules.Run, manifest: protocol.Encode(man), archive: l.archive,
 		refusals: l.server.Refusals, stopping: ctx,
 	}
 	g.Go(func() error { return c.Run(ctx) })             // ends with ctx

@@ -13,11 +13,13 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/books"
 	"lode/cmd/lode/internal/models"
+	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/transport"
 	"lode/yuma/ledger"
@@ -161,6 +163,31 @@ func openSnapshot(path string, root protocol.Digest) (teller, func(), error) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return still{m}, func() {}, nil
+}
+
+// whole returns the whole ledger: as it stands still, or after the last block of a run
+// that is on.
+func (c counter) whole(ctx context.Context, stderr io.Writer) (m *ledger.Machine, err error) {
+	switch t := c.teller.(type) {
+	case still:
+		m = t.m
+	case remote:
+		var last time.Time
+		told := func(height, of uint64) {
+			if now := time.Now(); now.Sub(last) > time.Second {
+				last = now
+				fmt.Fprintf(stderr, "block %d of %d\n", height, of)
+			}
+		}
+		open := ask.Client{Ask: t.ask} // any state: the blocks lead to one that has ended
+		if m, err = open.CatchUp(ctx, round.Genesis(t.Rules.Manifest), told); err != nil {
+			return nil, err
+		}
+	}
+	if root := c.Client.Root; root != (protocol.Digest{}) && m.Root() != root {
+		return nil, fmt.Errorf("the state after block %d is %s, not %s", m.Network().Height, m.Root(), root)
+	}
+	return m, nil
 }
 
 // show prints JSON, or a table that fill writes with tabs between columns.

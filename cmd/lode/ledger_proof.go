@@ -15,7 +15,6 @@ import (
 
 	"lode/cmd/lode/internal/private"
 	"lode/protocol"
-	"lode/yuma/ledger"
 	"lode/yuma/ledger/tree"
 )
 
@@ -175,24 +174,21 @@ func writeNew(path string, content []byte) error {
 
 // exported is what lode ledger export prints as JSON.
 type exported struct {
-	File    string          `json:"file"`
-	Root    protocol.Digest `json:"root"`
-	Height  uint64          `json:"height"`
-	Records int             `json:"records"`
-	Bytes   int             `json:"bytes"`
+	File   string          `json:"file"`
+	Root   protocol.Digest `json:"root"`
+	Height uint64          `json:"height"`
+	Bytes  int             `json:"bytes"`
 }
-
-// maxExport bounds the records that are read for a snapshot.
-const maxExport = 10 << 20
 
 func ledgerExportCommand() *cobra.Command {
 	var f ledgerFlags
 	c := &cobra.Command{
 		Use:   "export FILE",
 		Short: "Write the whole state of a ledger into a file, and print its root",
-		Long: `Write a snapshot of the whole state into FILE, which must not be there yet. It is
-checked first: every record against the root, every coin against the supply. Commands
-that read a ledger take the file with --run FILE --root ROOT.`,
+		Long: `Write a snapshot of the state after the last block into FILE, which must not be there
+yet. Of a run that is on it is taken over from the coordinator's newest snapshot, which
+a block names, and the blocks since, each executed here. Commands that read a ledger
+take the file with --run FILE --root ROOT.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := os.Lstat(args[0]); err == nil {
@@ -203,34 +199,20 @@ that read a ledger take the file with --run FILE --root ROOT.`,
 				return err
 			}
 			defer done()
-			all, err := l.Client.All(c.Context(), "", maxExport)
+			m, err := l.whole(c.Context(), c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			data := packed(all.Records)
-			if _, err := ledger.Restore(data, all.State.Root); err != nil {
-				return fmt.Errorf("what the ledger sent is no sound state: %w", err)
-			}
+			data := m.Snapshot()
 			if err := writeNew(args[0], data); err != nil {
 				return err
 			}
-			e := exported{args[0], all.State.Root, all.State.Network.Height, len(all.Records), len(data)}
+			e := exported{args[0], m.Root(), m.Network().Height, len(data)}
 			return f.show(c.OutOrStdout(), e, func(t io.Writer) {
-				fmt.Fprintf(t, "%s: %d records, %s, of block %d, root %s\n", filepath.Base(e.File), e.Records, bytesText(uint64(e.Bytes)), e.Height, e.Root)
+				fmt.Fprintf(t, "%s: %s, after block %d, root %s\n", filepath.Base(e.File), bytesText(uint64(e.Bytes)), e.Height, e.Root)
 			})
 		},
 	}
 	f.add(c)
 	return c
-}
-
-// packed returns the snapshot with these records.
-func packed(records []tree.Pair) []byte {
-	return ledger.Pack(func(yield func(string, string) bool) {
-		for _, r := range records {
-			if !yield(string(r.Key), string(r.Value)) {
-				return
-			}
-		}
-	})
 }

@@ -51,7 +51,12 @@ func (c *clerk) Ask(_ context.Context, _ protocol.NodeID, q []byte) ([]byte, err
 	return ask.Answer(ask.Of(c.machine), c, q)
 }
 
-// Blocks implements [ask.Blocks].
+// StatePart implements [ask.Archive]: there are no snapshots.
+func (c *clerk) StatePart(_, _ uint64, _ int) (height, size uint64, part []byte, err error) {
+	return 0, 0, nil, nil
+}
+
+// Blocks implements [ask.Archive].
 func (c *clerk) Blocks(from uint64, most int) (some [][]byte, err error) {
 	for h := from; h >= 1 && h <= uint64(len(c.blocks)) && len(some) < most; h++ {
 		some = append(some, protocol.Encode(c.blocks[h-1]))
@@ -443,35 +448,49 @@ func TestLedgerCommands(t *testing.T) {
 	w.fails(exitFailed, "ledger check nowhere", "nowhere: no such file")
 }
 
+// stopped writes a run of three rounds to a folder.
+func stopped(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	r := audittest.New(t, audittest.Config{Rounds: 3})
+	r.Write(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, manifestName), protocol.Encode(r.Manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestExport(t *testing.T) {
 	w := newTown(t)
-	w.pass(t, 5)
-	root := w.machine.Root().String()
-	w.says("ledger export state", "records", "of block 5, root "+root)
-	w.fails(exitFailed, "ledger export state", "there already")
-	b, err := os.ReadFile("state")
-	if err != nil || !bytes.Equal(b, w.machine.Snapshot()) {
-		t.Errorf("%d bytes, %v", len(b), err)
+	w.fails(exitFailed, "ledger export state", "another beginning") // than the run's manifest says
+	w.link = stopped(t)
+	var e struct{ Root string }
+	if err := json.Unmarshal([]byte(told(t, "", "ledger", "export", "state", "--json", "--run", w.link)), &e); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := w.try("ledger export state"); code != exitFailed || !strings.Contains(errs, "there already") {
+		t.Errorf("a second export: exit %d, %s", code, errs)
+	}
+	w.says("ledger export again --root "+e.Root, "after block 3, root "+e.Root)
+	if code, _, errs := w.try("ledger export other --root " + protocol.Digest{1}.String()); code != exitFailed || !strings.Contains(errs, "not "+protocol.Digest{1}.String()) {
+		t.Errorf("another root: exit %d, %s", code, errs)
 	}
 	w.link = "state"
 	w.fails(exitUsage, "wallet balance", "--root")
-	w.says("wallet balance --root "+root, "1000 coins free", "state "+root)
-	w.says("runs --root "+root, "2 of 256")
+	w.says("wallet balance --root "+e.Root, "0 coins free", "state "+e.Root)
+	w.says("delegate show --root "+e.Root, audittest.Worker(0).String())
 	w.fails(exitFailed, "wallet balance --root "+protocol.Digest{1}.String(), "state")
-	w.fails(exitFailed, "ledger blocks --root "+root, "no blocks are kept")
-	w.fails(exitFailed, "wallet send "+w.bob.String()+" 1 --yes --root "+root, "takes no transactions")
+	w.fails(exitFailed, "ledger blocks --root "+e.Root, "no blocks are kept")
+	if err := (still{}).submit(t.Context(), ledger.Tx{}); err == nil || !strings.Contains(err.Error(), "takes no transactions") {
+		t.Errorf("a transaction for a snapshot: %v", err)
+	}
 	w.link = filepath.Join("no", "where")
 	w.fails(exitFailed, "wallet balance", "no run in no/where")
 }
 
 // The folder of a run that is stopped tells what its record comes to.
 func TestLedgerOfStoppedRun(t *testing.T) {
-	dir := t.TempDir()
-	r := audittest.New(t, audittest.Config{Rounds: 3})
-	r.Write(t, dir)
-	if err := os.WriteFile(filepath.Join(dir, manifestName), protocol.Encode(r.Manifest), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir := stopped(t)
 	var h struct{ Height uint64 }
 	if err := json.Unmarshal([]byte(told(t, "", "ledger", "show", "--json", "--run", dir)), &h); err != nil || h.Height != 3 {
 		t.Errorf("height %d, %v", h.Height, err)
@@ -502,7 +521,7 @@ func TestKeptBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	kept := keptBlocks{archive}
+	kept := kept{archive}
 	if b, err := kept.Blocks(4, 9); err != nil || len(b) != 2 || b[0][0] != 3 {
 		t.Errorf("%v, %v", b, err)
 	}

@@ -24,7 +24,7 @@ type front struct {
 	*coordinator.Coordinator
 	run      protocol.RunID
 	manifest []byte // canonical encoding
-	blocks   ask.Blocks
+	archive  ask.Archive
 	refusals func() map[protocol.Reason]uint64
 	stopping context.Context // ends when the coordinator does
 }
@@ -56,15 +56,15 @@ func (f *front) Ask(ctx context.Context, _ protocol.NodeID, question []byte) ([]
 	look := func(use func(*ledger.Machine)) error {
 		return f.Coordinator.Ask(ctx, func(m *round.Machine) { use(m.Ledger()) })
 	}
-	return ask.Answer(look, f.blocks, question)
+	return ask.Answer(look, f.archive, question)
 }
 
-// keptBlocks are those of an archive.
-type keptBlocks struct{ archive *journal.Archive }
+// kept is the archive as those who ask see it.
+type kept struct{ *journal.Archive }
 
-// Blocks implements ask.Blocks.
-func (k keptBlocks) Blocks(from uint64, most int) ([][]byte, error) {
-	b, err := k.archive.Blocks(from, most)
+// Blocks implements ask.Archive.
+func (k kept) Blocks(from uint64, most int) ([][]byte, error) {
+	b, err := k.Archive.Blocks(from, most)
 	if errors.Is(err, journal.ErrPruned) {
 		err = protocol.Refuse(protocol.NotFound, "%v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"go.etcd.io/bbolt"
 
@@ -122,16 +123,28 @@ func dropBelow(blocks *bbolt.Bucket, height []byte) error {
 
 // State returns the newest snapshot that is not above a height, nil if there is none.
 func (a *Archive) State(most uint64) (height uint64, state []byte, err error) {
+	height, _, state, err = a.StatePart(most, 0, math.MaxInt)
+	return height, state, err
+}
+
+// StatePart returns at most n bytes of that snapshot from an offset on, and its size; size
+// 0 if there is none.
+func (a *Archive) StatePart(most, offset uint64, n int) (height, size uint64, part []byte, err error) {
 	err = a.blocks.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(a.states).Cursor()
+		var state []byte
 		for k, v := c.First(); k != nil && bytes.Compare(k, key(most)) <= 0; k, v = c.Next() {
 			var err error
 			if height, err = index(k); err != nil {
 				return err
 			}
-			state = append(state[:0], v...)
+			state = v
+		}
+		if size = uint64(len(state)); offset < size {
+			rest := state[offset:]
+			part = bytes.Clone(rest[:min(n, len(rest))])
 		}
 		return nil
 	})
-	return height, state, err
+	return height, size, part, err
 }

@@ -77,6 +77,31 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// A snapshot can be read in parts.
+func TestStateInParts(t *testing.T) {
+	a, _ := archive(t, filepath.Join(t.TempDir(), "record.db"))
+	if err := a.SaveState(7, []byte("a state of some length"), false); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for {
+		height, size, part, err := a.StatePart(9, uint64(len(got)), 5)
+		if err != nil || height != 7 || size != 22 || len(part) > 5 {
+			t.Fatalf("height %d, %d of %d bytes, %v", height, len(part), size, err)
+		}
+		if len(part) == 0 {
+			break
+		}
+		got = append(got, part...)
+	}
+	if string(got) != "a state of some length" {
+		t.Errorf("got %q", got)
+	}
+	if _, size, part, err := a.StatePart(6, 0, 5); err != nil || size != 0 || part != nil {
+		t.Errorf("below it: %d bytes, %q, %v", size, part, err)
+	}
+}
+
 // The newest block stays, whatever a snapshot says.
 func TestArchiveKeepsTheLast(t *testing.T) {
 	a, _ := archive(t, filepath.Join(t.TempDir(), "record.db"))

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"slices"
 
 	"lode/protocol"
@@ -43,16 +42,12 @@ func Record(key string, value []byte) (any, error) {
 // magic begins a snapshot: name and format.
 const magic = "lode ledger\x01"
 
-// Snapshot returns the whole state as bytes that [Restore] reads. Blocks follow only on
-// a state in which none is open.
-func (m *Machine) Snapshot() []byte { return Pack(m.store.tree.Ascend("")) }
-
-// Pack returns the snapshot of the state with these records, which must ascend: magic,
-// then for each record the length of key and value as uint16 and uint32, little-endian,
-// key and value.
-func Pack(records iter.Seq2[string, string]) []byte {
+// Snapshot returns the whole state as bytes that [Restore] reads: magic, then for each
+// record, ascending by key, the length of key and value as uint16 and uint32, little-
+// endian, key and value. Blocks follow only on a state in which none is open.
+func (m *Machine) Snapshot() []byte {
 	b := []byte(magic)
-	for k, v := range records {
+	for k, v := range m.store.tree.Ascend("") {
 		b = binary.LittleEndian.AppendUint16(b, uint16(len(k)))
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(v)))
 		b = append(b, k...)

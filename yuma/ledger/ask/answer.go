@@ -10,10 +10,20 @@ import (
 	"lode/yuma/ledger/tree"
 )
 
-// Blocks is where blocks are kept: it returns the encodings of those from a height on, in
-// order, at most so many, none if there are none.
-type Blocks interface {
+// Archive is where blocks and snapshots are kept.
+type Archive interface {
+	// Blocks returns the encodings of the blocks from a height on, in order, at most so
+	// many, none if there are none.
 	Blocks(from uint64, most int) ([][]byte, error)
+	// StatePart returns at most n bytes, from an offset on, of the newest snapshot that
+	// is not above a height, with its height and size; size 0 if there is none.
+	StatePart(most, offset uint64, n int) (height, size uint64, part []byte, err error)
+}
+
+type stateAnswer struct {
+	_            struct{} `cbor:",toarray"`
+	Height, Size uint64
+	Part         []byte
 }
 
 type recordsAnswer struct {
@@ -40,10 +50,10 @@ func Of(m *ledger.Machine) Look {
 	}
 }
 
-// Answer answers a question from the state as it is and from the blocks kept; nil keeps
-// none. Its cost is bounded, whatever is asked. Blocks are read without a look, so a
-// slow disk holds nobody up.
-func Answer(look Look, b Blocks, data []byte) ([]byte, error) {
+// Answer answers a question from the state as it is and from the archive; nil keeps
+// nothing. Its cost is bounded, whatever is asked. The archive is read without a look, so
+// a slow disk holds nobody up.
+func Answer(look Look, b Archive, data []byte) ([]byte, error) {
 	q, err := open(data)
 	if err != nil {
 		return nil, err
@@ -56,6 +66,8 @@ func Answer(look Look, b Blocks, data []byte) ([]byte, error) {
 		a, err = answerSpan(look, q)
 	case kindBlocks:
 		a, err = answerBlocks(b, q)
+	case kindState:
+		a, err = answerState(b, q)
 	default:
 		err = malformed("no question has the number %d", q.Kind)
 	}
@@ -115,7 +127,22 @@ func answerSpan(look Look, q question) ([]byte, error) {
 	return protocol.Encode(a), nil
 }
 
-func answerBlocks(b Blocks, q question) ([]byte, error) {
+func answerState(b Archive, q question) ([]byte, error) {
+	body, err := read[stateBody](q)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, protocol.Refuse(protocol.NotFound, "no snapshots are kept here")
+	}
+	var a stateAnswer
+	if a.Height, a.Size, a.Part, err = b.StatePart(body.Most, body.Offset, partBytes); err != nil {
+		return nil, err
+	}
+	return protocol.Encode(a), nil
+}
+
+func answerBlocks(b Archive, q question) ([]byte, error) {
 	body, err := read[blocksBody](q)
 	if err != nil {
 		return nil, err

@@ -29,9 +29,11 @@ func cold(n byte) (c ledger.Coldkey) {
 // shop is a ledger with people, a run and blocks behind a client that counts.
 type shop struct {
 	*ledger.Machine
-	blocks []ledger.Block
-	change func(answer []byte) []byte // lies, if set
-	after  func()                     // what happens after each answer, if set
+	genesis ledger.Genesis
+	blocks  []ledger.Block
+	states  map[uint64][]byte          // snapshots by height
+	change  func(answer []byte) []byte // lies, if set
+	after   func()                     // what happens after each answer, if set
 }
 
 func newShop(t testing.TB, people byte) *shop {
@@ -46,7 +48,7 @@ func newShop(t testing.TB, people byte) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &shop{Machine: m}
+	return &shop{Machine: m, genesis: g}
 }
 
 func (s *shop) block(t testing.TB, txs ...ledger.Tx) {
@@ -63,6 +65,16 @@ func (s *shop) Blocks(from uint64, most int) (some [][]byte, err error) {
 		some = append(some, protocol.Encode(s.blocks[h-1]))
 	}
 	return some, nil
+}
+
+func (s *shop) StatePart(most, offset uint64, n int) (height, size uint64, part []byte, err error) {
+	for h, state := range s.states {
+		if h <= most && h > height {
+			height, size = h, uint64(len(state))
+			part = state[min(offset, size):min(offset+uint64(n), size)]
+		}
+	}
+	return height, size, part, nil
 }
 
 func (s *shop) client() Client {
@@ -264,6 +276,7 @@ func TestRefusals(t *testing.T) {
 		"block 0":       {encode(kindBlocks, blocksBody{Most: 1}), protocol.Malformed},
 		"span's body":   {encode(kindSpan, recordsBody{}), protocol.Malformed},
 		"blocks's body": {encode(kindBlocks, recordsBody{}), protocol.Malformed},
+		"state's body":  {encode(kindState, recordsBody{}), protocol.Malformed},
 	} {
 		if _, err := Answer(Of(s.Machine), s, c.question); protocol.ReasonOf(err) != c.want {
 			t.Errorf("%s: %v", name, err)
@@ -320,6 +333,8 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(encode(kindRecords, recordsBody{Keys: [][]byte{[]byte(Key(Accounts, cold(1)))}}))
 	f.Add(encode(kindSpan, spanBody{Prefix: []byte("s"), Most: 3}))
 	f.Add(encode(kindBlocks, blocksBody{From: 1, Most: 1}))
+	s.states = map[uint64][]byte{1: s.Snapshot()}
+	f.Add(encode(kindState, stateBody{Most: 9, Offset: 7}))
 	f.Fuzz(func(t *testing.T, q []byte) {
 		root := s.Root()
 		a, err := Answer(Of(s.Machine), s, q)

@@ -212,7 +212,7 @@ func (c Client) Blocks(ctx context.Context, s State, from uint64, most int) (blo
 		h := block.Header
 		switch {
 		case h.Height != from+uint64(i), h.Network != s.Network.ID, i > 0 && h.Parent != blocks[i-1].Digest(),
-			h.Height == s.Network.Height && block.Digest() != s.Network.Block:
+			h.Height == s.Network.Height && block.Digest() != s.Network.Block && h.Parent != s.Network.Block: // it was open
 			return nil, fmt.Errorf("ask: block %d is not the next of this ledger: %w", h.Height, ErrAnswer)
 		}
 	}

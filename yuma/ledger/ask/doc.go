@@ -4,7 +4,7 @@
 //
 // Read it in this order: a [Client] asks and checks; a [State] is what was shown of
 // one state; [Answer] is the other side, which may [Look] at a [ledger.Machine] and
-// has a source of [Blocks]; [Key], [ParseKey] and [Text] name records.
+// has an [Archive]; [Client.CatchUp] takes a ledger over whole; [Key], [ParseKey] and [Text] name records.
 //
 // # What is shown, and what is said
 //
@@ -28,6 +28,9 @@
 //	2 span     [prefix, from, most]    [root, proof of the network, span]
 //	3 blocks   [from, most]            for each block its length as uint32,
 //	                                   little-endian, and its encoding
+//	4 state    [most, offset]          [height, size, part]: of the newest snapshot
+//	                                   that is not above a height; size 0 if there
+//	                                   is none
 //
 // Keys and prefixes are byte strings, at most 64 of at most 128 bytes; most is at
 // least 1. Fewer records or blocks may come than were asked for, but one if there is
@@ -36,6 +39,6 @@
 //
 // # Ownership and concurrency
 //
-// Answer may be called by many goroutines if its Look and Blocks may; a Client may be used
+// Answer may be called by many goroutines if its Look and Archive may; a Client may be used
 // by many if its function may. What comes back is the caller's.
 package ask

@@ -18,6 +18,7 @@ const (
 	spanBytes  = 512 << 10 // keys and values of one answer
 	maxBlocks  = 256       // of one answer
 	blocksRead = 8         // at once, so that an answer of 1 MiB does not load hundreds
+	partBytes  = 512 << 10 // of a snapshot in one answer
 )
 
 // kind numbers what is asked. The numbers never change.
@@ -27,6 +28,7 @@ const (
 	kindRecords kind = 1
 	kindSpan    kind = 2
 	kindBlocks  kind = 3
+	kindState   kind = 4
 )
 
 // question is what is sent; body is the encoding of one of those below.
@@ -52,6 +54,11 @@ type blocksBody struct {
 	_    struct{} `cbor:",toarray"`
 	From uint64
 	Most uint32
+}
+
+type stateBody struct {
+	_            struct{} `cbor:",toarray"`
+	Most, Offset uint64
 }
 
 func encode(k kind, body any) []byte {
