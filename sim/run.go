@@ -30,9 +30,10 @@ type Options struct {
 	Manifest   protocol.Manifest
 	Source     data.Source
 	Index      *data.Index
-	Dir        string   // for everybody's files
-	Validators int      // each with the same stake
-	Conducts   []string // one per worker; "" or "honest" does as told
+	Dir        string             // for everybody's files
+	Validators int                // each with the same stake
+	Conducts   []string           // one per worker; "" or "honest" does as told
+	Owner      ed25519.PrivateKey // of all workers; nil: each is its own
 	Rounds     uint64
 	Log        zerolog.Logger
 	// Each is called with every finished round, if it is not nil.
@@ -195,7 +196,7 @@ func (s stage) worker(ctx context.Context, i int, conduct string) error {
 	}
 	defer m.engine.Close()
 	w, err := worker.New(worker.Config{
-		Key: m.key, Name: m.name, Rules: s.rules, Duties: m.text, Engine: m.engine,
+		Key: m.key, Owner: s.o.Owner, Name: m.name, Rules: s.rules, Duties: m.text, Engine: m.engine,
 		Link: link{to: s.to, node: id(m.key)}, Files: m.files, Log: s.o.Log, Conduct: how,
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"lode/coordinator/round"
 	"lode/data"
 	"lode/protocol"
+	"lode/yuma/ledger"
 )
 
 // corpus is a text that is always there with the fixtures.
@@ -90,6 +91,26 @@ func TestHonestRun(t *testing.T) {
 	}
 	if err := m.Ledger().Audit(); err != nil || m.Ledger().Network().Emitted == 0 {
 		t.Errorf("ledger: %v, %d emitted", err, m.Ledger().Network().Emitted)
+	}
+}
+
+// Workers of one owner join at once, each with its own place, and he is paid for all.
+func TestOneOwner(t *testing.T) {
+	o := options(t)
+	o.Manifest.Model.Dim, o.Manifest.Model.Layers, o.Manifest.Model.FFN = 32, 1, 64
+	o.Conducts, o.Rounds, o.Validators, o.Owner = []string{"", "", "", ""}, 10, 1, Key("owner of workers", 0)
+	m, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := ledger.Coldkey(NodeID("owner of workers", 0))
+	for i := range o.Conducts {
+		if h := m.Holding(NodeID("worker", i)); h.Owner != owner || h.Balance == 0 {
+			t.Errorf("worker %d: %+v", i, h)
+		}
+		if a, _ := m.Ledger().Account(ledger.Coldkey(NodeID("worker", i))); a.Balance != 0 {
+			t.Errorf("worker %d has %d itself", i, a.Balance)
+		}
 	}
 }
 

@@ -28,6 +28,10 @@ again at any time: the worker goes on in the same round with the same key.`,
 			if err != nil {
 				return usagef("--conduct: %v", err)
 			}
+			owner, err := f.owner(c.Context(), c.InOrStdin(), c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
 			ctx := tie(c.Context(), c.InOrStdin(), f.tied)
 			n, err := f.open(ctx, args[0], protocol.Worker, c.ErrOrStderr())
 			if err != nil {
@@ -35,7 +39,7 @@ again at any time: the worker goes on in the same round with the same key.`,
 			}
 			defer n.close()
 			w, err := worker.New(worker.Config{
-				Key: n.key, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: replica.Assigned{Plan: n.plan, Source: n.source},
+				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: replica.Assigned{Plan: n.plan, Source: n.source},
 				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head,
 			})
 			if err != nil {
@@ -61,6 +65,10 @@ names their key (lode keys shows it), or the link holds an invitation
 (lode://KEY@host:port/RUN?invite=...). Only outbound connections are made.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			owner, err := f.owner(c.Context(), c.InOrStdin(), c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
 			ctx := tie(c.Context(), c.InOrStdin(), f.tied)
 			n, err := f.open(ctx, args[0], protocol.Validator, c.ErrOrStderr())
 			if err != nil {
@@ -68,7 +76,7 @@ names their key (lode keys shows it), or the link holds an invitation
 			}
 			defer n.close()
 			v, err := validator.New(validator.Config{
-				Key: n.key, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: replica.Assigned{Plan: n.plan, Source: n.source},
+				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: replica.Assigned{Plan: n.plan, Source: n.source},
 				Engine: n.engine, Link: n.session, Files: n.files, Scratch: replica.ScratchIn(n.dir), Log: n.log, Head: n.head,
 			})
 			if err != nil {

@@ -28,6 +28,7 @@ import (
 // nodeFlags are the choices of a machine that joins a run.
 type nodeFlags struct {
 	dir, name, data, engine, level string
+	wallet, passFile               string
 	threads                        int
 	tied                           bool // to the process that started this one
 }
@@ -38,8 +39,23 @@ func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
 	c.Flags().StringVar(&f.data, "data", "", "the run's corpus, if it is on this machine (default: fetched as needed)")
 	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu; there is none for GPUs yet")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
+	c.Flags().StringVar(&f.wallet, "wallet", "", "wallet of this machine that is paid (default: the node's own key is); it signs once, when the node joins")
+	addPassFile(c, &f.passFile)
 	addLogFlag(c, &f.level)
 	addTied(c, &f.tied)
+}
+
+// owner unlocks the wallet that is paid, nil if it is the node itself.
+func (f *nodeFlags) owner(ctx context.Context, stdin io.Reader, stderr io.Writer) (ed25519.PrivateKey, error) {
+	if f.wallet == "" {
+		return nil, nil
+	}
+	sign := signFlags{wallet: f.wallet, passFile: f.passFile}
+	s, err := sign.open(stdin, stderr)
+	if err != nil {
+		return nil, err
+	}
+	return s.unlock(ctx)
 }
 
 // node is a member of a run before it does anything.
