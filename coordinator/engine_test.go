@@ -3,6 +3,7 @@ package coordinator_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,28 @@ type alone struct {
 	at    *place
 	now   *coordinator.Coordinator
 	end   func()
+}
+
+// newAlone has puppets play until the test ends; no coordinator is there yet.
+func newAlone(t *testing.T) *alone {
+	t.Helper()
+	r := rules(t)
+	a := &alone{rules: r, dir: t.TempDir(), at: new(place)}
+	a.blobs = payloads(t, r, t.TempDir())
+	a.at.move(nil, nil)
+	ctx, cancel := context.WithCancel(withDeadline(t, time.Minute))
+	var g errgroup.Group
+	for i, k := range slices.Concat(workerKeys, validatorKeys) {
+		g.Go(func() error { return newPuppet(r, a.at, k, i >= len(workerKeys)).run(ctx, 1<<40) })
+	}
+	t.Cleanup(func() {
+		cancel()
+		if a.end != nil {
+			a.end()
+		}
+		_ = g.Wait() // ended by us
+	})
+	return a
 }
 
 func (a *alone) Genesis() ledger.Genesis { return round.Genesis(a.rules.Manifest) }
@@ -91,20 +114,5 @@ func (a *alone) Transfer(n uint64) ledger.Tx {
 
 // A coordinator is an engine of a ledger like any other.
 func TestEngineConforms(t *testing.T) {
-	r := rules(t)
-	a := &alone{rules: r, dir: t.TempDir(), at: new(place)}
-	a.blobs = payloads(t, r, t.TempDir())
-	a.at.move(nil, nil)
-	ctx, cancel := context.WithCancel(withDeadline(t, time.Minute))
-	var g errgroup.Group
-	for _, k := range workerKeys {
-		g.Go(func() error { return newPuppet(r, a.at, k, false).run(ctx, 1<<40) })
-	}
-	for _, k := range validatorKeys {
-		g.Go(func() error { return newPuppet(r, a.at, k, true).run(ctx, 1<<40) })
-	}
-	ordertest.Run(t, a, 20)
-	cancel()
-	a.end()
-	_ = g.Wait() // ended by us
+	ordertest.Run(t, newAlone(t), 20)
 }

@@ -1,11 +1,8 @@
 package coordinator_test
 
 import (
-	"context"
 	"testing"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"lode/coordinator/round"
 	"lode/protocol"
@@ -14,15 +11,7 @@ import (
 // A validator that signs two sheets of one round loses a part of its stake without
 // anybody asking for it, and only it; the run goes on.
 func TestWitness(t *testing.T) {
-	r := rules(t)
-	a := &alone{rules: r, dir: t.TempDir(), at: new(place)}
-	a.blobs = payloads(t, r, t.TempDir())
-	a.at.move(nil, nil)
-	ctx, cancel := context.WithCancel(withDeadline(t, time.Minute))
-	var g errgroup.Group
-	for i, k := range append(workerKeys, validatorKeys...) {
-		g.Go(func() error { return newPuppet(r, a.at, k, i >= len(workerKeys)).run(ctx, 1<<40) })
-	}
+	a, ctx := newAlone(t), withDeadline(t, time.Minute)
 	a.Start(t)
 	liar := validatorKeys[1]
 	stakes := func() (lied, honest uint64, now protocol.Round, committed bool) {
@@ -48,7 +37,7 @@ func TestWitness(t *testing.T) {
 		if !committed {
 			continue
 		}
-		second := protocol.Sign(liar, r.Run, now, protocol.SheetCommit{Sheet: protocol.Digest{66}})
+		second := protocol.Sign(liar, a.rules.Run, now, protocol.SheetCommit{Sheet: protocol.Digest{66}})
 		if err := a.now.Submit(ctx, idOf(liar), protocol.Encode(second)); err == nil {
 			t.Fatal("a second sheet was taken")
 		}
@@ -57,7 +46,4 @@ func TestWitness(t *testing.T) {
 	if lied, honest, _, _ := stakes(); lied >= 1000 || honest != 1000 {
 		t.Errorf("stakes of %d and %d", lied, honest)
 	}
-	cancel()
-	a.end()
-	_ = g.Wait() // ended by us
 }
