@@ -226,8 +226,15 @@ func (m Manifest) Validate() error {
 	m.Timing.validate(within)
 	m.Members.validate(check, within)
 	m.Economy.validate(check, within)
+	check(m.Members.Invitation == NodeID{} || m.Members.Invitation != m.Owner && m.Members.Invitation != m.Coordinator && !m.staked(m.Members.Invitation),
+		"members.invitation", "is the key of the owner, the coordinator or a validator, and must be one that is for nothing else")
 	check(m.granted() <= m.Economy.Cap, "economy.cap", "is less than the stakes given out from the start")
 	return errors.Join(errs...)
+}
+
+// staked reports whether a node is a validator of genesis.
+func (m Manifest) staked(n NodeID) bool {
+	return slices.ContainsFunc(m.Members.Genesis, func(s Stake) bool { return s.Node == n })
 }
 
 // granted is what exists before round 0: genesis stakes and what invited
@@ -403,7 +410,7 @@ func (m Members) validate(check checkFunc, within withinFunc) {
 	within("members.min_workers", float64(m.MinWorkers), 1, MaxListLen)
 	within("members.min_validators", float64(m.MinValidators), 1, MaxListLen)
 	within("members.max_members", float64(m.MaxMembers), 2, MaxListLen)
-	check(len(m.Genesis) <= MaxListLen, "members.genesis", "names %d validators, at most %d", len(m.Genesis), MaxListLen)
+	check(len(m.Genesis) <= int(min(m.MaxMembers, MaxListLen)), "members.genesis", "names %d validators, but members.max_members is %d", len(m.Genesis), m.MaxMembers)
 	seen := map[NodeID]bool{}
 	var total uint64
 	for i, s := range m.Genesis {

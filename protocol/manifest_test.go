@@ -160,6 +160,10 @@ func TestManifestFaults(t *testing.T) {
 		{"members.min_validators", func(m *Manifest) { m.Members.MinValidators = 0 }},
 		{"members.max_members", func(m *Manifest) { m.Members.MaxMembers = MaxListLen + 1 }},
 		{"members.genesis", func(m *Manifest) { m.Members.Genesis, m.Members.InvitedStake = nil, 0 }},
+		{"members.genesis", func(m *Manifest) {
+			m.Members.MaxMembers, m.Members.Genesis = 2, []Stake{{Node: NodeID{1}, Stake: 1}, {Node: NodeID{2}, Stake: 1}, {Node: NodeID{3}, Stake: 1}}
+		}},
+		{"members.invitation", func(m *Manifest) { m.Members.Invitation = m.Owner }},
 		{"members.genesis[1]", func(m *Manifest) { m.Members.Genesis[1].Node = NodeID{6} }},
 		{"members.genesis[0]", func(m *Manifest) { m.Members.Genesis[0].Stake = 0 }},
 		{"members.genesis[1]", func(m *Manifest) { m.Members.Genesis[1].Stake = math.MaxUint64 }},

@@ -200,7 +200,7 @@ func (m *Machine) enroll(n protocol.NodeID, enter [][]byte, stake uint64) error 
 		return unpaid(err)
 	}
 	if i, member := m.find(last.Hot); full && member {
-		m.members[i].Left = true
+		m.evict(&m.members[i])
 	}
 	return nil
 }

@@ -82,3 +82,31 @@ func TestCrowdJoins(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Every manifest that is valid makes a ledger, at the bounds of its fields too.
+func TestManifestsMakeLedgers(t *testing.T) {
+	tried := 0
+	for _, members := range []uint32{2, 16, 4096} {
+		for _, tempo := range []uint32{1, 10, 1_000_000} {
+			for _, limit := range []uint64{1, 21e15, 1 << 61} {
+				for _, stake := range []uint64{1, 1e12, 1 << 40} {
+					for _, validators := range []int{0, 1, 2, 5} {
+						man := testManifest()
+						man.Members.MaxMembers, man.Economy.Tempo, man.Economy.Cap, man.Economy.Emission = members, tempo, limit, limit
+						man.Members.Invitation, man.Members.InvitedStake = protocol.NodeID{7}, stake
+						for i := range validators {
+							man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: idOf(fmt.Sprint("v", i)), Stake: stake})
+						}
+						if man.Validate() == nil {
+							round.New(man) // panics if there is none
+							tried++
+						}
+					}
+				}
+			}
+		}
+	}
+	if tried < 50 {
+		t.Errorf("%d manifests were valid", tried)
+	}
+}

@@ -105,13 +105,27 @@ func (m *Machine) setPresent(n protocol.NodeID, present bool) error {
 	if m.members[i].Present == present {
 		return protocol.Refuse(protocol.Duplicate, "nothing changed")
 	}
-	m.members[i].Present = present
+	m.come(&m.members[i], present)
+	return nil
+}
+
+// come lets a member be there or not. Whoever is awaited is counted.
+func (m *Machine) come(x *Member, present bool) {
+	if x.Present == present {
+		return
+	}
+	x.Present = present
 	switch {
-	case !m.pending(n):
+	case !m.pending(x.Node):
 	case present:
 		m.awaited++
 	default:
 		m.awaited--
 	}
-	return nil
+}
+
+// evict takes note that a member's place is another's now.
+func (m *Machine) evict(x *Member) {
+	m.come(x, false)
+	x.Left = true
 }

@@ -163,10 +163,20 @@ func (p *play) invariants(effects []round.Effect) error {
 			}
 		}
 	}
+	placed := 0
 	for _, x := range m.Members() {
+		if x.Left && x.Present {
+			return fault("who has no place is there")
+		}
+		if !x.Left {
+			placed++
+		}
 		if kind, owes := m.Owes(x.Node); (owes && kind == protocol.KindJoin) != x.Left {
 			return fault("who has a place owes a join, or who has none does not")
 		}
+	}
+	if placed > int(p.man.Members.MaxMembers) {
+		return fault("more members than places")
 	}
 	return nil
 }
