@@ -108,8 +108,16 @@ func (f *ledgerFlags) open(ctx context.Context, stderr io.Writer) (c counter, do
 	if err != nil {
 		return c, nil, err
 	}
-	return counter{l, books.Books{Client: ask.Client{Ask: l.ask, Root: root}}}, done, nil
+	client := ask.Client{Ask: l.ask, Root: root}
+	if r, ok := l.(remote); ok {
+		client.Network = networkOf(r.Rules.Manifest)
+	}
+	return counter{l, books.Books{Client: client}}, done, nil
 }
+
+// networkOf returns the ledger that a run has by its manifest, which the link names. What
+// is signed there holds nowhere else.
+var networkOf = func(man protocol.Manifest) protocol.Digest { return round.Genesis(man).Network() }
 
 func openLedger(ctx context.Context, where string, root protocol.Digest, stderr io.Writer) (teller, func(), error) {
 	if err := checkLink(where); err != nil {

@@ -20,6 +20,7 @@ import (
 	"lode/cmd/lode/internal/books"
 	"lode/cmd/lode/internal/plan"
 	"lode/coordinator/journal"
+	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/transport"
 	"lode/yuma/ledger"
@@ -107,6 +108,9 @@ func (c *clerk) open(t *testing.T, g ledger.Genesis) {
 	if c.machine, err = ledger.New(g); err != nil {
 		t.Fatal(err)
 	}
+	own := networkOf // the town's ledger is not the one that its manifest makes
+	networkOf = func(protocol.Manifest) protocol.Digest { return g.Network() }
+	t.Cleanup(func() { networkOf = own })
 	c.welcome = transport.Welcome{Version: protocol.Version, Run: r.Manifest.ID(), Manifest: protocol.Encode(r.Manifest), Software: "clerk"}
 	s, err := transport.Listen("127.0.0.1:0", r.Key, transport.Options{})
 	if err != nil {
@@ -458,6 +462,15 @@ func stopped(t *testing.T) (dir string) {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// A server that answers from another ledger than the link's gets nothing signed.
+func TestAnotherLedger(t *testing.T) {
+	w := newTown(t)
+	networkOf = func(man protocol.Manifest) protocol.Digest { return round.Genesis(man).Network() }
+	for _, line := range []string{"wallet balance", "wallet send " + w.bob.String() + " 1 --yes", "delegate show"} {
+		w.fails(exitFailed, line, "another ledger")
+	}
 }
 
 func TestExport(t *testing.T) {

@@ -18,6 +18,9 @@ type Client struct {
 	Ask func(ctx context.Context, question []byte) ([]byte, error)
 	// Root is the only state that answers are taken of; zero takes any.
 	Root protocol.Digest
+	// Network is the ledger that answers must be of; zero takes any. Whoever signs for
+	// a network must know it from elsewhere: another server's could be named.
+	Network protocol.Digest
 }
 
 // Errors that callers tell apart.
@@ -113,6 +116,9 @@ func (c Client) state(root protocol.Digest, p tree.Proof) (s State, err error) {
 	if err == nil {
 		err = protocol.Decode(value, &s.Network)
 	}
+	if err == nil && c.Network != (protocol.Digest{}) && s.Network.ID != c.Network {
+		err = fmt.Errorf("it is %s, not %s: another ledger", s.Network.ID.Short(), c.Network.Short())
+	}
 	if err != nil {
 		return s, fmt.Errorf("ask: record of the network: %w: %w", ErrAnswer, err)
 	}
@@ -160,7 +166,7 @@ func (c Client) Still(ctx context.Context, do func(Client) error) (err error) {
 		if err != nil {
 			return err
 		}
-		if err = do(Client{Ask: c.Ask, Root: s.Root}); !errors.Is(err, ErrMoved) {
+		if err = do(Client{Ask: c.Ask, Root: s.Root, Network: c.Network}); !errors.Is(err, ErrMoved) {
 			return err
 		}
 	}
