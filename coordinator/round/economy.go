@@ -36,13 +36,14 @@ func Genesis(man protocol.Manifest) ledger.Genesis {
 	n.Emission, n.MinStake, n.Existential, n.IdentityFee, n.MaxTake = man.Economy.Emission, 1, 0, 0, math.MaxUint16
 	n.MaxRuns, n.RunImmunity = 1, math.MaxUint32
 	n.Unbond, n.VoteSpan, n.VoteDelay = unbonding*tempo, voting*tempo, delay*tempo
+	n.VoteQuorum = math.MaxUint16 / 3 * 2
 	g.Cap = ledger.Amount(man.Economy.Cap)
 	if !man.Economy.Pays() {
 		g.Cap = 1<<62 - 1
 	}
 	r := ledger.DefaultRunParams()
 	r.Tempo, r.MaxUIDs, r.MaxValidators = tempo, uint64(man.Members.MaxMembers), uint64(man.Members.MaxMembers)
-	r.Immunity, r.MinFree, r.KeepStaked, r.MinPrice, r.MaxPrice = immunity*tempo, 0, 1, 0, 0
+	r.Immunity, r.MinFree, r.KeepStaked, r.MinPrice, r.MaxPrice = immunity*tempo, 0, leastStake(man), 0, 0
 	r.ActivityFactor, r.CurrentPermits, r.CommitReveal, r.WeightsRate = 1000, 1, 0, 0
 	owner := man.Owner
 	if owner == (protocol.NodeID{}) {
@@ -59,6 +60,17 @@ func Genesis(man protocol.Manifest) ledger.Genesis {
 	return g
 }
 
+// leastStake is what a validator has at least: it keeps a place.
+func leastStake(man protocol.Manifest) uint64 {
+	least := man.Members.InvitedStake
+	for _, g := range man.Members.Genesis {
+		if least == 0 || g.Stake < least {
+			least = g.Stake
+		}
+	}
+	return least
+}
+
 func newLedger(man protocol.Manifest) *ledger.Machine {
 	l, err := ledger.New(Genesis(man))
 	if err != nil {
@@ -67,12 +79,67 @@ func newLedger(man protocol.Manifest) *ledger.Machine {
 	return l
 }
 
-// What one account, and all together, may ask of the ledger within a round, in bytes. It
-// costs nothing, and joins and weights need the rest of the block.
-const (
-	mostAsked = ledger.MaxTxLen
-	mostRoom  = ledger.MaxBlockLen / 2
+// quota is what one account, and all like it together, may ask of the ledger within a
+// round, in bytes. It costs nothing, and joins and weights need the rest of the block.
+type quota struct{ one, all int }
+
+var (
+	// trusted is the quota of who has something to lose or must be heard: validators,
+	// their owners, and the coordinator with its evidence.
+	trusted = quota{one: ledger.MaxTxLen, all: ledger.MaxBlockLen / 2}
+	anybody = quota{one: 4 << 10, all: ledger.MaxBlockLen / 4}
 )
+
+func (m *Machine) quotaOf(signer protocol.NodeID) quota {
+	if signer == m.man.Coordinator {
+		return trusted
+	}
+	for i := range m.members {
+		x := &m.members[i]
+		if x.Role != protocol.Validator || x.Left {
+			continue
+		}
+		if id, _ := m.ledger.Identity(x.Node); x.Node == signer || id.Owner == ledger.Coldkey(signer) {
+			return trusted
+		}
+	}
+	return anybody
+}
+
+// votable are the parameters that votes may change on a run's own ledger. The others are
+// what joining, scoring and pay rest on, and the manifest says them.
+var votable = numbersOf(ledger.RunParam,
+	"kappa", "bonds_penalty", "bonds_moving_average", "liquid_alpha", "alpha_low", "alpha_high", "alpha_steepness", "yuma")
+
+var votableNetwork = numbersOf(ledger.NetworkParam,
+	"unbond", "owner_cut", "max_take", "take_rate", "child_rate", "child_cooldown", "slash_twice", "slash_false",
+	"vote_span", "vote_delay", "vote_quorum", "vote_majority", "vote_stake", "vote_least")
+
+func numbersOf(number func(string) (uint8, bool), names ...string) map[uint8]bool {
+	out := map[uint8]bool{}
+	for _, name := range names {
+		n, ok := number(name)
+		if !ok {
+			panic("round: no parameter " + name)
+		}
+		out[n] = true
+	}
+	return out
+}
+
+// mayPropose refuses proposals of what is not to be voted on.
+func mayPropose(p ledger.Propose) error {
+	allowed := votable
+	if p.Run == ledger.Root {
+		allowed = votableNetwork
+	}
+	for _, c := range p.Changes {
+		if !allowed[c.Param] {
+			return protocol.Refuse(protocol.NotApplied, "parameter %d is the manifest's to say, not for votes", c.Param)
+		}
+	}
+	return nil
+}
 
 // transact applies a transaction that anybody sent. Identities and places are given to
 // who joins, and a validator's weights are what its sheets say.
@@ -88,12 +155,17 @@ func (m *Machine) transact(ev protocol.Transaction) error {
 	switch body := body.(type) {
 	case ledger.Register, ledger.Identify:
 		return protocol.Refuse(protocol.WrongRole, "a node and its place come with joining this run")
+	case ledger.Propose:
+		if err := mayPropose(body); err != nil {
+			return err
+		}
 	case ledger.SetWeights:
 		if seat, err = m.weighing(t.Signer, body); err != nil {
 			return err
 		}
 	}
-	if n := len(ev.Tx); seat == nil && (m.asked[t.Signer]+n > mostAsked || m.askedAll+n > mostRoom) {
+	n, q := len(ev.Tx), m.quotaOf(t.Signer)
+	if seat == nil && (m.asked[t.Signer]+n > q.one || m.askedAll+n > q.all || !m.fits(n)) {
 		return protocol.Refuse(protocol.Full, "this round has transactions of %d bytes of %s, %d of all: wait for the next", m.asked[t.Signer], t.Signer.Short(), m.askedAll)
 	}
 	if _, err := m.ledger.Apply(t); err != nil {
@@ -195,6 +267,9 @@ func (m *Machine) enroll(n protocol.NodeID, enter [][]byte, stake uint64) error 
 	if err != nil {
 		return err
 	}
+	if size := len(protocol.Encode(txs)); !m.fits(size) {
+		return protocol.Refuse(protocol.Busy, "the ledger's block is full until the round ends")
+	}
 	last, full := m.ledger.Weakest(Run)
 	if _, err := m.ledger.Apply(txs...); err != nil {
 		return unpaid(err)
@@ -239,11 +314,14 @@ func (m *Machine) weigh() {
 	board := m.board.Clone()
 	board.Apply(r.Verdicts, r.sheets(), r.refused())
 	r.opinions = board.Opinions(m.man.Score)
+	if txs, _ := m.ledger.Open(); txs > 0 && !m.fits(spare) {
+		m.seal(true)
+	}
 }
 
-// seal ends the open block.
-func (m *Machine) seal() (due []ledger.Event) {
-	b, due, err := m.ledger.Seal(m.now, m.beacon)
+// seal ends the open block, with what falls due unless it is idle.
+func (m *Machine) seal(idle bool) (due []ledger.Event) {
+	b, due, err := m.ledger.Seal(m.now, m.beacon, idle)
 	if err != nil {
 		panic(fmt.Sprintf("round: the ledger cannot end a block: %v", err))
 	}
@@ -258,22 +336,61 @@ func (m *Machine) endBlock() (due []ledger.Event) {
 	if m.ledger.EpochDue(Run) {
 		m.board.EndEpoch(m.man.Score)
 	}
-	return m.seal()
+	return m.seal(false)
 }
 
-// Room that must be left in the open block after an event, for the next: more than one
-// event takes.
+// spare is the room that must be left in the open block after an event, for the next, in
+// bytes and in transactions: more than one event takes.
 const (
+	spare    = 1 << 18
 	spareTxs = 64
-	spareLen = 1 << 18
 )
 
-// makeRoom ends a block early if newcomers filled it, but not between the weights that
-// an epoch waits for and its end.
+// fits reports whether so many bytes more, and a few transactions, leave room for the
+// weights that are still to come.
+func (m *Machine) fits(n int) bool {
+	txs, bytes := m.ledger.Open()
+	return txs+spareTxs <= ledger.MaxBlockTxs && bytes+n+m.owed() <= ledger.MaxBlockLen-headroom
+}
+
+// headroom is more than a block's header and frame take, in bytes.
+const headroom = 2 << 10
+
+// owed returns the bytes of the weights that are still to come before the epoch ends.
+func (m *Machine) owed() (n int) {
+	r := &m.round
+	if r.opinions == nil {
+		return 0
+	}
+	for i := range r.Seats {
+		if !r.Seats[i].Weighed {
+			n += rowLen(0)
+		}
+	}
+	for _, o := range r.opinions {
+		if s := r.Seat(o.Validator); s != nil && !s.Weighed {
+			n += rowLen(1) - rowLen(0)
+		}
+	}
+	return n
+}
+
+// rowLen bounds the transaction with one validator's weights, in bytes.
+func rowLen(workers int) int { return 256 + 6*workers }
+
+// mayWeigh reports whether a validator owes weights that the block has room for.
+func (m *Machine) mayWeigh(n protocol.NodeID) bool {
+	w, ok := m.Weights(n)
+	txs, bytes := m.ledger.Open()
+	return ok && txs < ledger.MaxBlockTxs && bytes+rowLen(len(w.UIDs)) <= ledger.MaxBlockLen-headroom
+}
+
+// makeRoom ends a block early, and idle, if newcomers filled it, but not between the
+// weights that an epoch waits for and its end.
 func (m *Machine) makeRoom() {
 	txs, bytes := m.ledger.Open()
-	if (txs > ledger.MaxBlockTxs-spareTxs || bytes > ledger.MaxBlockLen-spareLen) && m.round.opinions == nil {
-		m.seal()
+	if (txs > ledger.MaxBlockTxs-spareTxs || bytes > ledger.MaxBlockLen-spare) && m.round.opinions == nil {
+		m.seal(true)
 	}
 }
 

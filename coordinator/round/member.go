@@ -45,19 +45,23 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 }
 
 // room refuses a newcomer if all places are taken and the next to lose its own earned
-// something in the last epoch or is young: places that cost nothing must not be taken
-// from who works. The ledger keeps those who have stake.
+// something in the last epoch, has something coming or is young: places that cost nothing
+// must not be taken from who works. The ledger keeps those who have a validator's stake.
 func (m *Machine) room(n protocol.NodeID) error {
 	r, p, _ := m.ledger.Run(Run)
 	if _, placed := m.ledger.UID(Run, n); placed || uint64(r.Places) < p.MaxUIDs {
 		return nil
 	}
 	last, ok := m.ledger.Weakest(Run)
-	if young := m.ledger.Height()-last.Registered < p.Immunity; !ok || young || last.Emission > 0 {
+	if young := m.ledger.Height()-last.Registered < p.Immunity; !ok || young || last.Emission > 0 || m.works(last.Hot) {
 		return protocol.Refuse(protocol.Full, "the run has %d members, and all of them are new, staked or at work", r.Places)
 	}
 	return nil
 }
+
+// works reports whether a worker has something coming: work in this round, or scores
+// since the last epoch.
+func (m *Machine) works(n protocol.NodeID) bool { return m.round.Entry(n) != nil || m.board.Owed(n) }
 
 // rejoin lets a validator anchor a new chain, one in a round and none twice:
 // its earlier joins are public, and so are the preimages of their chains.

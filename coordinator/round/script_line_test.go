@@ -43,6 +43,9 @@ func (s *stage) line(words []string) ([]string, error) {
 	case "mute": // validators say no weights of themselves
 		s.p.mute = true
 		return nil, nil
+	case "speak":
+		s.p.mute = false
+		return nil, nil
 	case "rounds":
 		return s.rounds(rest)
 	case "owes", "holds", "state", "counts":

@@ -63,6 +63,9 @@ func (m *Machine) coSign(s *Seat, c protocol.CoSign) error {
 	if !bounded(c.Before) || !bounded(c.After) || !bounded(c.HeldOut) {
 		return protocol.Refuse(protocol.Malformed, "impossible loss")
 	}
+	if m.mayWeigh(s.Node) {
+		return protocol.Refuse(protocol.WrongPhase, "an epoch ends with this receipt: say the weights first")
+	}
 	s.CoSign = &c
 	return nil
 }

@@ -252,6 +252,11 @@ func (b *Board) Opinions(p protocol.Score) []Sum {
 	return out
 }
 
+// Owed reports whether somebody thinks well of a worker this epoch.
+func (b *Board) Owed(w protocol.NodeID) bool {
+	return slices.ContainsFunc(b.Sums, func(s Sum) bool { return s.Worker == w && s.Total > 0 })
+}
+
 // EndEpoch forgets the epoch's opinions, but for those of workers that were left
 // out.
 func (b *Board) EndEpoch(p protocol.Score) {

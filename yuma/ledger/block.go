@@ -25,6 +25,9 @@ type Header struct {
 	State   protocol.Digest // root of the state that the block is applied to
 	Time    protocol.Instant
 	Beacon  protocol.Digest
+	// Idle blocks make room for transactions: nothing is minted, no epoch runs, only
+	// votes are counted.
+	Idle bool
 }
 
 // Block is a header and transactions in order.
@@ -66,9 +69,10 @@ func (m *Machine) Next(now protocol.Instant, beacon protocol.Digest) Header {
 }
 
 // Seal ends the open block, which holds what was applied since the last one, and does
-// what falls due at its height.
-func (m *Machine) Seal(now protocol.Instant, beacon protocol.Digest) (b Block, due []Event, err error) {
+// what falls due at its height; hardly anything does in an idle block.
+func (m *Machine) Seal(now protocol.Instant, beacon protocol.Digest, idle bool) (b Block, due []Event, err error) {
 	b = Block{Header: m.Next(now, beacon), Txs: m.pending}
+	b.Header.Idle = idle
 	due, err = m.end(b)
 	return b, due, err
 }
@@ -94,7 +98,10 @@ func (m *Machine) Execute(b Block) (due []Event, outcomes []Outcome, err error) 
 func (m *Machine) end(b Block) (due []Event, err error) {
 	due, err = m.step(func() error {
 		m.net.Height, m.net.Time, m.net.Beacon, m.net.Block = b.Header.Height, b.Header.Time, b.Header.Beacon, b.Digest()
-		m.fallDue()
+		if !b.Header.Idle {
+			m.fallDue()
+		}
+		m.settleVotes()
 		return nil
 	})
 	if err == nil {
@@ -106,6 +113,7 @@ func (m *Machine) end(b Block) (due []Event, err error) {
 func (m *Machine) follows(b Block) error {
 	h := b.Header
 	want := m.Next(h.Time, h.Beacon)
+	want.Idle = h.Idle
 	switch {
 	case len(m.pending) > 0:
 		return fmt.Errorf("ledger: block %d while one is open: %w", h.Height, ErrBlock)
@@ -117,8 +125,8 @@ func (m *Machine) follows(b Block) error {
 	return nil
 }
 
-// fallDue does what falls due with a new height: prices of places fall, coin is minted,
-// epochs run, average prices move, votes are counted (the order is the chain's,
+// fallDue does what falls due with a new height, but for votes: prices of places fall,
+// coin is minted, epochs run, average prices move (the order is the chain's,
 // coinbase/block_step.rs).
 func (m *Machine) fallDue() {
 	var all []standingOf
@@ -147,5 +155,4 @@ func (m *Machine) fallDue() {
 			m.saveRun(s.run, s.r)
 		}
 	}
-	m.settleVotes()
 }

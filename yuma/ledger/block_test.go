@@ -70,7 +70,7 @@ func TestReplayAndRestore(t *testing.T) {
 			db.act(t)
 			if i%300 == 299 {
 				for _, m := range []*Machine{a.Machine, b.Machine} {
-					if _, _, err := m.Seal(m.net.Time, protocol.Digest{}); err != nil {
+					if _, _, err := m.Seal(m.net.Time, protocol.Digest{}, false); err != nil {
 						t.Fatal(err)
 					}
 				}

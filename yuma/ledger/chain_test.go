@@ -123,7 +123,7 @@ func (w world) refuse(want error, t Tx) {
 func (w world) pass(blocks int) (all []Event) {
 	w.t.Helper()
 	for range blocks {
-		_, due, err := w.Seal(w.net.Time+protocol.Instant(protocol.Second), protocol.Digest{7})
+		_, due, err := w.Seal(w.net.Time+protocol.Instant(protocol.Second), protocol.Digest{7}, false)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -71,6 +71,8 @@ func (b SetTake) apply(m *Machine, signer protocol.NodeID) error {
 		return err
 	case uint64(b.Take) > m.net.Params.MaxTake:
 		return fmt.Errorf("ledger: take %d, at most %d is allowed: %w", b.Take, m.net.Params.MaxTake, ErrRange)
+	case b.Take == id.Take:
+		return fmt.Errorf("ledger: take of %s is that already: %w", b.Hot.Short(), ErrDuplicate)
 	case b.Take > id.Take && m.net.Height-id.Raised < m.net.Params.TakeRate:
 		return fmt.Errorf("ledger: take of %s was raised at %d: %w", b.Hot.Short(), id.Raised, ErrEarly)
 	case b.Take > id.Take:

@@ -85,7 +85,7 @@ type RunParams struct {
 	Open                                uint64 // 1 lets newcomers register; a run that is closed mints nothing
 	BurnOwner                           uint64 // 1 burns the incentive of the owner's hotkey
 	CurrentPermits                      uint64 // 1 lets the stake of an epoch decide who votes in it, not that of the one before
-	KeepStaked                          uint64 // 1 lets nobody with stake lose its place
+	KeepStaked                          uint64 // stake, on its way out included, that keeps a place; 0: none does
 }
 
 // DefaultRunParams returns the reference chain's rules for a new subnet.
@@ -183,7 +183,7 @@ var runTable = []param[RunParams]{
 	{"open", 0, 1, func(p *RunParams) *uint64 { return &p.Open }},
 	{"burn_owner", 0, 1, func(p *RunParams) *uint64 { return &p.BurnOwner }},
 	{"current_permits", 0, 1, func(p *RunParams) *uint64 { return &p.CurrentPermits }},
-	{"keep_staked", 0, 1, func(p *RunParams) *uint64 { return &p.KeepStaked }},
+	{"keep_staked", 0, maxAmount, func(p *RunParams) *uint64 { return &p.KeepStaked }},
 }
 
 // maxUIDs is the most places a run may have: as many targets as a row may name.

@@ -94,9 +94,19 @@ func (m *Machine) prune(run Run, r RunState, p RunParams) int {
 	all := make([]economy.Place, r.Places)
 	for uid := range all {
 		n := m.neuron(run, uid)
-		all[uid] = economy.Place{Emission: uint64(n.Emission), Registered: n.Registered, Protected: n.Hot == r.Hot || p.KeepStaked == 1 && m.own(run, n.Hot) > 0}
+		all[uid] = economy.Place{Emission: uint64(n.Emission), Registered: n.Registered, Protected: n.Hot == r.Hot || m.keepsPlace(run, p, n.Hot)}
 	}
 	return economy.Prune(m.net.Height, p.Immunity, int(p.MinFree), all)
+}
+
+// keepsPlace reports whether a hotkey has the stake that keeps a place. What is on its way
+// out counts, since it can still be slashed, and only who has a place can be.
+func (m *Machine) keepsPlace(run Run, p RunParams, h Hotkey) bool {
+	if p.KeepStaked == 0 {
+		return false
+	}
+	l, _ := load[Pool](&m.store, leavingPools.key(run.bytes(), h[:]))
+	return uint64(m.own(run, h)+l.Units) >= p.KeepStaked
 }
 
 // vacate takes a neuron's place. Others' weights and bonds on it do not count for

@@ -224,7 +224,7 @@ func (d dice) claim(who string) (string, Body) {
 // act does one step and reports whether it was taken.
 func (d dice) act(t testing.TB) bool {
 	if d.n(12) == 0 {
-		if _, _, err := d.m.Seal(d.m.net.Time+1, protocol.Digest{}); err != nil {
+		if _, _, err := d.m.Seal(d.m.net.Time+1, protocol.Digest{}, d.n(6) == 0); err != nil {
 			t.Fatalf("block %d: %v", d.m.net.Height+1, err)
 		}
 		return true

@@ -101,7 +101,11 @@ func (b CastVote) apply(m *Machine, signer protocol.NodeID) error {
 	if stake == 0 || stake < share(m.sayAll(p.Run), m.net.Params.VoteLeast) {
 		return fmt.Errorf("ledger: a vote with stake %d: %w", stake, ErrFunds)
 	}
-	save(&m.store, votes.key(number(b.Proposal), b.Hot[:]), Vote{Yes: b.Yes, Stake: stake})
+	k, said := votes.key(number(b.Proposal), b.Hot[:]), Vote{Yes: b.Yes, Stake: stake}
+	if before, voted := load[Vote](&m.store, k); voted && before == said {
+		return fmt.Errorf("ledger: proposal %d: that vote: %w", b.Proposal, ErrDuplicate)
+	}
+	save(&m.store, k, said)
 	m.tell(Event{What: "vote", Run: p.Run, Hot: b.Hot, Amount: stake, Number: b.Proposal})
 	return nil
 }

@@ -174,7 +174,7 @@ func TestMoving(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := s.Seal(0, protocol.Digest{}); err != nil {
+	if _, _, err := s.Seal(0, protocol.Digest{}, false); err != nil {
 		t.Fatal(err)
 	}
 	moves := 3

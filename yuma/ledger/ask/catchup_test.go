@@ -18,7 +18,7 @@ func busy(t *testing.T, blocks int, snapshots ...uint64) (*shop, ledger.Genesis)
 		if _, err := s.Apply(ledger.Sign(person(1), s.Network().ID, n, 0, ledger.Transfer{To: cold(2), Amount: ledger.Coin})); err != nil {
 			t.Fatal(err)
 		}
-		b, _, err := s.Seal(protocol.Instant(n), protocol.Digest{byte(n)})
+		b, _, err := s.Seal(protocol.Instant(n), protocol.Digest{byte(n)}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
