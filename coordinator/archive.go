@@ -11,9 +11,10 @@ import (
 // Archive keeps the ledger's blocks by height, from 1, and snapshots of its state.
 type Archive interface {
 	Next() uint64 // height of the block to come
-	Add(block []byte) error
+	// Add keeps the next block and, if it is not nil, the state after it; with prune it
+	// forgets the blocks that lie before the states kept.
+	Add(block, state []byte, prune bool) error
 	Blocks(from uint64, most int) ([][]byte, error)
-	SaveState(height uint64, state []byte, prune bool) error
 	State(most uint64) (height uint64, state []byte, err error)
 }
 
@@ -47,13 +48,7 @@ func (c *Coordinator) leavesOf(m *round.Machine, effects []round.Effect) (leaves
 // keep archives leaves of events that are durable.
 func (c *Coordinator) keep(leaves []leaf) error {
 	for _, l := range leaves {
-		if err := c.cfg.Archive.Add(l.block); err != nil {
-			return err
-		}
-		if l.state == nil {
-			continue
-		}
-		if err := c.cfg.Archive.SaveState(l.height, l.state, c.cfg.Prune); err != nil {
+		if err := c.cfg.Archive.Add(l.block, l.state, c.cfg.Prune); err != nil {
 			return err
 		}
 	}

@@ -22,10 +22,16 @@ func (s *shelf) Next() uint64 {
 	return uint64(len(s.blocks)) + 1
 }
 
-func (s *shelf) Add(block []byte) error {
+func (s *shelf) Add(block, state []byte, _ bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blocks = append(s.blocks, block)
+	if state != nil {
+		if s.states == nil {
+			s.states = map[uint64][]byte{}
+		}
+		s.states[uint64(len(s.blocks))] = state
+	}
 	return nil
 }
 
@@ -34,16 +40,6 @@ func (s *shelf) Blocks(from uint64, most int) ([][]byte, error) {
 	defer s.mu.Unlock()
 	end := min(uint64(len(s.blocks)), from-1+uint64(most))
 	return s.blocks[min(from-1, end):end], nil
-}
-
-func (s *shelf) SaveState(height uint64, state []byte, _ bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.states == nil {
-		s.states = map[uint64][]byte{}
-	}
-	s.states[height] = state
-	return nil
 }
 
 func (s *shelf) State(most uint64) (height uint64, state []byte, err error) {

@@ -92,8 +92,7 @@ func (c *Coordinator) record(batch []call) error {
 	}
 	for i, k := range batch {
 		if k.ask != nil {
-			k.ask(c.machine)
-			continue
+			continue // answered below, of what is durable
 		}
 		err := enter(k.event)
 		if _, tick := k.event.(protocol.Tick); tick && err != nil {
@@ -120,6 +119,9 @@ func (c *Coordinator) record(batch []call) error {
 		c.mu.Unlock()
 	}
 	for i, k := range batch {
+		if k.ask != nil {
+			k.ask(c.machine)
+		}
 		if k.done != nil {
 			k.done <- results[i] // has room for one
 		}

@@ -3,8 +3,10 @@ package replica
 // This file holds what nodes say to the ledger.
 
 import (
+	"context"
 	"crypto/ed25519"
 	"fmt"
+	"time"
 
 	"lode/coordinator/round"
 	"lode/protocol"
@@ -19,10 +21,26 @@ type Entry struct {
 	Role   protocol.Role
 }
 
-// EnterTries is how often a node asks for its place. Two nodes of one owner or of one
-// invitation who join at once number their transactions alike, and one of them has to
-// ask again.
-const EnterTries = 16
+// EnterTries is how often a node asks for its place, and EnterPause how long it waits in
+// between. Two nodes of one owner or of one invitation who join at once number their
+// transactions alike, and one of them has to ask again, once it knows of the other.
+const (
+	EnterTries = 64
+	EnterPause = 250 * time.Millisecond
+)
+
+// WakeAfter wakes a loop after a pause, unless ctx ends before.
+func WakeAfter(ctx context.Context, pause time.Duration, wake chan<- struct{}) {
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case wake <- struct{}{}:
+	default: // it is awake
+	}
+}
 
 // Enter returns the transactions that a node joins with: that it belongs to its owner,
 // unless the ledger knows; that it wants a place; and of an invited validator the stake

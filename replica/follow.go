@@ -25,6 +25,11 @@ const backlog = 256
 // once nothing it started runs any more; entries that arrived before rec failed
 // are taken in first.
 func Follow(ctx context.Context, rec Record, rep *round.Replica, changed func(final []round.Summary) error) error {
+	return FollowWoken(ctx, rec, rep, nil, changed)
+}
+
+// FollowWoken is [Follow] that calls changed, with no rounds, for what comes from wake too.
+func FollowWoken(ctx context.Context, rec Record, rep *round.Replica, wake <-chan struct{}, changed func(final []round.Summary) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	entries := make(chan []byte, backlog)
 	var ended error
@@ -40,7 +45,7 @@ func Follow(ctx context.Context, rec Record, rep *round.Replica, changed func(fi
 			}
 		})
 	}()
-	err := take(entries, rep, changed)
+	err := take(entries, wake, rep, changed)
 	cancel()
 	for range entries { // until the goroutine has ended
 	}
@@ -51,10 +56,19 @@ func Follow(ctx context.Context, rec Record, rep *round.Replica, changed func(fi
 }
 
 // take feeds rep until entries ends or something fails.
-func take(entries <-chan []byte, rep *round.Replica, changed func(final []round.Summary) error) error {
-	for entry := range entries {
+func take(entries <-chan []byte, wake <-chan struct{}, rep *round.Replica, changed func(final []round.Summary) error) error {
+	for {
+		var entry []byte
+		more := false
+		select {
+		case entry, more = <-entries:
+			if !more {
+				return nil
+			}
+		case <-wake:
+		}
 		var final []round.Summary
-		for more := true; more; {
+		for more {
 			merged, err := feed(rep, entry)
 			if err != nil {
 				return err
@@ -70,7 +84,6 @@ func take(entries <-chan []byte, rep *round.Replica, changed func(final []round.
 			return err
 		}
 	}
-	return nil
 }
 
 func feed(rep *round.Replica, entry []byte) ([]round.Summary, error) {

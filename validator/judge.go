@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -42,14 +43,17 @@ type judge struct {
 	merged  *merged // of the newest round, nil before it is merged
 	vows    vows
 
+	unsaid atomic.Bool     // weights were refused: the duty is to be done again
+	wake   chan<- struct{} // the validator
+
 	mu    sync.Mutex
 	todo  []task
 	final []round.Summary
 	ready chan struct{}
 }
 
-func newJudge(cfg Config, me protocol.NodeID) *judge {
-	return &judge{cfg: cfg, me: me, ready: make(chan struct{}, 1)}
+func newJudge(cfg Config, me protocol.NodeID, wake chan<- struct{}) *judge {
+	return &judge{cfg: cfg, me: me, ready: make(chan struct{}, 1), wake: wake}
 }
 
 // finish hands over rounds that became final.
@@ -117,9 +121,7 @@ func (j *judge) run(ctx context.Context) error {
 func (j *judge) do(ctx context.Context, k task) error {
 	body, err := j.swear(ctx, k, func() (protocol.Body, error) { return j.answer(ctx, k) })
 	if err == nil && k.weights != nil { // before what may end the round, and with it the epoch
-		if err := replica.Transact(ctx, j.cfg.Link, k.weights); err != nil {
-			j.cfg.Log.Warn().Err(err).Uint64("round", uint64(k.duty.round)).Msg("weights not taken")
-		}
+		j.say(ctx, k)
 	}
 	if err == nil {
 		err = replica.Submit(ctx, j.cfg.Link, protocol.Sign(j.cfg.Key, j.cfg.Rules.Run, k.duty.round, body))
@@ -133,6 +135,25 @@ func (j *judge) do(ctx context.Context, k task) error {
 		return nil
 	}
 	return fmt.Errorf("round %d: %w", k.duty.round, err)
+}
+
+// weightsWait bounds the time in which weights are offered before a duty goes on.
+const weightsWait = 5 * time.Second
+
+// say tells the ledger this epoch's weights. Refused ones are signed anew, since the
+// number of the transaction may have been used by another.
+func (j *judge) say(ctx context.Context, k task) {
+	some, cancel := context.WithTimeout(ctx, weightsWait)
+	defer cancel()
+	err := replica.Transact(some, j.cfg.Link, k.weights)
+	if err == nil {
+		return
+	}
+	j.cfg.Log.Warn().Err(err).Uint64("round", uint64(k.duty.round)).Msg("weights not taken")
+	if protocol.ReasonOf(err) == protocol.NotApplied {
+		j.unsaid.Store(true)
+		go replica.WakeAfter(ctx, replica.EnterPause, j.wake) // ends with ctx, or soon
+	}
 }
 
 // errStale says that a duty belongs to a round the model has not reached or has

@@ -76,7 +76,7 @@ func newTestJudge(t *testing.T) (*judge, *shelf) {
 		t.Fatal(err)
 	}
 	s := &shelf{held: map[protocol.Digest][]byte{}, files: map[string][]byte{}}
-	j := newJudge(Config{Key: keyOf(1), Rules: rules, Link: s, Files: cabinet{s}, Log: zerolog.Nop()}, me)
+	j := newJudge(Config{Key: keyOf(1), Rules: rules, Link: s, Files: cabinet{s}, Log: zerolog.Nop()}, me, make(chan struct{}, 1))
 	if j.model, err = replica.NewModel(rules); err != nil {
 		t.Fatal(err)
 	}

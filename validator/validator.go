@@ -58,6 +58,7 @@ type Validator struct {
 	joining bool            // a join was sent that is not on the record yet
 	again   atomic.Bool     // the ledger refused it, and it is to be made anew
 	tries   int             // joins so far
+	wake    chan struct{}   // looks at the record again
 }
 
 // duty names one thing that is owed; attempt tells proposals of one round apart.
@@ -77,8 +78,9 @@ func New(cfg Config) (*Validator, error) {
 		me:      protocol.NodeID(cfg.Key.Public().(ed25519.PublicKey)),
 		chain:   newHashChain(cfg.Key, cfg.Rules.Run, chainLen),
 		replica: round.NewReplica(cfg.Rules.Manifest),
+		wake:    make(chan struct{}, 1),
 	}
-	v.judge = newJudge(cfg, v.me)
+	v.judge = newJudge(cfg, v.me, v.wake)
 	return v, nil
 }
 
@@ -94,7 +96,7 @@ func (v *Validator) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return v.judge.run(ctx) }) // ends with ctx
 	g.Go(func() error {                            // ends with ctx or the record
-		return replica.Follow(ctx, v.cfg.Link, v.replica, func(final []round.Summary) error {
+		return replica.FollowWoken(ctx, v.cfg.Link, v.replica, v.wake, func(final []round.Summary) error {
 			return v.changed(ctx, g, final)
 		})
 	})
@@ -122,6 +124,9 @@ func (v *Validator) changed(ctx context.Context, g *errgroup.Group, final []roun
 		return err
 	}
 	cur := m.Current()
+	if v.judge.unsaid.Swap(false) {
+		v.asked = duty{}
+	}
 	kind, ok := m.Owes(v.me)
 	d := duty{cur.Number, kind, cur.Attempt}
 	if !ok || kind == protocol.KindJoin || d == v.asked {
@@ -150,7 +155,7 @@ func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
 	if v.again.Swap(false) {
 		v.joining = false
 	}
-	due := !member || x.Revealed+reanchor >= uint64(v.chain.length) && x.NextAnchor == protocol.Digest{}
+	due := !member || x.Left || x.Revealed+reanchor >= uint64(v.chain.length) && x.NextAnchor == protocol.Digest{}
 	if !due || v.joining {
 		v.joining = v.joining && due
 		return nil
@@ -174,6 +179,7 @@ func (v *Validator) anchor(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		case reason == protocol.NotApplied && !last:
 			v.again.Store(true)
+			replica.WakeAfter(ctx, replica.EnterPause, v.wake)
 			return nil
 		}
 		return err

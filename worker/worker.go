@@ -52,8 +52,9 @@ type Worker struct {
 	trainer *trainer
 	seen    *sight
 
-	asked duty         // last duty handed on
-	again atomic.Int32 // joins that the ledger refused, to be made anew
+	asked duty          // last duty handed on
+	again atomic.Int32  // joins that the ledger refused, to be made anew
+	wake  chan struct{} // looks at the record again
 }
 
 // duty names one thing that is owed. The seed tells rosters of one round apart.
@@ -73,6 +74,7 @@ func New(cfg Config) (*Worker, error) {
 		me:      protocol.NodeID(cfg.Key.Public().(ed25519.PublicKey)),
 		replica: round.NewReplica(cfg.Rules.Manifest),
 		seen:    new(sight),
+		wake:    make(chan struct{}, 1),
 	}
 	w.trainer = newTrainer(cfg, w.me, w.seen)
 	return w, nil
@@ -87,7 +89,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.trainer.run(ctx) }) // ends with ctx
 	g.Go(func() error {                              // ends with ctx or the record
-		return replica.Follow(ctx, w.cfg.Link, w.replica, func(final []round.Summary) error {
+		return replica.FollowWoken(ctx, w.cfg.Link, w.replica, w.wake, func(final []round.Summary) error {
 			return w.changed(ctx, g, final)
 		})
 	})
@@ -177,6 +179,7 @@ func (w *Worker) join(ctx context.Context, j protocol.Join) error {
 		return nil
 	case reason == protocol.NotApplied && w.again.Add(1) < replica.EnterTries:
 		w.cfg.Log.Debug().Err(err).Msg("joining again")
+		replica.WakeAfter(ctx, replica.EnterPause, w.wake)
 		return nil
 	}
 	return err

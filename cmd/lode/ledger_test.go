@@ -525,12 +525,11 @@ func TestKeptBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range byte(5) {
-		if err := archive.Add([]byte{n}); err != nil {
-			t.Fatal(err)
+		var state []byte
+		if n == 1 || n == 2 {
+			state = []byte("state")
 		}
-	}
-	for _, height := range []uint64{2, 3} {
-		if err := archive.SaveState(height, []byte("state"), true); err != nil {
+		if err := archive.Add([]byte{n}, state, true); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,8 +49,49 @@ func (f *File) Archive(run protocol.RunID) (*Archive, error) {
 // Next returns the height of the block to come.
 func (a *Archive) Next() uint64 { return a.blocks.Len() + 1 }
 
-// Add keeps the block of height Next.
-func (a *Archive) Add(block []byte) error { return a.blocks.Append([][]byte{block}) }
+// Add keeps the block of height Next and, if it is not nil, a snapshot of the state
+// after it; then it forgets older snapshots, and with prune the blocks up to the oldest
+// one left. A crash leaves all of that or nothing.
+func (a *Archive) Add(block, state []byte, prune bool) error {
+	a.blocks.append.Lock()
+	defer a.blocks.append.Unlock()
+	height := a.Next()
+	err := a.blocks.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(a.blocks.bucket)
+		b.FillPercent = 1 // keys only grow
+		if err := b.Put(key(height-1), block); err != nil || state == nil {
+			return err
+		}
+		oldest, err := keepState(tx.Bucket(a.states), height, state)
+		if err != nil || !prune {
+			return err
+		}
+		return dropBelow(b, oldest)
+	})
+	if err != nil {
+		return fmt.Errorf("archive: block %d: %w", height, err)
+	}
+	a.blocks.length.Store(height)
+	return nil
+}
+
+// keepState puts a snapshot beside the newest others and returns the key of the oldest.
+func keepState(states *bbolt.Bucket, height uint64, state []byte) (oldest []byte, err error) {
+	if err := states.Put(key(height), state); err != nil {
+		return nil, err
+	}
+	var kept [][]byte
+	_ = states.ForEach(func(k, _ []byte) error {
+		kept = append(kept, bytes.Clone(k))
+		return nil
+	})
+	for ; len(kept) > keepStates; kept = kept[1:] {
+		if err := states.Delete(kept[0]); err != nil {
+			return nil, err
+		}
+	}
+	return kept[0], nil
+}
 
 // Blocks returns at most most blocks from a height on; none past the last. It fails
 // with [ErrPruned] below what is kept.
@@ -74,35 +115,6 @@ func (a *Archive) Blocks(from uint64, most int) ([][]byte, error) {
 		return nil, err
 	}
 	return a.blocks.Read(from-1, most)
-}
-
-// SaveState keeps a snapshot of the state after a block, and forgets older ones. With
-// prune it forgets the blocks up to the oldest snapshot left too.
-func (a *Archive) SaveState(height uint64, state []byte, prune bool) error {
-	err := a.blocks.db.Update(func(tx *bbolt.Tx) error {
-		states := tx.Bucket(a.states)
-		if err := states.Put(key(height), state); err != nil {
-			return err
-		}
-		var kept [][]byte
-		_ = states.ForEach(func(k, _ []byte) error {
-			kept = append(kept, bytes.Clone(k))
-			return nil
-		})
-		for ; len(kept) > keepStates; kept = kept[1:] {
-			if err := states.Delete(kept[0]); err != nil {
-				return err
-			}
-		}
-		if !prune {
-			return nil
-		}
-		return dropBelow(tx.Bucket(a.blocks.bucket), kept[0])
-	})
-	if err != nil {
-		return fmt.Errorf("archive: state of height %d: %w", height, err)
-	}
-	return nil
 }
 
 // dropBelow removes the blocks up to a height, but never all: the last key says how many

@@ -25,6 +25,13 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 	if known && (!m.members[i].Left || m.members[i].Role != j.Role) {
 		return m.rejoin(&m.members[i], j)
 	}
+	var anchors []protocol.Digest
+	if known {
+		anchors = m.members[i].anchors // whose preimages are public
+	}
+	if j.Role == protocol.Validator && slices.Contains(anchors, j.Anchor) {
+		return protocol.Refuse(protocol.Duplicate, "this hash chain was joined with before")
+	}
 	stake, err := m.admission(msg.Node, j)
 	if err != nil {
 		return err
@@ -35,7 +42,7 @@ func (m *Machine) join(msg protocol.Message, j protocol.Join) error {
 	if err := m.enroll(msg.Node, j.Enter, stake); err != nil {
 		return err
 	}
-	x := Member{Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Anchor: j.Anchor, anchors: []protocol.Digest{j.Anchor}}
+	x := Member{Node: msg.Node, Role: j.Role, Name: j.Name, Present: true, Anchor: j.Anchor, anchors: append(anchors, j.Anchor)}
 	if known {
 		m.members[i] = x
 	} else {

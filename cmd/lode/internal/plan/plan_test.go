@@ -205,7 +205,7 @@ func TestManifestIsComplete(t *testing.T) {
 }
 
 func TestManifestRefuses(t *testing.T) {
-	me, fits := protocol.NodeID{1}, index(t, 10, 16<<10)
+	me, invites, fits := protocol.NodeID{1}, protocol.NodeID{2}, index(t, 10, 16<<10)
 	for name, c := range map[string]struct {
 		change     func(*Plan)
 		invitation protocol.NodeID
@@ -215,15 +215,15 @@ func TestManifestRefuses(t *testing.T) {
 	}{
 		"nobody can validate":    {func(*Plan) {}, protocol.NodeID{}, fits, nil, "members.genesis: is empty and nobody is invited"},
 		"nobody can join":        {func(p *Plan) { p.Run.Members.OpenWorkers = false }, protocol.NodeID{}, fits, nil, "members.open_workers"},
-		"other pieces":           {func(*Plan) {}, me, index(t, 10, 8<<10), data.ErrPlan, "in pieces of"},
-		"one piece":              {func(*Plan) {}, me, index(t, 1, 16<<10), data.ErrPlan, "leave none to train on"},
-		"no corpus":              {func(*Plan) {}, me, index(t, 0, 16<<10), nil, "data.bytes: is 0"},
-		"no seed":                {func(p *Plan) { p.Seed = "" }, me, fits, nil, "seed: has 0 bytes"},
-		"a seed that is no text": {func(p *Plan) { p.Seed = "\xff" }, me, fits, nil, "seed: is not UTF-8"},
-		"no such tensor":         {func(p *Plan) { p.Run.Train.Only = []string{"*", "lm_head.*"} }, me, fits, nil, "train.only[1]: \"lm_head.*\" is no tensor's name"},
+		"other pieces":           {func(*Plan) {}, invites, index(t, 10, 8<<10), data.ErrPlan, "in pieces of"},
+		"one piece":              {func(*Plan) {}, invites, index(t, 1, 16<<10), data.ErrPlan, "leave none to train on"},
+		"no corpus":              {func(*Plan) {}, invites, index(t, 0, 16<<10), nil, "data.bytes: is 0"},
+		"no seed":                {func(p *Plan) { p.Seed = "" }, invites, fits, nil, "seed: has 0 bytes"},
+		"a seed that is no text": {func(p *Plan) { p.Seed = "\xff" }, invites, fits, nil, "seed: is not UTF-8"},
+		"no such tensor":         {func(p *Plan) { p.Run.Train.Only = []string{"*", "lm_head.*"} }, invites, fits, nil, "train.only[1]: \"lm_head.*\" is no tensor's name"},
 		"too large a model": {func(p *Plan) {
 			p.Run.Model = protocol.Model{Family: "llama", Dim: 1 << 16, Layers: 1 << 10, Heads: 1, KVHeads: 1, FFN: 1 << 18, Vocab: 256, Context: 64, Theta: 1e4, NormEps: 1e-5}
-		}, me, fits, nil, "layout: more than"},
+		}, invites, fits, nil, "layout: more than"},
 	} {
 		p := Defaults()
 		c.change(&p)
@@ -234,7 +234,7 @@ func TestManifestRefuses(t *testing.T) {
 	}
 	p := Defaults()
 	p.Run.Name, p.Run.Train.Rate = "", 2
-	_, err := p.Manifest(me, me, fits)
+	_, err := p.Manifest(me, invites, fits)
 	var f *protocol.FieldError
 	if !errors.As(err, &f) || !strings.Contains(fmt.Sprint(err), "name: ") || !strings.Contains(fmt.Sprint(err), "train.rate: ") {
 		t.Errorf("two faults: got %v", err)
@@ -244,6 +244,7 @@ func TestManifestRefuses(t *testing.T) {
 // As many validators as a manifest may name fit into the bounds of the parser.
 func TestMostValidators(t *testing.T) {
 	p := Defaults()
+	p.Run.Members.MaxMembers = protocol.MaxListLen
 	for i := range protocol.MaxListLen {
 		p.Run.Members.Genesis = append(p.Run.Members.Genesis, protocol.Stake{Node: protocol.NodeID{byte(i), byte(i >> 8), 1}, Stake: coin + 1})
 	}
