@@ -85,8 +85,8 @@ func ledgerCheckCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check a proof that lode ledger prove wrote, and show the record",
 		Long: `Check the proof in FILE, - for standard input, and show what it proves. It proves that
-for one root: give with --root the one you know from elsewhere, such as from a receipt
-that validators signed. Nothing is asked over the network.`,
+for one root: give with --root the one you know from elsewhere, such as from the header
+of a block (state after the block before) or a record that lode verify found sound. Nothing is asked over the network.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			p, err := readProof(args[0], c.InOrStdin())

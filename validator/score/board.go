@@ -257,10 +257,10 @@ func (b *Board) Owed(w protocol.NodeID) bool {
 	return slices.ContainsFunc(b.Sums, func(s Sum) bool { return s.Worker == w && s.Total > 0 })
 }
 
-// EndEpoch forgets the epoch's opinions, but for those of workers that were left
-// out.
-func (b *Board) EndEpoch(p protocol.Score) {
-	b.Sums = slices.DeleteFunc(b.Sums, func(s Sum) bool { return b.proven(p, s.Worker) })
+// EndEpoch forgets the opinions that validators said, but for those of workers that
+// were left out. What was not said waits.
+func (b *Board) EndEpoch(p protocol.Score, said func(validator protocol.NodeID) bool) {
+	b.Sums = slices.DeleteFunc(b.Sums, func(s Sum) bool { return b.proven(p, s.Worker) && said(s.Validator) })
 }
 
 // Digest names the board's content.

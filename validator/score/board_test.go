@@ -14,6 +14,9 @@ import (
 
 var rules = protocol.Score{Threshold: 1 << 15, Overlap: 1 << 15, WorkGate: 1 << 14, WorkMin: 2}
 
+// all says that every validator said what it thinks.
+func all(protocol.NodeID) bool { return true }
+
 func node(i int) protocol.NodeID { return protocol.NodeID{byte(i), byte(i >> 8)} }
 
 func norm(n uint64) gradient.Norm { return gradient.Norm{Lo: n * n} }
@@ -224,6 +227,19 @@ func TestExaminationNeedsHalfTheStake(t *testing.T) {
 	}
 }
 
+// What a validator did not say waits for another epoch.
+func TestUnsaidWaits(t *testing.T) {
+	var b Board
+	for range 2 {
+		play(&b, rules, 1, vote(0, 1, row(100)), vote(1, 1, row(100)))
+		b.EndEpoch(rules, func(v protocol.NodeID) bool { return v == node(1000) })
+	}
+	play(&b, rules, 1, vote(0, 1, row(100)), vote(1, 1, row(100)))
+	if got := b.Opinions(rules); len(got) != 2 || got[0].Total != 100 || got[1].Total != 300 {
+		t.Errorf("opinions %v", got)
+	}
+}
+
 // One worker alone works as much as anybody does.
 func TestAlone(t *testing.T) {
 	p := rules
@@ -277,7 +293,7 @@ func TestOpinions(t *testing.T) {
 	if got := b.Opinions(rules); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	b.EndEpoch(rules)
+	b.EndEpoch(rules, all)
 	if got := b.Opinions(rules); len(got) != 0 {
 		t.Errorf("after the epoch: %v", got)
 	}
@@ -330,7 +346,7 @@ func TestUnprovenWait(t *testing.T) {
 	if ws, _ := workers(); !slices.Equal(ws, []protocol.NodeID{node(0)}) {
 		t.Fatalf("paid are %v, want the examined one", ws)
 	}
-	b.EndEpoch(p)
+	b.EndEpoch(p, all)
 	if ws, _ := workers(); len(ws) != 0 {
 		t.Fatalf("after the epoch: %v", ws)
 	}
@@ -502,8 +518,8 @@ func TestBoardProperties(t *testing.T) {
 			}
 		}
 		if rng.IntN(10) == 0 {
-			b.EndEpoch(rules)
-			twin.EndEpoch(rules)
+			b.EndEpoch(rules, all)
+			twin.EndEpoch(rules, all)
 		}
 	}
 }

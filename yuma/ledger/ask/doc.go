@@ -12,8 +12,8 @@
 // the answer, and so does the network's own record, which has height, parameters and
 // totals. A list comes with the proof that nothing is missing from it. Both hold for
 // the root alone: that this root is the ledger's is the server's word, unless
-// [Client].Root names one that is known from elsewhere, such as a signed receipt of the
-// run. Blocks are shown to follow each other and, where the newest is among them,
+// [Client].Root names one that is known from elsewhere, such as a block's header. While a
+// block is open its root is in no header: [Client.CatchUp] takes the state before it. Blocks are shown to follow each other and, where the newest is among them,
 // to end in the block that the state names. Events are not shown: who wants to know
 // what a block did executes it.
 //
