@@ -116,7 +116,7 @@ const maxShare = 2 << 16
 // the lower median of recent ones. What honest work proves shrinks as the loss
 // falls, so it means something only against that of others.
 func (b *Board) examination(sheets []Sheet, i int) examination {
-	if len(sheets) > 0 && len(sheets[0].Rows) == 1 {
+	if len(sheets) > 0 && len(sheets[0].Rows) < minCompared {
 		return examination{share: 1 << 16, found: true} // nobody there is shown to do more
 	}
 	work, found := workOf(sheets, i)
@@ -131,6 +131,9 @@ func (b *Board) examination(sheets []Sheet, i int) examination {
 const (
 	numWorks = 16 // examinations that the reference looks back on
 	minWorks = 4  // examinations before there is a reference
+	// minCompared is how many candidates it takes to examine one: of two, each would be
+	// measured by the other's luck.
+	minCompared = 3
 	// workBound keeps a proof of work times 2^16 inside an int64.
 	workBound protocol.NanoNats = 1 << 46
 )

@@ -217,7 +217,7 @@ func TestGate(t *testing.T) {
 func TestExaminationNeedsHalfTheStake(t *testing.T) {
 	b := Board{Works: []protocol.NanoNats{8, 8, 8, 8}}
 	for range 5 {
-		v := play(&b, rules, 2, vote(0, 1, examined(1000, -100), row(1000)), vote(1, 1, row(1000), row(1000)), vote(2, 1, row(1000), row(1000)))
+		v := play(&b, rules, 3, vote(0, 1, examined(1000, -100), row(1000), row(1000)), vote(1, 1, row(1000), row(1000), row(1000)), vote(2, 1, row(1000), row(1000), row(1000)))
 		if v[0].Reason != protocol.OK {
 			t.Fatalf("refused: %v", v[0].Reason)
 		}
@@ -240,17 +240,17 @@ func TestUnsaidWaits(t *testing.T) {
 	}
 }
 
-// One worker alone works as much as anybody does.
+// One or two workers by themselves work as much as anybody does.
 func TestAlone(t *testing.T) {
 	p := rules
 	p.Examine = 2
 	var b Board
 	for range p.WorkMin {
-		if v := play(&b, p, 1, vote(0, 1, row(100))); v[0].Reason != protocol.OK {
+		if v := play(&b, p, 2, vote(0, 1, row(100), row(50))); v[0].Reason != protocol.OK {
 			t.Fatal(v[0].Reason)
 		}
 	}
-	if got := b.Opinions(p); len(got) != 1 || got[0].Total != 100*protocol.NanoNats(p.WorkMin) {
+	if got := b.Opinions(p); len(got) != 2 || got[0].Total != 100*protocol.NanoNats(p.WorkMin) {
 		t.Errorf("it is paid for %v", got)
 	}
 }
@@ -264,7 +264,7 @@ func TestExtremes(t *testing.T) {
 		p.Threshold = 1 << 16
 		for range 40 {
 			r := protocol.Row{First: big, Examined: true, Work: work, Audited: true, Paired: work, Overlap: 1 << 16}
-			play(&b, p, 2, vote(0, math.MaxInt64, r, r))
+			play(&b, p, 3, vote(0, math.MaxInt64, r, r, r))
 			b.Works = []protocol.NanoNats{1, 1, 1, 1}
 		}
 		s := b.Standing(node(0))
@@ -341,7 +341,7 @@ func TestUnprovenWait(t *testing.T) {
 		return ws, totals
 	}
 	for range p.WorkMin {
-		play(&b, p, 2, vote(0, 1, examined(100, 8), row(100)))
+		play(&b, p, 3, vote(0, 1, examined(100, 8), row(100), row(100)))
 	}
 	if ws, _ := workers(); !slices.Equal(ws, []protocol.NodeID{node(0)}) {
 		t.Fatalf("paid are %v, want the examined one", ws)
@@ -351,14 +351,14 @@ func TestUnprovenWait(t *testing.T) {
 		t.Fatalf("after the epoch: %v", ws)
 	}
 	for range p.WorkMin {
-		play(&b, p, 2, vote(0, 1, row(100), examined(100, 8)))
+		play(&b, p, 3, vote(0, 1, row(100), examined(100, 8), row(100)))
 	}
 	n := protocol.NanoNats(p.WorkMin)
 	if ws, totals := workers(); len(ws) != 2 || totals[0] != 100*n || totals[1] != 200*n {
 		t.Fatalf("owed are %v to %v, want the second for both epochs", totals, ws)
 	}
 	for range 8 {
-		play(&b, p, 2, vote(0, 1, row(100), examined(100, -8)))
+		play(&b, p, 3, vote(0, 1, row(100), examined(100, -8), row(100)))
 	}
 	if ws, _ := workers(); !slices.Equal(ws, []protocol.NodeID{node(0)}) {
 		t.Fatalf("paid are %v, although the other was found idle", ws)
@@ -393,8 +393,8 @@ func TestChoose(t *testing.T) {
 	if len(seen) != 5 {
 		t.Errorf("only %v were ever audited", seen)
 	}
-	if a, e := b.Choose(p, protocol.Digest{}, cs[:1]); len(a) != 1 || len(e) != 0 {
-		t.Errorf("of one candidate %v are audited and %v examined", a, e)
+	if a, e := b.Choose(p, protocol.Digest{}, cs[:2]); len(a) != 2 || len(e) != 0 {
+		t.Errorf("of two candidates %v are audited and %v examined", a, e)
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 
 // Choose returns the indices of the candidates that every validator audits and
 // examines this round, drawn by the evaluation seed. Workers that were not
-// examined WorkMin times yet come first, the least examined before the others. One
-// alone is not examined: there is nobody to compare it with.
+// examined WorkMin times yet come first, the least examined before the others. One or
+// two are not examined: there is too little to compare them with.
 func (b *Board) Choose(p protocol.Score, seed protocol.Digest, candidates []Candidate) (audited, examined []int) {
 	audited = draw(seed, "audit", len(candidates))
 	examined = draw(seed, "examine", len(candidates))
 	times := func(i int) uint32 { return min(b.Standing(candidates[i].Worker).Examined, p.WorkMin) }
 	slices.SortStableFunc(examined, func(i, j int) int { return cmp.Compare(times(i), times(j)) })
-	if len(candidates) < 2 {
+	if len(candidates) < minCompared {
 		examined = nil
 	}
 	return first(audited, p.Audit), first(examined, p.Examine)
