@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,6 +64,10 @@ func (f *actFlags) begin(c *cobra.Command) (a *actor, done func(), err error) {
 	if a.counter, done, err = f.ledgerFlags.open(c.Context(), a.stderr); err != nil {
 		return nil, nil, err
 	}
+	if _, ok := a.teller.(still); ok {
+		done()
+		return nil, nil, errStill
+	}
 	account, state, err := a.Account(c.Context(), a.address)
 	if err != nil {
 		done()
@@ -88,6 +93,8 @@ func (f *actFlags) run(do func(ctx context.Context, a *actor, args []string) err
 func (a *actor) spends(amount ledger.Amount) error {
 	least := ledger.Amount(a.network.Params.Existential)
 	switch left := a.account.Balance - amount; {
+	case amount == 0 && a.account.Balance == 0:
+		return fmt.Errorf("%s has no coins free (lode wallet balance shows what is staked)", a.name)
 	case amount == 0:
 		return usagef("the amount is 0")
 	case amount > a.account.Balance:
@@ -142,12 +149,11 @@ func (a *actor) act(ctx context.Context, deeds ...deed) error {
 	}
 	out := outcome{Signer: a.address}
 	for i, d := range deeds {
-		nonce, until := a.account.Nonce+uint64(i), a.network.Height+validFor
-		tx := ledger.Sign(key, a.network.ID, nonce, until, d.body)
-		if err := a.submit(ctx, tx); err != nil {
+		sent, err := a.hand(ctx, key, uint64(i), d)
+		if err != nil {
 			return fmt.Errorf("the ledger does not take it (%s): %w", d.says, err)
 		}
-		out.Txs = append(out.Txs, doneDeed{tx.Digest(), nonce, until, d.says})
+		out.Txs = append(out.Txs, sent)
 	}
 	if err := a.settle(ctx, &out); err != nil {
 		return err
@@ -162,6 +168,27 @@ func (a *actor) act(ctx context.Context, deeds ...deed) error {
 	}
 	fmt.Fprintf(tell, "done at block %d; %s has %s coins free\n", out.Height, a.name, books.Coins(out.Balance))
 	return nil
+}
+
+// hand signs and submits the i-th deed. Another command of the same signer may have used
+// its number meanwhile; then it takes the next.
+func (a *actor) hand(ctx context.Context, key ed25519.PrivateKey, i uint64, d deed) (doneDeed, error) {
+	for {
+		nonce, until := a.account.Nonce+i, a.network.Height+validFor
+		tx := ledger.Sign(key, a.network.ID, nonce, until, d.body)
+		err := a.submit(ctx, tx)
+		if err == nil {
+			return doneDeed{tx.Digest(), nonce, until, d.says}, nil
+		}
+		if protocol.ReasonOf(err) != protocol.NotApplied {
+			return doneDeed{}, err
+		}
+		now, _, lookup := a.Account(ctx, a.address)
+		if lookup != nil || now.Nonce <= nonce {
+			return doneDeed{}, err
+		}
+		a.account.Nonce = now.Nonce - i
+	}
 }
 
 // agree asks whether to go on.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"io"
 	"slices"
@@ -12,10 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/books"
-	"lode/cmd/lode/internal/plan"
-	"lode/protocol"
 	"lode/yuma/ledger"
-	"lode/yuma/ledger/ask"
 )
 
 func delegateCommand() *cobra.Command {
@@ -23,7 +19,7 @@ func delegateCommand() *cobra.Command {
 		Use: "delegate", Short: "Node keys that one can stake on, and what they keep", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(delegateShowCommand(), delegateTakeCommand(), delegateNewCommand())
+	c.AddCommand(delegateShowCommand(), delegateTakeCommand())
 	return c
 }
 
@@ -110,52 +106,5 @@ func (a *actor) setTake(ctx context.Context, hot ledger.Hotkey, take uint16) err
 	return a.act(ctx, deed{
 		ledger.SetTake{Hot: hot, Take: take},
 		fmt.Sprintf("set the take of %s from %s to %s", hot, books.Share(uint64(id.Take)), books.Share(uint64(take))),
-	})
-}
-
-func delegateNewCommand() *cobra.Command {
-	var f actFlags
-	c := &cobra.Command{
-		Use:   "new KEYFILE",
-		Short: "Make a node's key a hotkey of your wallet, so that it can be staked on",
-		Long: `Register the key of a node on this machine, such as ~/.lode/validator/key, as a
-hotkey that your wallet owns. The key signs that it belongs to the wallet, so nobody
-can take it from you. The network may burn a fee for it, which is shown.`,
-		Args: cobra.ExactArgs(1),
-		RunE: f.run(func(ctx context.Context, a *actor, args []string) error {
-			key, err := plan.LoadKey(args[0])
-			if err != nil {
-				return err
-			}
-			return a.adopt(ctx, key)
-		}),
-	}
-	f.add(c)
-	return c
-}
-
-func (a *actor) adopt(ctx context.Context, key ed25519.PrivateKey) error {
-	hot := nodeIDOf(key)
-	k := ask.Key(ask.Identities, hot)
-	s, err := a.Client.Get(ctx, k)
-	if err != nil {
-		return err
-	}
-	if id, there, err := ask.Load[ledger.Identity](s, k); err != nil || there {
-		if err == nil {
-			err = fmt.Errorf("hotkey %s belongs to %s already", hot, id.Owner)
-		}
-		return err
-	}
-	fee := ledger.Amount(a.network.Params.IdentityFee)
-	if fee > 0 {
-		if err := a.spends(fee); err != nil {
-			return err
-		}
-	}
-	d := ledger.IdentityProof(a.network.ID, a.address)
-	return a.act(ctx, deed{
-		ledger.Identify{Hot: hot, Proof: protocol.Signature(ed25519.Sign(key, d[:]))},
-		fmt.Sprintf("own the hotkey %s, for a fee of %s coins that are burned", hot, books.Coins(fee)),
 	})
 }

@@ -62,9 +62,10 @@ func (s still) ask(_ context.Context, question []byte) ([]byte, error) {
 	return ask.Answer(ask.Of(s.m), nil, question)
 }
 
-func (still) submit(context.Context, ledger.Tx) error {
-	return errors.New("a snapshot, or a run that is stopped, takes no transactions")
-}
+// errStill says that a ledger stands still.
+var errStill = errors.New("a stopped run or a snapshot takes no transactions: start it, or name the link of one that is on with --run")
+
+func (still) submit(context.Context, ledger.Tx) error { return errStill }
 
 // ledgerFlags say which ledger is meant and how the answer is printed.
 type ledgerFlags struct {

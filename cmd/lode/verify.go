@@ -40,6 +40,9 @@ a coordinator that is stopped. Default: lode-run.`,
 				return err
 			}
 			defer done()
+			if from >= 0 && to >= 0 && from > to {
+				return usagef("--from %d lies after --to %d", from, to)
+			}
 			opt := audit.Options{Shuffle: shuffle, From: roundFlag(from), To: roundFlag(to)}
 			if w := c.ErrOrStderr(); !asJSON && isTerminal(w) {
 				opt.Progress = func(s audit.Stage, done, total uint64) { fmt.Fprintf(w, "\r%s %d/%d\x1b[K", s, done, total) }

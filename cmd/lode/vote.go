@@ -92,7 +92,7 @@ func (f *votingFlags) hot(ctx context.Context, a *actor) (ledger.Hotkey, error) 
 	all = slices.DeleteFunc(all, func(d books.Delegate) bool { return d.Owner != a.address })
 	switch len(all) {
 	case 0:
-		return ledger.Hotkey{}, fmt.Errorf("%s owns no hotkey, and hotkeys vote: lode delegate new makes one, lode stake gives it stake", a.name)
+		return ledger.Hotkey{}, fmt.Errorf("%s owns no hotkey, and hotkeys vote: a node that joins with lode worker or validator --wallet is one, lode stake gives it stake", a.name)
 	case 1:
 		return all[0].Hot, nil
 	}
@@ -148,7 +148,7 @@ func proposeCommand() *cobra.Command {
 		Short: "Propose to change parameters of a run or of the network",
 		Long: `Propose new values of parameters; lode vote params lists them with their bounds. All
 values are whole numbers: amounts in 10⁻⁹ coin, spans in blocks, shares in 65535ths.`,
-		Example: `  lode vote propose tempo=100 max_uids=512 --on 1
+		Example: `  lode vote propose kappa=30000 liquid_alpha=1 --on 1
   lode vote propose unbond=14400 --on root`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: f.run(func(ctx context.Context, a *actor, args []string) error {

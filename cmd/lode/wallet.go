@@ -273,7 +273,11 @@ func (a *actor) send(ctx context.Context, to ledger.Coldkey, amount ledger.Amoun
 	if least := ledger.Amount(a.network.Params.Existential); there.Balance+amount < least {
 		return fmt.Errorf("%s would have %s coins then, less than the least balance of %s: send more", to, books.Coins(there.Balance+amount), books.Coins(least))
 	}
-	return a.act(ctx, deed{ledger.Transfer{To: to, Amount: amount}, fmt.Sprintf("send %s coins to %s", books.Coins(amount), to)})
+	says := fmt.Sprintf("send %s coins to %s", books.Coins(amount), to)
+	if _, known := s.Value(k); !known {
+		says += ", which has never had any: a wrong letter in it loses them"
+	}
+	return a.act(ctx, deed{ledger.Transfer{To: to, Amount: amount}, says})
 }
 
 // newPassphrase returns that of a wallet to be.

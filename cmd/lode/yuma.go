@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -51,7 +52,7 @@ field kind: sim are computed in float64.`,
 			if err != nil {
 				return err
 			}
-			return runCases(c.OutOrStdout(), data, asJSON)
+			return runCases(c.OutOrStdout(), c.ErrOrStderr(), data, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a case")
@@ -86,8 +87,16 @@ type ran struct {
 	Epochs any    `json:"epochs"`
 }
 
-func runCases(w io.Writer, data []byte, asJSON bool) error {
+func runCases(w, stderr io.Writer, data []byte, asJSON bool) error {
 	cases, err := casefile.Split(data)
+	if err == nil && len(cases) == 0 {
+		err = errors.New("the file holds no case")
+	}
+	for _, c := range cases {
+		if unknown := c.Unknown(); len(unknown) > 0 {
+			fmt.Fprintf(stderr, "note: not known and not read: %s\n", strings.Join(unknown, ", "))
+		}
+	}
 	if err != nil {
 		return err
 	}

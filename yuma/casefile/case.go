@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // The kinds that can be run.
@@ -74,7 +75,7 @@ func (c Case) Run() (r Results, err error) {
 		err = fmt.Errorf("kind %q: %w", c.Kind, ErrKind)
 	}
 	if err != nil {
-		return Results{}, fmt.Errorf("casefile: %s: %w", c.Name, err)
+		return Results{}, fmt.Errorf("casefile: %s%w", strings.TrimPrefix(c.Name+": ", ": "), err)
 	}
 	return r, nil
 }

@@ -58,8 +58,8 @@ func runEpochs(raw []byte) ([]Outcome, error) {
 			inputs = append(inputs, e.input)
 		}
 	}
-	if len(inputs) == 0 {
-		return nil, errors.New("no epochs")
+	if len(inputs) == 0 || inputs[0].N == nil && inputs[0].Stake == nil {
+		return nil, errors.New("no epochs, or a first one without stake: a case names stake and weights")
 	}
 	return runInputs(f.Params, rules, inputs)
 }
@@ -72,6 +72,9 @@ func runInputs(p params, rules yuma.Params, inputs []input) ([]Outcome, error) {
 	for k, in := range inputs {
 		if before != nil {
 			in.inherit(*before, out[k-1], p.Tempo)
+		} else if in.Block == nil {
+			first := uint64(1) // in block 0 all weights would be as old as who is weighed
+			in.Block = &first
 		}
 		state, err := in.state(p)
 		if err != nil {
