@@ -110,3 +110,39 @@ func TestManifestsMakeLedgers(t *testing.T) {
 		t.Errorf("%d manifests were valid", tried)
 	}
 }
+
+// Votes change how Yuma counts, and nothing that joining, scoring or pay rest on.
+func TestVotable(t *testing.T) {
+	s := &stage{man: testManifest()}
+	s.man.Members.MinValidators = 1
+	s.man.Members.Genesis = []protocol.Stake{{Node: idOf("v"), Stake: uint64(1000 * ledger.Coin)}}
+	var err error
+	if s.p, err = newPlay(s.man); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range [][]string{{"genesis"}, {"join", "validator", "v"}} {
+		if _, err := s.line(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		on   ledger.Run
+		want protocol.Reason
+	}{
+		"tempo": {round.Run, protocol.NotApplied}, "commit_reveal": {round.Run, protocol.NotApplied}, "open": {round.Run, protocol.NotApplied},
+		"min_price": {round.Run, protocol.NotApplied}, "max_uids": {round.Run, protocol.NotApplied}, "kappa": {round.Run, protocol.OK},
+		"emission": {ledger.Root, protocol.NotApplied}, "identity_fee": {ledger.Root, protocol.NotApplied},
+	} {
+		number, ok := ledger.RunParam(name)
+		if c.on == ledger.Root {
+			number, ok = ledger.NetworkParam(name)
+		}
+		if !ok {
+			t.Fatal(name)
+		}
+		p := ledger.Propose{Hot: idOf("v"), Run: c.on, Changes: []ledger.Change{{Param: number, Value: 1}}}
+		if _, err := s.p.step(s.transaction("v", p)); protocol.ReasonOf(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
