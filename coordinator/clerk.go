@@ -100,7 +100,9 @@ func (c *Coordinator) record(batch []call) error {
 			_, deadline := c.machine.Phase()
 			c.wake(deadline)
 		}
-		results[i] = err
+		if results[i] = err; err == nil {
+			c.announce(k.event)
+		}
 		if msg, ok := k.event.(protocol.Message); ok {
 			c.listen(msg, err, enter)
 		}
