@@ -77,6 +77,9 @@ func statusFrom(ctx context.Context, where string, stderr io.Writer) (s coordina
 	}
 	s = coordinator.StatusOf(rep.Machine)
 	s.Entries, s.Stopped = rep.Chain.Next, true
+	for i := range s.Members {
+		s.Members[i].Present = false // whatever the record ends with
+	}
 	if src.Store == nil { // in a bucket, say
 		return s, nil
 	}
