@@ -11,7 +11,8 @@
 // Read it in this order: [Machine], [Phase], [Round] (the round in flight),
 // [Seat] and [Entry] (its validators and commits), [Effect], [Summary] (what a
 // finished round leaves), [Machine.Owes] (what a node has to send now, which is
-// all a restarted node needs to go on).
+// all a restarted node needs to go on). Money is a ledger of package ledger that the
+// machine moves: [Genesis], [Machine.Weights], [Machine.Ledger].
 //
 // # Phases
 //
