@@ -4,7 +4,7 @@
 // the conformance kit that every engine must pass.
 //
 // Read it in this order: [Batch] is what goes in, [Port] what of that an engine
-// takes, [Hyper] how one AdamW step is taken, [Engine] what a trainer offers,
+// takes, [Hyper] how one optimizer step is taken, [Engine] what a trainer offers,
 // [Vector] how its numbers are held without moving them.
 //
 // Units and shapes: losses are natural logarithms (nats), averaged over all

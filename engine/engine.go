@@ -43,7 +43,7 @@ type Engine interface {
 	// its owner likes. It cannot be given back before Close.
 	NewVector() (Vector, error)
 
-	// Step computes the gradient of the mean loss over b, takes one AdamW step
+	// Step computes the gradient of the mean loss over b, takes one optimizer step
 	// and returns the loss before it. A loss or gradient that is not finite is
 	// an error and moves nothing but Grad.
 	Step(b Batch, h Hyper) (loss float64, err error)

@@ -1,6 +1,6 @@
 package engine
 
-// This file holds the settings of one AdamW step.
+// This file holds the settings of one optimizer step.
 
 import (
 	"fmt"
@@ -11,6 +11,13 @@ import (
 // arXiv:1711.05101, algorithm 2, with the decay multiplied by Rate). A zero
 // Beta1, Beta2 or Epsilon means its default. Decay touches tensors of two or
 // more dimensions only, never norms or biases.
+//
+// With Muon set, the matrices that [lode/engine/model.Hidden] names take another
+// step, with the same rate and decay and none of the betas: Nesterov momentum of
+// 0.95, made orthogonal by five Newton–Schulz rounds (K. Jordan and others, "Muon",
+// 2024), times 0.2·√(longer side) (arXiv:2502.16982, section 2.2). All steps of
+// one engine should agree about Muon: a matrix that takes an AdamW step after
+// Muon's has no second moment yet and moves too far.
 type Hyper struct {
 	Rate        float32 // learning rate, ≥ 0; zero moves nothing but the moments
 	Beta1       float32 // decay of the first moment, in [0, 1); default 0.9
@@ -18,6 +25,7 @@ type Hyper struct {
 	Epsilon     float32 // added to the root of the second moment; default 1e-8
 	WeightDecay float32 // decoupled decay per unit of Rate, ≥ 0; zero is off
 	ClipNorm    float32 // gradient norm above which the gradient is scaled down; zero is off
+	Muon        bool    // hidden matrices take Muon steps
 }
 
 // Resolve fills in the defaults and reports every setting that is out of range.

@@ -38,6 +38,7 @@ type Engine struct {
 	params []float32 // length D; graphs hold slices of these two, so they never move
 	grads  []float32 // length D; where frozen nothing ever writes, so it stays zero
 	adam   moments
+	muon   muon
 	graphs []*graph // most recently used first, at most maxGraphs
 	closed bool
 }
@@ -173,6 +174,6 @@ func (e *Engine) Close() error {
 			err = fmt.Errorf("cpu: close a graph: %w", cerr)
 		}
 	}
-	e.graphs, e.params, e.grads, e.adam = nil, nil, nil, moments{}
+	e.graphs, e.params, e.grads, e.adam, e.muon = nil, nil, nil, moments{}, muon{}
 	return err
 }

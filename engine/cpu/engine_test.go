@@ -55,11 +55,10 @@ func TestLossFalls(t *testing.T) {
 	}
 }
 
-func benchStep(b *testing.B, m model.Llama, rows, steps int, frozen ...bool) {
+func benchStep(b *testing.B, m model.Llama, h engine.Hyper, rows, steps int, frozen ...bool) {
 	e := newEngine(b, m, Options{Frozen: frozen})
 	r := rand.New(rand.NewPCG(1, 2))
 	batch := testBatch(r, rows, steps, m.Vocab)
-	h := engine.Hyper{Rate: 1e-3}
 	if _, err := e.Step(batch, h); err != nil {
 		b.Fatal(err)
 	}
@@ -73,17 +72,25 @@ func benchStep(b *testing.B, m model.Llama, rows, steps int, frozen ...bool) {
 	b.ReportMetric(float64(b.N*rows*steps)/b.Elapsed().Seconds(), "tokens/s")
 }
 
-func BenchmarkStepDefault(b *testing.B) { benchStep(b, model.Default(), 8, 64) }
-func BenchmarkStepMedium(b *testing.B) {
+var (
+	adamW = engine.Hyper{Rate: 1e-3}
+	muons = engine.Hyper{Rate: 1e-3, Muon: true}
+)
+
+func BenchmarkStepDefault(b *testing.B)     { benchStep(b, model.Default(), adamW, 8, 64) }
+func BenchmarkStepDefaultMuon(b *testing.B) { benchStep(b, model.Default(), muons, 8, 64) }
+func BenchmarkStepMedium(b *testing.B)      { benchStep(b, medium(), adamW, 8, 128) }
+func BenchmarkStepMediumMuon(b *testing.B)  { benchStep(b, medium(), muons, 8, 128) }
+
+func medium() model.Llama {
 	m := model.Default()
 	m.Dim, m.Layers, m.FFN = 128, 4, 512
-	benchStep(b, m, 8, 128)
+	return m
 }
 
 // BenchmarkStepFrozen trains the last of four layers alone.
 func BenchmarkStepFrozen(b *testing.B) {
-	m := model.Default()
-	m.Dim, m.Layers, m.FFN = 128, 4, 512
+	m := medium()
 	l, err := m.Layout()
 	if err != nil {
 		b.Fatal(err)
@@ -92,18 +99,25 @@ func BenchmarkStepFrozen(b *testing.B) {
 	for t := range frozen {
 		frozen[t] = !strings.HasPrefix(l.Spec(t).Name, "model.layers.3.")
 	}
-	benchStep(b, m, 8, 128, frozen...)
+	benchStep(b, m, adamW, 8, 128, frozen...)
 }
 
 // TestThreadsChangeNothing: any number of threads gives the same bits.
 func TestThreadsChangeNothing(t *testing.T) {
-	m := smallModel()
+	small, wide := smallModel(), model.Default()
+	wide.Layers = 1
+	threadsChangeNothing(t, small, engine.Hyper{Rate: 1e-2, ClipNorm: 0.1})
+	threadsChangeNothing(t, wide, engine.Hyper{Rate: 1e-2, ClipNorm: 0.1, Muon: true})
+}
+
+func threadsChangeNothing(t *testing.T, m model.Llama, h engine.Hyper) {
+	t.Helper()
 	var want []float64
 	for _, threads := range []int{1, 2, 5} {
 		e := newEngine(t, m, Options{Threads: threads})
 		r := rand.New(rand.NewPCG(2, 2))
 		for i := range 4 {
-			loss, err := e.Step(testBatch(r, 5, 30, m.Vocab), engine.Hyper{Rate: 1e-2, ClipNorm: 0.1})
+			loss, err := e.Step(testBatch(r, 5, 30, m.Vocab), h)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,8 +2,9 @@
 //
 // [Run] is the conformance kit: give it a function that opens an engine for a
 // model, and it compares parameters, losses, gradients and optimizer steps with
-// [Reference], with all tensors trained and with half of them, feeds the engine bad batches, settings and state bytes, and
-// checks that a saved state continues as if never interrupted. What an optional
+// [Reference], with all tensors trained and with half of them, by AdamW and by
+// Muon, feeds the engine bad batches, settings and state bytes, and checks that a
+// saved state continues as if never interrupted. What an optional
 // ability gives it compares with the definition, bit for bit.
 //
 // [Able] is an engine that has all abilities, to see them used.

@@ -20,7 +20,7 @@ type Open func(m model.Llama, frozen []bool) (engine.Engine, error)
 // Run holds the engines that open returns to everything package engine promises.
 func Run(t *testing.T, open Open) {
 	for name, m := range models() {
-		half := kit{open, m, nil}
+		half := kit{open, m, nil, false}
 		for i := range half.layout(t).NumTensors() {
 			half.frozen = append(half.frozen, i%2 == 1)
 		}
@@ -32,7 +32,20 @@ func Run(t *testing.T, open Open) {
 			t.Run("state", half.state)
 			t.Run("bad state", half.badState)
 		})
-		k := kit{open, m, nil}
+		half.muon = true
+		t.Run(name+", half of it frozen, Muon", func(t *testing.T) {
+			t.Run("frozen", half.stays)
+			t.Run("steps", half.steps)
+			t.Run("state", half.state)
+		})
+		orthogonal := kit{open, m, nil, true}
+		t.Run(name+", Muon", func(t *testing.T) {
+			t.Run("steps", orthogonal.steps)
+			t.Run("state", orthogonal.state)
+			t.Run("zeros", orthogonal.zeros)
+			t.Run("not finite", orthogonal.notFinite)
+		})
+		k := kit{open, m, nil, false}
 		t.Run(name, func(t *testing.T) {
 			t.Run("frozen", k.stays)
 			t.Run("parameters", k.parameters)
@@ -43,6 +56,7 @@ func Run(t *testing.T, open Open) {
 			t.Run("steps", k.steps)
 			t.Run("clipping", k.clipping)
 			t.Run("state", k.state)
+			t.Run("zeros", k.zeros)
 			t.Run("bad state", k.badState)
 			t.Run("bad input", k.badInput)
 			t.Run("not finite", k.notFinite)
@@ -55,6 +69,7 @@ type kit struct {
 	open   Open
 	model  model.Llama
 	frozen []bool // of each tensor; nil freezes none
+	muon   bool   // steps are Muon's
 }
 
 func (k kit) layout(t *testing.T) tensor.Layout {
@@ -199,6 +214,7 @@ func (k kit) steps(t *testing.T) {
 		if i > 5 {
 			h = engine.Hyper{Rate: 2e-3, Beta1: 0.8, Beta2: 0.99, Epsilon: 1e-6}
 		}
+		h.Muon = k.muon
 		b := Batch(r, k.model, 2, 12)
 		want, err := ref.Step(b, h)
 		if err != nil {
@@ -218,6 +234,17 @@ func (k kit) steps(t *testing.T) {
 	if last > first-0.1 {
 		t.Fatalf("loss went from %v to %v: nothing was learnt", first, last)
 	}
+}
+
+// zeros have no gradient; a step from them must leave them.
+func (k kit) zeros(t *testing.T) {
+	e := k.engine(t)
+	none := make(tensor.Flat, e.Layout().Len())
+	if err := tensor.Copy(e.Layout(), e.Params(), none); err != nil {
+		t.Fatal(err)
+	}
+	k.train(t, e, 1, 2)
+	sameBits(t, "after steps from zeros", snapshot(t, e), none)
 }
 
 // clipping must start at the norm it names and scale what is above it to it. A

@@ -1,6 +1,6 @@
 package enginetest
 
-// This file holds the reference trainer: its parameters, loss and AdamW step.
+// This file holds the reference trainer: its parameters, loss and step.
 
 import (
 	"fmt"
@@ -68,7 +68,7 @@ func (r *Reference) run(b engine.Batch, back bool) float64 {
 	return sum / float64(b.NumTargets())
 }
 
-// Step takes one AdamW step and returns the loss before it.
+// Step takes one optimizer step and returns the loss before it.
 func (r *Reference) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 	h, err := h.Resolve()
 	if err != nil {
@@ -86,11 +86,19 @@ func (r *Reference) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 		if r.Frozen != nil && r.Frozen[t] {
 			continue
 		}
-		decay := 0.0
-		if len(r.layout.Spec(t).Shape) > 1 {
+		spec, lo, decay := r.layout.Spec(t), r.layout.Offset(t), 0.0
+		hi := lo + spec.Len()
+		if len(spec.Shape) > 1 {
 			decay = float64(h.WeightDecay)
 		}
-		for i := r.layout.Offset(t); i < r.layout.Offset(t)+r.layout.Spec(t).Len(); i++ {
+		if h.Muon && model.Hidden(spec) {
+			for i := lo; i < hi; i++ {
+				r.Grads[i] *= scale
+			}
+			muon(r.Params[lo:hi], r.Grads[lo:hi], r.First[lo:hi], spec.Shape[1], rate, decay)
+			continue
+		}
+		for i := lo; i < hi; i++ {
 			g := r.Grads[i] * scale
 			r.First[i] = b1*r.First[i] + (1-b1)*g
 			r.Second[i] = b2*r.Second[i] + (1-b2)*g*g

@@ -14,7 +14,9 @@ import (
 	"lode/tensor"
 )
 
-var settings = engine.Hyper{Rate: 1e-3, WeightDecay: 0.01, ClipNorm: 1}
+func (k kit) settings() engine.Hyper {
+	return engine.Hyper{Rate: 1e-3, WeightDecay: 0.01, ClipNorm: 1, Muon: k.muon}
+}
 
 // train takes steps on batches drawn from seed and returns the last loss.
 func (k kit) train(t *testing.T, e engine.Engine, seed uint64, steps int) (loss float64) {
@@ -22,7 +24,7 @@ func (k kit) train(t *testing.T, e engine.Engine, seed uint64, steps int) (loss 
 	r := rand.New(rand.NewPCG(seed, 0))
 	for range steps {
 		var err error
-		if loss, err = e.Step(Batch(r, k.model, 2, 9), settings); err != nil {
+		if loss, err = e.Step(Batch(r, k.model, 2, 9), k.settings()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,12 +124,12 @@ func (k kit) badInput(t *testing.T) {
 		"beta 1":          func(_ *engine.Batch, h *engine.Hyper) { h.Beta2 = 1 },
 		"infinite clip":   func(_ *engine.Batch, h *engine.Hyper) { h.ClipNorm = float32(math.Inf(1)) },
 	} {
-		b, h := good, settings
+		b, h := good, k.settings()
 		spoil(&b, &h)
 		if _, err := e.Step(b, h); err == nil {
 			t.Fatalf("%s: accepted", name)
 		}
-		if h == settings {
+		if h == k.settings() {
 			if _, err := e.Loss(b); err == nil {
 				t.Fatalf("%s: accepted by Loss", name)
 			}
@@ -165,7 +167,7 @@ func (k kit) notFinite(t *testing.T) {
 		}
 	}
 	state, params := save(t, e), snapshot(t, e)
-	if _, err := e.Step(Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4), settings); err == nil {
+	if _, err := e.Step(Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4), k.settings()); err == nil {
 		t.Fatal("a step from NaN was taken")
 	}
 	if !bytes.Equal(save(t, e), state) {
@@ -185,7 +187,7 @@ func (k kit) closed(t *testing.T) {
 		}
 	}
 	c := tensor.Chunk{Len: 1}
-	_, step := e.Step(b, settings)
+	_, step := e.Step(b, k.settings())
 	_, loss := e.Loss(b)
 	_, grad := e.Gradient(b)
 	_, vector := e.NewVector()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"lode/tensor"
 )
@@ -96,6 +97,11 @@ func (m Llama) Layout() (tensor.Layout, error) {
 		specs = append(specs, tensor.Spec{Name: "lm_head.weight", Shape: []int{m.Vocab, m.Dim}})
 	}
 	return tensor.NewLayout(specs...)
+}
+
+// Hidden reports whether s is a matrix of a layer: no embedding, head or norm.
+func Hidden(s tensor.Spec) bool {
+	return len(s.Shape) == 2 && strings.HasPrefix(s.Name, "model.layers.")
 }
 
 func (m Llama) layer(prefix string) []tensor.Spec {

@@ -47,6 +47,28 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// Hidden are the seven matrices of each layer.
+func TestHidden(t *testing.T) {
+	l, err := grouped().Layout()
+	if err != nil {
+		t.Fatal(err)
+	}
+	num := 0
+	for i := range l.NumTensors() {
+		s := l.Spec(i)
+		hidden := strings.HasSuffix(s.Name, "_proj.weight")
+		if Hidden(s) != hidden {
+			t.Errorf("%s: hidden is %v", s.Name, !hidden)
+		}
+		if hidden {
+			num++
+		}
+	}
+	if num != 7*grouped().Layers {
+		t.Errorf("%d hidden matrices", num)
+	}
+}
+
 func TestValidateRefuses(t *testing.T) {
 	for name, spoil := range map[string]func(*Llama){
 		"dim 0":         func(m *Llama) { m.Dim = 0 },
