@@ -53,6 +53,7 @@ func waysOf(t *testing.T) map[string]setting {
 			s.H, s.Raw, s.SignStep, s.Decay, s.StepBits = 1, true, true, 0.999, 24
 		}),
 		"boosted": short(t, topK, func(s *setting) { s.Boost, s.BoostPart = 8, 0.5 }),
+		"muon":    short(t, topK, func(s *setting) { s.Muon = true }),
 		"forgets": short(t, topK, func(s *setting) { s.Forget = true }),
 		"thin":    short(t, topK, func(s *setting) { s.StepKeep = 32 }),
 	}
@@ -102,6 +103,7 @@ func TestEveryChoiceCounts(t *testing.T) {
 		"weight decay": func(s *setting) { s.WeightDecay = 1 },
 		"clip norm":    func(s *setting) { s.ClipNorm = 1e-9 },
 		"forget":       func(s *setting) { s.Forget = true },
+		"muon":         func(s *setting) { s.Muon = true },
 		"k":            func(s *setting) { s.K *= 2 },
 		"k embed":      func(s *setting) { s.KEmbed = 1024 },
 		"bits":         func(s *setting) { s.Bits = 1 },

@@ -39,12 +39,13 @@ type setting struct {
 	Rows    int    `json:"rows"`              // of a worker's batch
 	Seq     int    `json:"seq"`               // tokens of a row
 
-	Rate        float64 `json:"rate"`         // of AdamW
-	Warmup      int     `json:"warmup"`       // steps over which Rate grows linearly
-	Schedule    string  `json:"schedule"`     // then: constant, or cosine, which ends at a tenth of Rate
-	WeightDecay float64 `json:"weight_decay"` // of AdamW
-	ClipNorm    float64 `json:"clip_norm"`    // of AdamW
-	Forget      bool    `json:"forget"`       // AdamW starts each round with moments of zero
+	Rate        float64 `json:"rate"`           // of AdamW
+	Warmup      int     `json:"warmup"`         // steps over which Rate grows linearly
+	Schedule    string  `json:"schedule"`       // then: constant, or cosine, which ends at a tenth of Rate
+	WeightDecay float64 `json:"weight_decay"`   // of AdamW
+	ClipNorm    float64 `json:"clip_norm"`      // of AdamW
+	Forget      bool    `json:"forget"`         // AdamW starts each round with moments of zero
+	Muon        bool    `json:"muon,omitempty"` // hidden matrices take Muon steps
 
 	K      int     `json:"k"`       // values kept of a chunk of 4,096
 	KEmbed int     `json:"k_embed"` // the same for embeddings; 0 means K
@@ -135,7 +136,7 @@ func (s setting) tokens(steps int) int { return steps * s.Workers * s.Rows * s.S
 func (s setting) hyper(step int) engine.Hyper {
 	return engine.Hyper{
 		Rate: float32(s.rateAt(step)), Beta1: 0.9, Beta2: 0.95,
-		WeightDecay: float32(s.WeightDecay), ClipNorm: float32(s.ClipNorm),
+		WeightDecay: float32(s.WeightDecay), ClipNorm: float32(s.ClipNorm), Muon: s.Muon,
 	}
 }
 
