@@ -70,7 +70,8 @@ type Train struct {
 	InnerSteps  uint32   // H
 	Rows        uint32   // sequences in a batch
 	Steps       uint32   // tokens of a sequence
-	Rate        float64  // AdamW learning rate
+	Optimizer   string   // of inner steps: [AdamW] or [Muon]
+	Rate        float64  // learning rate
 	Warmup      uint32   // rounds of linear warm-up of the rate
 	Beta1       float64
 	Beta2       float64
@@ -80,6 +81,12 @@ type Train struct {
 	// trained and exchanged; the others keep their first values. None is all.
 	Only []string
 }
+
+// The optimizers of inner steps. Betas are AdamW's alone.
+const (
+	AdamW = "adamw"
+	Muon  = "muon" // of the matrices within layers; AdamW moves the rest
+)
 
 // Bounds on Train.Only.
 const (
@@ -298,6 +305,7 @@ func (t Train) validate(check checkFunc, within withinFunc) {
 	within("train.inner_steps", float64(t.InnerSteps), 1, 1e5)
 	within("train.rows", float64(t.Rows), 1, 1e5)
 	within("train.steps", float64(t.Steps), 2, 1e6)
+	check(t.Optimizer == AdamW || t.Optimizer == Muon, "train.optimizer", "is %q; there are %s and %s", t.Optimizer, AdamW, Muon)
 	check(t.Rate > 0 && t.Rate <= 1, "train.rate", "is %v, must be above 0 and at most 1", t.Rate)
 	within("train.warmup", float64(t.Warmup), 0, 1e6)
 	within("train.beta1", t.Beta1, 0, 0.9999)

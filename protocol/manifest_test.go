@@ -20,7 +20,7 @@ func testManifest() Manifest {
 			Mode: "assigned", Tokenizer: "bytes", Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
 		},
 		Train: Train{
-			InnerSteps: 30, Rows: 8, Steps: 64, Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
+			InnerSteps: 30, Rows: 8, Steps: 64, Optimizer: "muon", Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
 			Only: []string{"model.layers.*.mlp.*", "*norm.weight"},
 		},
 		Update: Update{Codec: "topk", Keep: 64, Bits: 2, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
@@ -102,6 +102,8 @@ func TestManifestFaults(t *testing.T) {
 		{"train.rows", func(m *Manifest) { m.Train.Rows, m.Train.Steps = 1e5, 1e6 }},
 		{"score.rows", func(m *Manifest) { m.Score.Rows = MaxBatch/64 + 1 }},
 		{"score.held_out", func(m *Manifest) { m.Score.HeldOut = MaxBatch/64 + 1 }},
+		{"train.optimizer", func(m *Manifest) { m.Train.Optimizer = "" }},
+		{"train.optimizer", func(m *Manifest) { m.Train.Optimizer = "Muon" }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = 0 }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = nan }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = inf }},

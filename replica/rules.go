@@ -176,6 +176,6 @@ func (r *Rules) Hyper(n protocol.Round) engine.Hyper {
 	}
 	return engine.Hyper{
 		Rate: float32(rate), Beta1: float32(t.Beta1), Beta2: float32(t.Beta2),
-		WeightDecay: float32(t.WeightDecay), ClipNorm: float32(t.ClipNorm),
+		WeightDecay: float32(t.WeightDecay), ClipNorm: float32(t.ClipNorm), Muon: t.Optimizer == protocol.Muon,
 	}
 }

@@ -32,6 +32,9 @@ func TestRules(t *testing.T) {
 			t.Errorf("round %d: rate %g, want %g", n, got, want)
 		}
 	}
+	if muon := rulesOf(t, func(m *protocol.Manifest) { m.Train.Optimizer = protocol.Muon }); r.Hyper(0).Muon || !muon.Hyper(0).Muon {
+		t.Error("the optimizer is not what the manifest says")
+	}
 	if m := modelOf(t, r); m.Next != 0 || len(m.Params) != r.Layout.Len() || len(m.Outer) != 1 || len(modelOf(t, rulesOf(t, plain)).Outer) != 0 {
 		t.Error("the first model is not what the rules say")
 	}

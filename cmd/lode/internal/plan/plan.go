@@ -43,7 +43,7 @@ func Defaults() Plan {
 		},
 		Data: protocol.Data{Mode: "assigned", Tokenizer: "bytes", Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
 		Train: protocol.Train{
-			InnerSteps: 10, Rows: 8, Steps: 64, Rate: 5e-3, Warmup: 10,
+			InnerSteps: 10, Rows: 8, Steps: 64, Optimizer: protocol.AdamW, Rate: 5e-3, Warmup: 10,
 			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,
 		},
 		Update: protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
