@@ -121,8 +121,7 @@ func (o Options) play(ctx context.Context, rules *replica.Rules, c *coordinator.
 	}
 	rep := round.NewReplica(rules.Manifest)
 	shown := protocol.Digest{}
-	g.Go(func() error {
-		defer cancel()
+	g.Go(func() error { // its end ends the others: nobody fails before it is known
 		return replica.Follow(ctx, link{to: c}, rep, func(final []round.Summary) error {
 			for _, f := range final {
 				if o.Each != nil {
@@ -157,6 +156,9 @@ type stage struct {
 // arrived runs a node while the coordinator counts it as connected.
 func (s stage) arrived(ctx context.Context, key ed25519.PrivateKey, run func() error) error {
 	if _, err := s.to.Arrive(ctx, id(key)); err != nil {
+		if ctx.Err() != nil { // the coordinator may have heard it first
+			return ctx.Err()
+		}
 		return err
 	}
 	defer s.to.Depart(ctx, id(key))
