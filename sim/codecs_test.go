@@ -31,6 +31,7 @@ var ways = map[string]func(*protocol.Manifest){
 	"one bit, thin steps": func(m *protocol.Manifest) { m.Update.Bits, m.Merge.StepKeep = 1, 192 },
 	"k of embeddings, nesterov": func(m *protocol.Manifest) {
 		m.Update.KeepEmbed, m.Merge.Optimizer, m.Merge.Momentum = 512, "nesterov", protocol.Q16(0.3)
+		m.Score.Overlap = protocol.Q16(0.8) // so many kept values agree up to 0.6 at first
 	},
 	"geometric median": func(m *protocol.Manifest) { m.Merge.Rule, m.Merge.ClipNorms = "geometric-median", true },
 	"mixing, trimmed": func(m *protocol.Manifest) {

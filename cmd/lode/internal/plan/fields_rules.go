@@ -71,7 +71,7 @@ var score = []field{
 	row("score.project", whole, func(p *Plan) *uint32 { return &p.Run.Score.Project },
 		"Last merged steps taken out of scores, so that replaying them earns nothing; at most score.window.", "a replayed step earns most right after it was merged"),
 	row("score.overlap", share, func(p *Plan) *uint32 { return &p.Run.Score.Overlap },
-		"Updates that repeat more than this share of another's entries are refused, 0.05 to 1.", "above what workers on different data have in common: 0.6 for topk, 0.8 for dct, whose first updates share the low frequencies"),
+		"Updates that repeat more than this share of another's entries are refused, 0.05 to 1.", "above what workers on different data have in common: 0.6 for topk with up to 256 of 4096, 0.8 with more or for dct, whose first updates agree much"),
 	row("score.audit", whole, func(p *Plan) *uint32 { return &p.Run.Score.Audit },
 		"Updates a round whose effect on the loss is measured exactly.", "a sample suffices, exact measures cost most"),
 	row("score.examine", whole, func(p *Plan) *uint32 { return &p.Run.Score.Examine },
