@@ -24,10 +24,8 @@ func (m *Machine) seal(idle bool) (due []ledger.Event) {
 // endBlock ends a round's block, and with it an epoch of scores where one is due.
 func (m *Machine) endBlock() (due []ledger.Event) {
 	if m.ledger.EpochDue(Run) {
-		m.board.EndEpoch(m.man.Score, func(v protocol.NodeID) bool {
-			_, owes := m.Weights(v)
-			return m.round.Seat(v) != nil && !owes || !m.man.Economy.Pays()
-		})
+		said := m.said()
+		m.board.EndEpoch(m.man.Score, func(v protocol.NodeID) bool { return said[v] || !m.man.Economy.Pays() })
 	}
 	return m.seal(false)
 }

@@ -89,6 +89,17 @@ func (m *Machine) owed() (n int) {
 // rowLen bounds the transaction with one validator's weights, in bytes.
 func rowLen(workers int) int { return 256 + 6*workers }
 
+// said returns the validators of this round that owe no weights any more.
+func (m *Machine) said() map[protocol.NodeID]bool {
+	said := map[protocol.NodeID]bool{}
+	for i := range m.round.Seats {
+		n := m.round.Seats[i].Node
+		_, owes := m.Weights(n)
+		said[n] = !owes
+	}
+	return said
+}
+
 // mayWeigh reports whether a validator owes weights that the block has room for.
 func (m *Machine) mayWeigh(n protocol.NodeID) bool {
 	w, ok := m.Weights(n)
