@@ -32,8 +32,7 @@ func (m *Machine) transact(ev protocol.Transaction) error {
 			return err
 		}
 	}
-	n, q := len(ev.Tx), m.quotaOf(t.Signer)
-	if seat == nil && (m.asked[t.Signer]+n > q.one || m.askedAll+n > q.all || !m.fits(n)) {
+	if seat == nil && !m.within(t.Signer, len(ev.Tx)) {
 		return protocol.Refuse(protocol.Full, "this round has transactions of %d bytes of %s, %d of all: wait for the next", m.asked[t.Signer], t.Signer.Short(), m.askedAll)
 	}
 	if _, err := m.ledger.Apply(t); err != nil {
@@ -79,6 +78,12 @@ var (
 	trusted = quota{one: ledger.MaxTxLen, all: ledger.MaxBlockLen / 2}
 	anybody = quota{one: 4 << 10, all: ledger.MaxBlockLen / 4}
 )
+
+// within reports whether an account may ask for so many bytes more in this round.
+func (m *Machine) within(signer protocol.NodeID, n int) bool {
+	q := m.quotaOf(signer)
+	return m.asked[signer]+n <= q.one && m.askedAll+n <= q.all && m.fits(n)
+}
 
 func (m *Machine) quotaOf(signer protocol.NodeID) quota {
 	if signer == m.man.Coordinator {
