@@ -100,7 +100,7 @@ func New(cfg Config) (*Coordinator, error) {
 	c := &Coordinator{
 		cfg: cfg, calls: make(chan call, 64), saved: make(chan protocol.Published, 1),
 		timer: time.NewTimer(time.Hour), grown: make(chan struct{}), ended: make(chan struct{}),
-		connected: map[protocol.NodeID]bool{}, allowed: map[protocol.NodeID]int64{},
+		witness: witness{}, connected: map[protocol.NodeID]bool{}, allowed: map[protocol.NodeID]int64{},
 	}
 	c.timer.Stop()
 	if cfg.Publish != nil {

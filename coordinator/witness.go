@@ -11,12 +11,9 @@ import (
 	"lode/yuma/ledger"
 )
 
-// witness remembers what validators signed in the present round, and keeps the run's
-// ledger informed. The clerk owns it.
-type witness struct {
-	round protocol.Round
-	said  map[testimony]protocol.Message // the first of each, in the record or proposed
-}
+// witness remembers what validators signed last of what the record took. The clerk owns
+// it.
+type witness map[testimony]protocol.Message
 
 // testimony is what a validator signs once in a round.
 type testimony struct {
@@ -26,19 +23,16 @@ type testimony struct {
 
 // hear notes a message that the record took, or returns the evidence if it was refused
 // and contradicts one that was taken; nil if there is none.
-func (w *witness) hear(m protocol.Message, err error) ledger.Body {
+func (w witness) hear(m protocol.Message, err error) ledger.Body {
 	switch m.Type {
 	case protocol.KindListSignature, protocol.KindSheetCommit, protocol.KindProposal:
 	default:
 		return nil // of co-signatures the receipts would have to be known
 	}
-	if m.Round > w.round || w.said == nil {
-		w.round, w.said = m.Round, map[testimony]protocol.Message{}
-	}
-	first, ok := w.said[testimony{m.Node, m.Type}]
+	first, ok := w[testimony{m.Node, m.Type}]
 	switch {
 	case err == nil:
-		w.said[testimony{m.Node, m.Type}] = m
+		w[testimony{m.Node, m.Type}] = m
 		return nil
 	case !ok || first.Round != m.Round || bytes.Equal(first.Body, m.Body) || !authentic(err):
 		return nil
