@@ -66,11 +66,11 @@ func TestWorkersAtTheirBound(t *testing.T) {
 	top := encode(t, l, p, tensor.Flat{1e30, -1e30})
 	low := encode(t, l, p, tensor.Flat{-1e30, 1e30})
 	for _, c := range []struct {
-		rule     string
-		weighted bool
-	}{{Mean, false}, {Mean, true}, {SignMajority, false}} {
+		rule       string
+		maxSamples uint32
+	}{{Mean, 0}, {Mean, math.MaxUint32}, {SignMajority, 0}} {
 		rule, cfg := c.rule, DefaultConfig(p)
-		cfg.Rule, cfg.Weighted, cfg.MaxWorkers = rule, c.weighted, 1<<(sumBits-valueBits)
+		cfg.Rule, cfg.MaxSamples, cfg.MaxWorkers = rule, c.maxSamples, 1<<(sumBits-valueBits)
 		beyond := cfg
 		beyond.MaxWorkers++
 		if beyond.Validate() == nil {

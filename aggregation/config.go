@@ -44,10 +44,12 @@ type Config struct {
 	Bucket    int      // replace them by means of so many each; 0 and 1 are off
 	Seed      [32]byte // deals the buckets
 
-	Rule     string // how contributions combine: one of Rules
-	Liars    int    // f, how many of them may be anything, for Mix and rules that ask
-	Senders  bool   // ask at each place only those that name it; else they say 0
-	Weighted bool   // mean: weigh contributions by Samples
+	Rule    string // how contributions combine: one of Rules
+	Liars   int    // f, how many of them may be anything, for Mix and rules that ask
+	Senders bool   // ask at each place only those that name it; else they say 0
+	// MaxSamples, for the mean, weighs contributions by their Samples, of which at
+	// most so many count, whatever a contribution claims; 0: all weigh alike.
+	MaxSamples uint32
 
 	Optimizer string // what is made of the result: one of Optimizers
 	Rate      uint32 // outer learning rate, Q16; above 0, at most 4.0
@@ -106,7 +108,7 @@ func (c Config) checkRule(r rule, check checkFunc) {
 	check(asks || c.Liars == 0, "%d liars, but rule %q does not ask for a number", c.Liars, c.Rule)
 	check(!c.Senders || r.byPlace, "rule %q looks at whole rows and cannot leave out who does not send", c.Rule)
 	check(!c.Senders || !mixes, "mixed rows have no senders")
-	check(!c.Weighted || c.Rule == Mean && !mixes && !c.Senders, "only the plain mean weighs by samples")
+	check(c.MaxSamples == 0 || c.Rule == Mean && !mixes && !c.Senders, "only the plain mean weighs by samples")
 }
 
 // checkBounds checks the numbers that arithmetic relies on.

@@ -73,9 +73,11 @@
 // a place, 0 included. NaN and infinities cannot be said in an update, so no rule
 // meets one.
 //
-//	mean              g = Σ/n, or Σ samples·x/Σ samples if Weighted. W·k + D. Bears
-//	                  none: one liar moves it by 1/W of its clipped norm, so it
-//	                  relies on scores, gates and clipping.
+//	mean              g = Σ/n, or Σ s·x/Σ s, s the samples, where MaxSamples is set
+//	                  (FedAvg, arXiv:1602.05629, algorithm 1). W·k + D. Bears none:
+//	                  one liar moves it by 1/W of its clipped norm, and by samples
+//	                  by M/(M + Σ s of the others), M = MaxSamples, so it relies on
+//	                  scores, gates and clipping.
 //	sign-majority     the sign of more than n/2 rows, times the lower median of
 //	                  the rows' mean magnitude in the chunk. W·k + D. Bears
 //	                  (n−1)/2: |g| <= the largest honest mean magnitude.

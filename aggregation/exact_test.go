@@ -315,12 +315,33 @@ func TestSamples(t *testing.T) {
 	}
 	cs[1].Samples = 0 // counts as 1
 	weighted := DefaultConfig(p)
-	weighted.Weighted = true
+	weighted.MaxSamples = math.MaxUint32
 	if !slices.Equal(mustCombine(t, l, weighted, cs), mustCombine(t, l, DefaultConfig(p), copies)) {
 		t.Error("samples are not copies")
 	}
 	cs[0].Samples = math.MaxUint32
 	mustCombine(t, l, weighted, cs)
+}
+
+// Whoever claims more samples than count weighs as much as who has that many: the
+// mean moves by that share of the difference, at most.
+func TestClaimedSamplesAreCapped(t *testing.T) {
+	l := layoutOf(t, specOf(1, 1))
+	p := gradient.Params{Codec: gradient.Dense, Bits: 32, EMin: -40, EMax: -4}
+	cfg := DefaultConfig(p)
+	cfg.MaxSamples = 40
+	cs := []Contribution{
+		{Update: encode(t, l, p, tensor.Flat{1}), Clip: gradient.Unclipped},
+		{Update: encode(t, l, p, tensor.Flat{0}), Clip: gradient.Unclipped, Samples: 30},
+		{Update: encode(t, l, p, tensor.Flat{0}), Clip: gradient.Unclipped, Samples: 10},
+	}
+	for _, c := range []struct{ claim, counts uint32 }{{0, 1}, {1, 1}, {39, 39}, {40, 40}, {41, 40}, {math.MaxUint32, 40}} {
+		cs[0].Samples = c.claim
+		want := divide(int64(c.counts)<<cfg.Unit, int64(c.counts)+40)
+		if got := mustCombine(t, l, cfg, cs)[0]; got != want {
+			t.Errorf("a claim of %d samples moves the mean by %d, want %d", c.claim, got, want)
+		}
+	}
 }
 
 // The record's clip factors and those of clipping to the median norm agree: each

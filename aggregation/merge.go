@@ -40,7 +40,8 @@ func Whole(s Source) (*gradient.Part, error) {
 type Contribution struct {
 	Update Source
 	Clip   gradient.Clip // factor it is multiplied by; at most gradient.Unclipped
-	// Samples is the weight in a mean by samples; 0 counts as 1.
+	// Samples is the weight in a mean by samples: 0 counts as 1, what is above
+	// Config.MaxSamples as that.
 	Samples uint32
 	// Stale is how many rounds old the model was that the update was made from:
 	// the update is multiplied by 1/√(1 + Stale), rounded down to a multiple of

@@ -50,6 +50,9 @@ func plays(tb testing.TB) []play {
 	signs.Rule, signs.Optimizer, signs.Momentum = SignMajority, FedAvgM, One/2
 	shared := DefaultConfig(gradient.Params{Codec: gradient.Shared, K: 300, KEmbed: 64, Bits: 2, EMin: -40, EMax: -4})
 	shared.Rule, shared.Liars = TrimmedMean, 2
+	weighted := DefaultConfig(topk)
+	weighted.MaxSamples, weighted.Optimizer = 3, FedAdam
+	weighted.Momentum, weighted.Second, weighted.FloorExp = 9*One/10, 99*One/100, -10
 	return []play{
 		{"mean", wide, 3, DefaultConfig(topk)},
 		{"thin", middle, 5, thin},
@@ -57,6 +60,7 @@ func plays(tb testing.TB) []play {
 		{"cosines", model(tb), 7, cosines},
 		{"signs", model(tb), 7, signs},
 		{"shared", model(tb), 7, shared},
+		{"weighted", model(tb), 7, weighted},
 	}
 }
 

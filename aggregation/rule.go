@@ -158,8 +158,8 @@ func (p *plan) combine(c Config, r rule, f int, g *gram) {
 		p.blend(evenly(n, all))
 	case r.name == Mean && c.Senders:
 		p.combiner = byPlace{trimmed{0}, true}
-	case r.name == Mean && c.Weighted:
-		p.blend(bySamples(p.from))
+	case r.name == Mean && c.MaxSamples > 0:
+		p.blend(bySamples(p.from, c.MaxSamples))
 	case r.name == Mean:
 		p.blend(evenly(n, all))
 	case r.name == SignMajority:
@@ -229,11 +229,12 @@ func clipNorms(from []Contribution, g *gram) ([]Contribution, *gram) {
 	return out, g.scaled(clips)
 }
 
-// bySamples weighs each contribution by its samples.
-func bySamples(from []Contribution) blend {
+// bySamples weighs each contribution by its samples, at most so many. Their sum is
+// below 2^52: a contribution's is below 2^32, and there are at most 2^20.
+func bySamples(from []Contribution, most uint32) blend {
 	b := blend{weights: make([]uint64, len(from))}
 	for i, c := range from {
-		b.weights[i] = uint64(max(c.Samples, 1))
+		b.weights[i] = uint64(min(max(c.Samples, 1), most))
 		b.den += b.weights[i]
 	}
 	return b

@@ -93,7 +93,8 @@ var configs = []struct {
 }{
 	{"mean", func(c *aggregation.Config) { c.Rule = aggregation.Mean }, all, nil},
 	{"mean of senders", func(c *aggregation.Config) { c.Rule, c.Senders = aggregation.Mean, true }, all, nil},
-	{"mean by samples", func(c *aggregation.Config) { c.Rule, c.Weighted = aggregation.Mean, true }, all, nil},
+	{"mean by samples", func(c *aggregation.Config) { c.Rule, c.MaxSamples = aggregation.Mean, math.MaxUint32 }, all, nil},
+	{"mean by capped samples", func(c *aggregation.Config) { c.Rule, c.MaxSamples = aggregation.Mean, 2 }, all, nil},
 	{"mean, clipped", func(c *aggregation.Config) { c.Rule, c.ClipNorms = aggregation.Mean, true }, all, short(1)},
 	{"sign majority", func(c *aggregation.Config) { c.Rule = aggregation.SignMajority }, voted, short(64)},
 	{"sign majority of senders", func(c *aggregation.Config) { c.Rule, c.Senders = aggregation.SignMajority, true }, voted, short(64)},
