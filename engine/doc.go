@@ -13,6 +13,8 @@
 // other vectors have length D in the order of [Engine.Layout]; they cross the
 // border chunk by chunk.
 //
+// [Moments] is what an optimizer remembers, and its bytes, for engines to share.
+//
 // An engine may train a part of the tensors and leave the others frozen; what that
 // part is was said when it was opened, and [Engine.Layout] tells.
 //

@@ -1,7 +1,6 @@
 package cpu
 
-// This file holds the optimizer's state and its step: AdamW's, and which tensors
-// have another.
+// This file holds the optimizer's step: AdamW's, and which tensors have another.
 
 import (
 	"fmt"
@@ -13,24 +12,14 @@ import (
 	"lode/tensor"
 )
 
-// moments is the optimizer's state.
-type moments struct {
-	steps         uint64
-	first, second []float32 // of the trained tensors, one after the other; second ≥ 0, and 0 under Muon
-}
-
-func newMoments(n int) moments {
-	return moments{first: make([]float32, n), second: make([]float32, n)}
-}
-
 // update takes one step along the gradient in the engine.
 func (e *Engine) update(h engine.Hyper) error {
 	length := norm(e.grads) // what is frozen adds zeros
 	if math.IsNaN(length) || math.IsInf(length, 0) {
 		return fmt.Errorf("cpu: gradient norm is %v", length)
 	}
-	e.adam.steps++
-	t := float64(e.adam.steps)
+	e.adam.Steps++
+	t := float64(e.adam.Steps)
 	s := kernel.AdamStep{
 		Scale: 1, Eps: h.Epsilon,
 		Keep1: h.Beta1, Take1: 1 - h.Beta1, Keep2: h.Beta2, Take2: 1 - h.Beta2,
@@ -40,7 +29,7 @@ func (e *Engine) update(h engine.Hyper) error {
 	if limit := float64(h.ClipNorm); limit > 0 && length > limit {
 		s.Scale = float32(limit / length)
 	}
-	first, second := e.adam.first, e.adam.second
+	first, second := e.adam.First, e.adam.Second
 	for t, frozen := range e.frozen {
 		if frozen {
 			continue

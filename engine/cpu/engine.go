@@ -5,6 +5,7 @@ package cpu
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -37,7 +38,7 @@ type Engine struct {
 
 	params []float32 // length D; graphs hold slices of these two, so they never move
 	grads  []float32 // length D; where frozen nothing ever writes, so it stays zero
-	adam   moments
+	adam   engine.Moments
 	muon   muon
 	graphs []*graph // most recently used first, at most maxGraphs
 	closed bool
@@ -72,18 +73,8 @@ func New(m model.Llama, opt Options) (*Engine, error) {
 		e.index[l.Spec(t).Name] = t
 	}
 	e.params, e.grads = make([]float32, l.Len()), make([]float32, l.Len())
-	e.adam = newMoments(e.numTrained())
+	e.adam = engine.NewMoments(e.layout)
 	return e, nil
-}
-
-// numTrained returns how many of the D values are trained.
-func (e *Engine) numTrained() (n int) {
-	for t, frozen := range e.frozen {
-		if !frozen {
-			n += e.layout.Spec(t).Len()
-		}
-	}
-	return n
 }
 
 // Model returns the architecture.
@@ -162,6 +153,27 @@ func (e *Engine) graph(s shape) (*graph, error) {
 	return g, nil
 }
 
+// WriteState implements engine.Engine.
+func (e *Engine) WriteState(w io.Writer) error {
+	if e.closed {
+		return engine.ErrClosed
+	}
+	return e.adam.WriteTo(w, e.layout)
+}
+
+// ReadState implements engine.Engine.
+func (e *Engine) ReadState(r io.Reader) error {
+	if e.closed {
+		return engine.ErrClosed
+	}
+	m, err := engine.ReadMoments(r, e.layout)
+	if err != nil {
+		return err
+	}
+	e.adam = m
+	return nil
+}
+
 // Close implements engine.Engine.
 func (e *Engine) Close() error {
 	if e.closed {
@@ -174,6 +186,6 @@ func (e *Engine) Close() error {
 			err = fmt.Errorf("cpu: close a graph: %w", cerr)
 		}
 	}
-	e.graphs, e.params, e.grads, e.adam, e.muon = nil, nil, nil, moments{}, muon{}
+	e.graphs, e.params, e.grads, e.adam, e.muon = nil, nil, nil, engine.Moments{}, muon{}
 	return err
 }

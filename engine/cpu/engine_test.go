@@ -193,8 +193,8 @@ func TestFrozen(t *testing.T) {
 				continue
 			}
 			compareReference(t, m, 2, 6, frozen...)
-			if e := newEngine(t, m, Options{Frozen: frozen}); len(e.adam.first) != left || len(e.adam.second) != left {
-				t.Fatalf("moments of %d and %d values, %d are trained", len(e.adam.first), len(e.adam.second), left)
+			if e := newEngine(t, m, Options{Frozen: frozen}); len(e.adam.First) != left || len(e.adam.Second) != left {
+				t.Fatalf("moments of %d and %d values, %d are trained", len(e.adam.First), len(e.adam.Second), left)
 			}
 		}
 	}
