@@ -136,8 +136,9 @@ const (
 
 // wideInterfaces may have more methods, for the reason beside them.
 var wideInterfaces = map[string]string{
-	"engine.Engine":    "training needs all of them, and every engine has them all",
-	"checkpoints.disk": "the calls of a file system that are in use",
+	"engine.Engine":        "training needs all of them, and every engine has them all",
+	"engine/model.Builder": "one for each stage that models are made of, and every engine has them all",
+	"checkpoints.disk":     "the calls of a file system that are in use",
 }
 
 var vagueNames = []string{"util", "utils", "common", "types", "helpers", "helper", "misc", "base"}

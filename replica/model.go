@@ -10,6 +10,7 @@ import (
 
 	"lode/aggregation"
 	"lode/coordinator/round"
+	"lode/engine/model"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/tensor"
@@ -45,7 +46,7 @@ func (m *Model) Codec() (gradient.Params, error) {
 // NewModel returns the model a run begins with.
 func NewModel(r *Rules) (*Model, error) {
 	m := &Model{Rules: r, Params: make(tensor.Flat, r.Layout.Len())}
-	if err := r.Model.Init(r.Manifest.Seed, m.Params); err != nil {
+	if err := model.Init(r.Model, r.Manifest.Seed, m.Params); err != nil {
 		return nil, fmt.Errorf("initial parameters: %w", err)
 	}
 	var err error

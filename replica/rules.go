@@ -24,7 +24,7 @@ const _ = uint(engine.MaxIDs - protocol.MaxBatch)
 type Rules struct {
 	Manifest protocol.Manifest
 	Run      protocol.RunID
-	Model    model.Llama
+	Model    model.Model
 	Layout   tensor.Layout // says what is frozen
 	Frozen   []bool        // the same, for engines: of each tensor; nil: all are trained
 }
@@ -41,7 +41,7 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 		RopeTheta: m.Theta, NormEps: m.NormEps, Tied: m.Tied,
 	}}
 	var err error
-	if r.Layout, err = r.Model.Layout(); err != nil {
+	if r.Layout, err = model.Layout(r.Model); err != nil {
 		return nil, fmt.Errorf("manifest: model: %w", err)
 	}
 	if r.Frozen, err = frozen(r.Layout, man.Train.Only); err != nil {

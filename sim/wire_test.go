@@ -390,7 +390,7 @@ func (r *rogue) payloads(cur *round.Round) {
 func TestRefusals(t *testing.T) {
 	r := newRogue(wire(t))
 	me, honest := id(r.key), NodeID("worker", 0)
-	other, err := modelOf(t, r.rules).Layout()
+	other, err := model.Layout(modelOf(t, r.rules))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,7 +443,7 @@ func TestRefusals(t *testing.T) {
 // modelOf is a model like the run's, but narrower.
 func modelOf(t *testing.T, r *replica.Rules) model.Llama {
 	t.Helper()
-	m := r.Model
+	m := r.Model.(model.Llama)
 	m.FFN /= 2
 	return m
 }

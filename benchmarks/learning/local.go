@@ -38,7 +38,7 @@ type worker struct {
 }
 
 func newLocal(s setting, m model.Llama, t text) (*local, error) {
-	layout, err := m.Layout()
+	layout, err := model.Layout(m)
 	if err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ func TestBytesAreThoseOfTheWire(t *testing.T) {
 
 func layoutOf(t *testing.T, m model.Llama) tensor.Layout {
 	t.Helper()
-	l, err := m.Layout()
+	l, err := model.Layout(m)
 	if err != nil {
 		t.Fatal(err)
 	}

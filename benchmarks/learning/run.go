@@ -103,7 +103,7 @@ func newMethod(s setting, m model.Llama, t text) (method, error) {
 
 // start writes the parameters that a seed begins with.
 func start(s setting, m model.Llama, dst tensor.Writer) error {
-	return m.Init(sha256.Sum256(fmt.Appendf(nil, "learning %d", s.Seed)), dst)
+	return model.Init(m, sha256.Sum256(fmt.Appendf(nil, "learning %d", s.Seed)), dst)
 }
 
 // joint is synchronous AdamW: a step on the batches of all workers together,

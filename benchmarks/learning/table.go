@@ -16,7 +16,7 @@ import (
 // writeTable writes a row for each setting, its seeds together, in the order of
 // steps and then of loss. Ratios are against 4 bytes a parameter and round.
 func writeTable(out io.Writer, all []result) error {
-	layout, err := model.Default().Layout()
+	layout, err := model.Layout(model.Default())
 	if err != nil {
 		return err
 	}

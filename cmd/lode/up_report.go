@@ -16,6 +16,7 @@ import (
 	"lode/cmd/lode/internal/models"
 	"lode/data"
 	"lode/engine/cpu"
+	"lode/engine/model"
 	"lode/protocol"
 )
 
@@ -212,7 +213,7 @@ func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) erro
 	}
 	start := &models.Loaded{Model: h.rules.Model, Engine: e}
 	defer start.Close()
-	if err := h.rules.Model.Init(h.manifest.Seed, e.Params()); err != nil {
+	if err := model.Init(h.rules.Model, h.manifest.Seed, e.Params()); err != nil {
 		return err
 	}
 	before, err := models.Evaluate(ctx, start, text, measuring)

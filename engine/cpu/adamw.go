@@ -8,7 +8,6 @@ import (
 
 	"lode/engine"
 	"lode/engine/kernel"
-	"lode/engine/model"
 	"lode/tensor"
 )
 
@@ -41,8 +40,8 @@ func (e *Engine) update(h engine.Hyper) error {
 		n := spec.Len()
 		w, g, m1, m2 := e.params[lo:lo+n], e.grads[lo:lo+n], first[:n], second[:n]
 		first, second = first[n:], second[n:]
-		if h.Muon && model.Hidden(spec) {
-			e.muonStep(kernel.Dense(w, spec.Shape[0], spec.Shape[1]), g, m1, pace{s.Scale, h.Rate, s.Decay})
+		if h.Muon && e.trace.Weights[t].Hidden {
+			e.muonStep(kernel.Dense(w, spec.Shape[0], n/spec.Shape[0]), g, m1, pace{s.Scale, h.Rate, s.Decay})
 			continue
 		}
 		step := s

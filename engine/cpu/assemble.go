@@ -1,104 +1,143 @@
 package cpu
 
-// This file holds the model itself, stage after stage, and where its weights and
-// results lie.
+// This file holds the values and weights of a graph: where they lie while stages
+// are added.
 
 import (
-	"fmt"
-
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"lode/engine/model"
 )
 
-// assemble adds the whole model to the graph and returns its loss.
-func (b *builder) assemble(g *graph) (*gorgonia.Node, error) {
-	ids := func(name string, ids []int32) *gorgonia.Node {
-		return gorgonia.NewVector(b.expr, tensor.Int32, gorgonia.WithShape(len(ids)), gorgonia.WithName(name),
-			gorgonia.WithValue(tensor.New(tensor.WithShape(len(ids)), tensor.WithBacking(ids))))
-	}
-	table := b.weight("model.embed_tokens.weight", 1)
-	x, xs, err := b.embed(ids("inputs", g.inputs), table, g.inputs)
-	if err != nil {
-		return nil, err
-	}
-	for l := range b.arch.Layers {
-		if x, xs, err = b.block(fmt.Sprintf("model.layers.%d.", l), x, xs); err != nil {
-			return nil, err
-		}
-	}
-	h, err := b.norm("last norm", x, b.weight("model.norm.weight", 1), true)
-	if err != nil {
-		return nil, err
-	}
-	if !b.arch.Tied {
-		table = b.weight("lm_head.weight", 1)
-	}
-	return b.head(h, table, ids("targets", g.targets), g.targets, &g.mean)
+// builder adds the stages of a model to a graph; it implements model.Builder in one
+// file for each. Its first error ends that, later stages do nothing.
+type builder struct {
+	*Engine
+	shape
+	graph   *graph
+	expr    *gorgonia.ExprGraph
+	trace   *model.Trace
+	values  []value // by model.Value
+	slots   slots
+	modules map[string]*weight // by the name of the first tensor
+	trained gorgonia.Nodes     // weights to differentiate for
+	buffers map[string][]float32
+	tables  map[model.Heads]tables
+	loss    *gorgonia.Node
+	err     error
 }
 
-// block adds one layer: x + attention(norm(x)), then that plus its feed-forward.
-func (b *builder) block(prefix string, x *gorgonia.Node, xs []float32) (*gorgonia.Node, []float32, error) {
-	h, err := b.norm("attention norm", x, b.weight(prefix+"input_layernorm.weight", 1), false)
-	if err != nil {
-		return nil, nil, err
-	}
-	qkv, qkvs, err := b.linear("qkv", h, b.weight(prefix+"self_attn.q_proj.weight", 3), nil, b.dhidden)
-	if err != nil {
-		return nil, nil, err
-	}
-	a, err := b.attention("attention", qkv, qkvs)
-	if err != nil {
-		return nil, nil, err
-	}
-	if x, xs, err = b.linear("residual", a, b.weight(prefix+"self_attn.o_proj.weight", 1), xs, b.dhidden); err != nil {
-		return nil, nil, err
-	}
-	if h, err = b.norm("feed-forward norm", x, b.weight(prefix+"post_attention_layernorm.weight", 1), false); err != nil {
-		return nil, nil, err
-	}
-	both, _, err := b.linear("gate and up", h, b.weight(prefix+"mlp.gate_proj.weight", 2), nil, b.dhidden)
-	if err != nil {
-		return nil, nil, err
-	}
-	inner, err := b.swiglu("swiglu", both)
-	if err != nil {
-		return nil, nil, err
-	}
-	return b.linear("residual", inner, b.weight(prefix+"mlp.down_proj.weight", 1), xs, b.dinner)
+var _ model.Builder = (*builder)(nil)
+
+// value is the result of a stage.
+type value struct {
+	node        *gorgonia.Node
+	rows, width int
+	data        []float32
+	grad        []float32 // nil without a backward pass
+	added       bool      // to a later one: see memory.go
 }
 
-// weight returns the node of the named tensor and the count-1 that follow it,
-// taken as one matrix. Its value is the engine's own memory. It is differentiated
-// for if any of them is trained.
-func (b *builder) weight(name string, count int) *gorgonia.Node {
-	t := b.index[name]
-	wide := b.layout.Spec(t).Shape
-	lo, hi := b.layout.Offset(t), b.layout.Offset(t+count-1)+b.layout.Spec(t+count-1).Len()
-	value := vector(b.params[lo:hi])
-	if len(wide) == 2 {
-		value = dense(b.params[lo:hi], (hi-lo)/wide[1], wide[1])
+// gradient returns where the gradient lies, nil if there is none.
+func (v value) gradient() *tensor.Dense {
+	if v.grad == nil {
+		return nil
 	}
-	n := gorgonia.NewTensor(b.expr, tensor.Float32, value.Dims(), gorgonia.WithShape(value.Shape()...),
-		gorgonia.WithName(name), gorgonia.WithValue(value))
-	if trained := b.trained(t, count); len(trained) > 0 {
-		b.weights = append(b.weights, n)
-		b.grad[n] = weightGrad{b.grads[lo:hi:hi], trained}
-	}
-	return n
+	return dense(v.grad, v.rows, v.width)
 }
 
-// weightGrad is where the gradient of a weight node lies.
-type weightGrad struct {
-	values  []float32 // nil if all of it is frozen
-	trained []span    // rows that are not frozen; the others stay zero
+// n returns the number of positions.
+func (s shape) n() int { return s.rows * s.steps }
+
+// next returns the value that the stage to be added will make, without its node.
+func (b *builder) next() value {
+	at := len(b.values)
+	v := value{rows: b.n(), width: b.trace.Values[at].Width()}
+	n := v.rows * v.width
+	if b.train {
+		v.data, v.grad = make([]float32, n), b.slots.of(at)[:n]
+	} else {
+		v.data = b.slots.of(at)[:n]
+	}
+	return v
+}
+
+// add adds a stage that makes v.
+func (b *builder) add(v value, s stage, in ...*gorgonia.Node) model.Value {
+	if s.out = dense(v.data, v.rows, v.width); b.err == nil {
+		v.node, b.err = s.apply(in...)
+	}
+	b.values = append(b.values, v)
+	return model.Value(len(b.values) - 1)
+}
+
+// end adds the stage that computes the loss.
+func (b *builder) end(s stage, in ...*gorgonia.Node) {
+	if s.loss = &b.graph.mean; b.err == nil {
+		b.loss, b.err = s.apply(in...)
+	}
+}
+
+// ids makes a node of token ids.
+func (b *builder) ids(name string, ids []int32) *gorgonia.Node {
+	return gorgonia.NewVector(b.expr, tensor.Int32, gorgonia.WithShape(len(ids)), gorgonia.WithName(name),
+		gorgonia.WithValue(tensor.New(tensor.WithShape(len(ids)), tensor.WithBacking(ids))))
+}
+
+// weight is one tensor, or several taken as one matrix, in the engine's own memory.
+type weight struct {
+	node       *gorgonia.Node
+	rows, cols int       // of a vector one row
+	grad       []float32 // nil if all of it is frozen
+	trained    []span    // rows that are not frozen; the gradient of the others stays zero
+	uses       int
+}
+
+// gradient returns where the gradient lies, nil if all of it is frozen.
+func (w *weight) gradient() *tensor.Dense {
+	switch {
+	case w.grad == nil:
+		return nil
+	case w.node.Dims() == 1:
+		return vector(w.grad)
+	}
+	return dense(w.grad, w.rows, w.cols)
 }
 
 // span is a range of rows.
 type span struct{ lo, hi int }
 
-// trained returns the rows of count tensors from t on that are trained, as few
+// weight returns the named tensor and the count-1 that follow it. It is
+// differentiated for if any of them is trained.
+func (b *builder) weight(name string, count int) *weight {
+	if w := b.modules[name]; w != nil {
+		w.uses++
+		return w
+	}
+	t := b.index[name]
+	shape := b.layout.Spec(t).Shape
+	lo, hi := b.layout.Offset(t), b.layout.Offset(t+count-1)+b.layout.Spec(t+count-1).Len()
+	w := &weight{rows: 1, cols: hi - lo, uses: 1}
+	value := vector(b.params[lo:hi])
+	if len(shape) > 1 {
+		w.cols = b.layout.Spec(t).Len() / shape[0]
+		w.rows = (hi - lo) / w.cols
+		value = dense(b.params[lo:hi], w.rows, w.cols)
+	}
+	w.node = gorgonia.NewTensor(b.expr, tensor.Float32, value.Dims(), gorgonia.WithShape(value.Shape()...),
+		gorgonia.WithName(name), gorgonia.WithValue(value))
+	if w.trained = b.spans(t, count); len(w.trained) > 0 {
+		b.trained = append(b.trained, w.node)
+		w.grad = b.grads[lo:hi:hi]
+	}
+	b.modules[name] = w
+	return w
+}
+
+// spans returns the rows of count tensors from t on that are trained, as few
 // ranges as can be.
-func (b *builder) trained(t, count int) (rows []span) {
+func (b *builder) spans(t, count int) (rows []span) {
 	lo := 0
 	for i := t; i < t+count; i++ {
 		hi := lo + b.layout.Spec(i).Shape[0]
@@ -115,7 +154,7 @@ func (b *builder) trained(t, count int) (rows []span) {
 }
 
 // keep returns memory for n values that the backward pass will read. Without a
-// backward pass all layers use the same memory.
+// backward pass all stages of that name use the same memory.
 func (b *builder) keep(name string, n int) []float32 {
 	if b.train {
 		return make([]float32, n)

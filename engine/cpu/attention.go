@@ -6,9 +6,8 @@ package cpu
 import (
 	"math"
 
-	"gorgonia.org/gorgonia"
-
 	"lode/engine/kernel"
+	"lode/engine/model"
 )
 
 // keepSteps is the longest sequence whose attention probabilities are kept for
@@ -23,48 +22,56 @@ const queryRows = 64
 // attention works on rows of queries, keys and values next to each other.
 type attention struct {
 	*builder
-	wide     int // values of one row of qkv
-	hd       int // head dim
-	group    int // query heads per key head
-	steps    int
-	cos, sin []float32 // [steps, hd/2]
-	neg      []float32 // −sin
-	kept     bool      // probabilities of all heads are kept
-	probs    []float32 // one [steps, steps] square per row and head if kept, else per thread
-	square   []float32 // one square per thread, for backward
-	qkv, out []float32
+	tables
+	model.Heads
+	wide       int       // values of one row of qkv
+	hd         int       // head dim
+	dim, kvDim int       // values of all query heads, of all key heads
+	group      int       // query heads per key head
+	kept       bool      // probabilities of all heads are kept
+	probs      []float32 // one [steps, steps] square per row and head if kept, else per thread
+	square     []float32 // one square per thread, for backward
+	qkv, out   []float32
+	dqkv       []float32
 }
 
-func (b *builder) attention(name string, x *gorgonia.Node, xs []float32) (*gorgonia.Node, error) {
-	m := b.arch
-	a := &attention{builder: b, wide: x.Shape()[1], hd: m.HeadDim(), group: m.Heads / m.KVHeads, steps: b.steps, qkv: xs}
-	n := b.rows * b.steps
-	a.cos, a.sin, a.neg = b.cos, b.sin, b.neg
-	a.out = b.keep(name, n*m.Dim)
-	a.kept = b.train && b.steps <= keepSteps
+// Attention implements model.Builder.
+func (b *builder) Attention(of model.Value, h model.Heads) model.Value {
+	x, y := b.values[of], b.next()
+	hd := h.Dim(x.width)
+	t, ok := b.tables[h]
+	if !ok {
+		t = newTables(h.Theta, hd/2, b.steps)
+		b.tables[h] = t
+	}
+	a := &attention{
+		builder: b, tables: t, Heads: h, wide: x.width, hd: hd, dim: h.Query * hd, kvDim: h.KV * hd, group: h.Query / h.KV,
+		kept: b.train && b.steps <= keepSteps, qkv: x.data, out: y.data, dqkv: x.grad,
+	}
 	if a.kept {
-		a.probs = b.keep(name+" probabilities", b.rows*m.Heads*b.steps*b.steps)
+		a.probs = make([]float32, b.rows*h.Query*b.steps*b.steps)
 	} else {
 		a.probs = b.share("probabilities", int(b.team)*b.steps*b.steps)
 	}
 	if b.train {
 		a.square = b.share("square", int(b.team)*b.steps*b.steps)
 	}
-	s := stage{name: name, out: dense(a.out, n, m.Dim)}
-	s.forward = func([][]float32) (gorgonia.Value, error) {
+	s := stage{name: "attention"}
+	if b.trace.Values[of].Last > model.Value(len(b.values)) { // others need what the rotation turns
+		a.qkv = b.keep("turned", len(x.data))
+	}
+	s.forward = func(v [][]float32) {
+		copy(a.qkv, v[0]) // costs nothing where they are the same
 		a.forward()
-		return s.out, nil
 	}
-	if b.train {
-		s.grads = append(s.grads, dense(b.dqkv, n, a.wide))
-		s.backward = func(_ [][]float32, dy []float32) { a.backward(dy) }
-	}
-	return s.apply(x)
+	s.differentiate(x.gradient())
+	s.backward = b.setting(of, func(_ [][]float32, dy []float32) { a.backward(dy) })
+	return b.add(y, s, x.node)
 }
 
 // rotate turns queries and keys of all rows of qkv by their positions.
 func (a *attention) rotate(qkv, sin []float32) {
-	h, turned := a.hd/2, a.arch.Dim+a.arch.KVDim()
+	h, turned := a.hd/2, a.dim+a.kvDim
 	a.team.split(a.rows*a.steps, 16, func(_, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			at := i % a.steps
@@ -82,17 +89,17 @@ func (a *attention) part(data []float32, batch, offset, wide int) kernel.View {
 // heads returns the views of query head h and its key head.
 func (a *attention) heads(data []float32, batch, h int) (q, k, v kernel.View) {
 	kv := h / a.group * a.hd
-	return a.part(data, batch, h*a.hd, a.wide), a.part(data, batch, a.arch.Dim+kv, a.wide),
-		a.part(data, batch, a.arch.Dim+a.arch.KVDim()+kv, a.wide)
+	return a.part(data, batch, h*a.hd, a.wide), a.part(data, batch, a.dim+kv, a.wide),
+		a.part(data, batch, a.dim+a.kvDim+kv, a.wide)
 }
 
 func (a *attention) forward() {
 	a.rotate(a.qkv, a.sin)
-	heads := a.arch.Heads
+	heads := a.Query
 	a.team.split(a.rows*heads, 1, func(member, lo, hi int) {
 		for i := lo; i < hi; i++ {
 			q, k, v := a.heads(a.qkv, i/heads, i%heads)
-			out, probs := a.part(a.out, i/heads, i%heads*a.hd, a.arch.Dim), a.squareOf(member, i)
+			out, probs := a.part(a.out, i/heads, i%heads*a.hd, a.dim), a.squareOf(member, i)
 			a.weigh(probs, q, k)
 			for lo := 0; lo < a.steps; lo += queryRows {
 				hi := min(a.steps, lo+queryRows)
@@ -131,13 +138,13 @@ func (a *attention) weigh(probs []float32, q, k kernel.View) {
 }
 
 func (a *attention) backward(dout []float32) {
-	kvHeads, square := a.arch.KVHeads, a.steps*a.steps
+	kvHeads, square := a.KV, a.steps*a.steps
 	a.team.split(a.rows*kvHeads, 1, func(member, lo, hi int) {
 		ds := a.square[member*square : (member+1)*square]
 		for i := lo; i < hi; i++ {
 			for g := range a.group {
 				batch, h := i/kvHeads, i%kvHeads*a.group+g
-				probs := a.squareOf(member, batch*a.arch.Heads+h)
+				probs := a.squareOf(member, batch*a.Query+h)
 				if !a.kept {
 					q, k, _ := a.heads(a.qkv, batch, h)
 					a.weigh(probs, q, k)
@@ -155,7 +162,7 @@ func (a *attention) headBack(dout, ds, probs []float32, batch, h int, add bool) 
 	scale := float32(1 / math.Sqrt(float64(a.hd)))
 	q, k, v := a.heads(a.qkv, batch, h)
 	dq, dk, dv := a.heads(a.dqkv, batch, h)
-	do := a.part(dout, batch, h*a.hd, a.arch.Dim)
+	do := a.part(dout, batch, h*a.hd, a.dim)
 	for lo := 0; lo < a.steps; lo += queryRows {
 		hi := min(a.steps, lo+queryRows)
 		d := a.seen(ds, lo, hi)

@@ -11,7 +11,7 @@ import (
 func TestConformance(t *testing.T) {
 	for name, threads := range map[string]int{"one thread": 1, "three threads": 3} {
 		t.Run(name, func(t *testing.T) {
-			enginetest.Run(t, func(m model.Llama, frozen []bool) (engine.Engine, error) {
+			enginetest.Run(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
 				return New(m, Options{Threads: threads, Frozen: frozen})
 			})
 		})
@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 // An engine with every ability passes too, and its abilities are used.
 func TestAbilitiesConform(t *testing.T) {
 	var opened []*enginetest.Able
-	enginetest.Run(t, func(m model.Llama, frozen []bool) (engine.Engine, error) {
+	enginetest.Run(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
 		e, err := New(m, Options{Frozen: frozen})
 		opened = append(opened, &enginetest.Able{Engine: e})
 		return opened[len(opened)-1], err

@@ -1,20 +1,21 @@
-// Package cpu trains Llama-style models on the processor, in Go alone.
+// Package cpu trains models on the processor, in Go alone.
 //
-// [New] makes an [Engine] for a model; it implements engine.Engine, and
-// [Engine.Generate] samples text from it. Parameters start as zeros: write them
+// [New] makes an [Engine] for a model of any family; it implements engine.Engine,
+// and [Engine.Generate] samples text from a Llama. Parameters start as zeros: write them
 // with lode/engine/model's Init or from a checkpoint before the first step.
 //
 // Inside, a model is a gorgonia graph for one batch shape, run by its
 // TapeMachine. The nodes are operations of our own, each a whole stage of the
-// transformer over the kernels of lode/engine/kernel; each owns its result, so a
+// model over the kernels of lode/engine/kernel; each owns its result, so a
 // step allocates next to nothing. Graphs are kept for the last few shapes.
 // Reading the package goes best in the order node.go (how an operation becomes a
-// node), graph.go (how nodes become a model), then one file per operation.
+// node), graph.go and assemble.go (how nodes become a model), memory.go (which values share
+// memory), then one file per operation.
 //
 // It does not decide what to train on, when to stop or what to send; it knows no
 // files and no network.
 //
-// Shapes: N is Rows·T, the tokens of a batch; activations are [N, width],
+// Shapes: N is Rows·T, the positions of a batch; activations are [N, width],
 // row-major; weights are [out, in]. The weights of adjacent projections (query,
 // key and value; gate and up) are used as one matrix.
 //

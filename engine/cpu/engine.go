@@ -30,7 +30,8 @@ type Options struct {
 
 // Engine trains one model on the processor. Make one with [New].
 type Engine struct {
-	arch   model.Llama
+	arch   model.Model
+	trace  *model.Trace
 	layout tensor.Layout
 	index  map[string]int // tensor by name
 	frozen []bool         // by tensor
@@ -50,15 +51,19 @@ const maxGraphs = 8
 var _ engine.Engine = (*Engine)(nil)
 
 // New returns an engine for m whose parameters are all zero.
-func New(m model.Llama, opt Options) (*Engine, error) {
+func New(m model.Model, opt Options) (*Engine, error) {
 	if opt.Threads < 0 || opt.Threads > MaxThreads {
 		return nil, fmt.Errorf("cpu: %d threads, want 0 to %d", opt.Threads, MaxThreads)
 	}
-	l, err := m.Layout()
+	trace, err := model.TraceOf(m)
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	e := &Engine{arch: m, index: map[string]int{}, team: team(max(1, opt.Threads))}
+	l, err := trace.Layout()
+	if err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
+	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team(max(1, opt.Threads))}
 	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
 		e.frozen = make([]bool, l.NumTensors())
 	}
@@ -78,16 +83,13 @@ func New(m model.Llama, opt Options) (*Engine, error) {
 }
 
 // Model returns the architecture.
-func (e *Engine) Model() model.Llama { return e.arch }
+func (e *Engine) Model() model.Model { return e.arch }
 
 // Layout implements engine.Engine.
 func (e *Engine) Layout() tensor.Layout { return e.layout }
 
-// Takes implements engine.Engine: sequences of token ids within the context.
-func (e *Engine) Takes() (inputs, targets engine.Port) {
-	tokens := engine.Port{Shape: []int{e.arch.Context}, Series: true, Limit: e.arch.Vocab}
-	return tokens, tokens
-}
+// Takes implements engine.Engine.
+func (e *Engine) Takes() (inputs, targets engine.Port) { return e.arch.Takes() }
 
 // Loss implements engine.Engine.
 func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.run(b, false) }

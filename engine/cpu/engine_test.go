@@ -22,12 +22,12 @@ func testBatch(r *rand.Rand, rows, steps, vocab int) engine.Batch {
 	return engine.Tokens(rows, steps, inputs, targets)
 }
 
-func newEngine(tb testing.TB, m model.Llama, opt Options) *Engine {
+func newEngine(tb testing.TB, m model.Model, opt Options) *Engine {
 	e, err := New(m, opt)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if err := m.Init([32]byte{1}, e.Params()); err != nil {
+	if err := model.Init(m, [32]byte{1}, e.Params()); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = e.Close() })
@@ -91,7 +91,7 @@ func medium() model.Llama {
 // BenchmarkStepFrozen trains the last of four layers alone.
 func BenchmarkStepFrozen(b *testing.B) {
 	m := medium()
-	l, err := m.Layout()
+	l, err := model.Layout(m)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -152,11 +152,12 @@ func TestLargeVocabulary(t *testing.T) {
 	}
 }
 
-func compareReference(t *testing.T, m model.Llama, rows, steps int, frozen ...bool) {
+func compareReference(t *testing.T, m model.Model, rows, steps int, frozen ...bool) {
 	t.Helper()
 	e, ref := newEngine(t, m, Options{Threads: 2, Frozen: frozen}), newReference(t, m)
 	ref.Frozen = frozen
-	b := testBatch(rand.New(rand.NewPCG(2, 2)), rows, steps, m.Vocab)
+	takes, _ := m.Takes()
+	b := testBatch(rand.New(rand.NewPCG(2, 2)), rows, steps, takes.Limit)
 	want := ref.Gradient(b)
 	got, err := e.Gradient(b)
 	if err != nil {
@@ -164,6 +165,9 @@ func compareReference(t *testing.T, m model.Llama, rows, steps int, frozen ...bo
 	}
 	if d := got - want; d > 1e-5 || d < -1e-5 {
 		t.Fatalf("loss is %v, want %v", got, want)
+	}
+	if only, err := e.Loss(b); err != nil || only != got {
+		t.Fatalf("loss is %v without the gradient, %v with it (%v)", only, got, err)
 	}
 	for i, g := range e.grads {
 		if d := float64(g) - ref.Grads[i]; d > 1e-5 || d < -1e-5 {
@@ -177,7 +181,7 @@ func compareReference(t *testing.T, m model.Llama, rows, steps int, frozen ...bo
 func TestFrozen(t *testing.T) {
 	for _, tied := range []bool{true, false} {
 		m := model.Llama{Dim: 12, Layers: 2, Heads: 2, KVHeads: 1, FFN: 7, Vocab: 11, Context: 8, RopeTheta: 1e4, NormEps: 1e-5, Tied: tied}
-		l, err := m.Layout()
+		l, err := model.Layout(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,12 +204,12 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-func newReference(t *testing.T, m model.Llama) *enginetest.Reference {
+func newReference(t *testing.T, m model.Model) *enginetest.Reference {
 	r, err := enginetest.NewReference(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Init([32]byte{1}, r); err != nil {
+	if err := model.Init(m, [32]byte{1}, r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -240,7 +244,7 @@ func TestNewRefuses(t *testing.T) {
 	if _, err := New(model.Default(), Options{Threads: MaxThreads + 1}); err == nil {
 		t.Fatal("too many threads accepted")
 	}
-	l, err := model.Default().Layout()
+	l, err := model.Layout(model.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

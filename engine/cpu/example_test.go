@@ -16,7 +16,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer e.Close()
-	if err := m.Init([32]byte{1}, e.Params()); err != nil {
+	if err := model.Init(m, [32]byte{1}, e.Params()); err != nil {
 		log.Fatal(err)
 	}
 	b := engine.Tokens(1, 4, []int32{1, 2, 3, 4}, []int32{2, 3, 4, 5})

@@ -53,12 +53,12 @@ func foreignModels() map[string]model.Llama {
 // foreignParams draws parameters that hide nothing: norms are not ones, and
 // matrices are large enough that attention is far from even.
 func foreignParams(t *testing.T, m model.Llama) tensor.Flat {
-	l, err := m.Layout()
+	l, err := model.Layout(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	params := make(tensor.Flat, l.Len())
-	if err := m.Init([32]byte{11, 22}, params); err != nil {
+	if err := model.Init(m, [32]byte{11, 22}, params); err != nil {
 		t.Fatal(err)
 	}
 	r := rand.New(rand.NewPCG(2026, 11))
@@ -79,7 +79,7 @@ func foreignParams(t *testing.T, m model.Llama) tensor.Flat {
 // Lode writes.
 func TestForeignModelsAreOurs(t *testing.T) {
 	for name, m := range foreignModels() {
-		l, err := m.Layout()
+		l, err := model.Layout(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +161,7 @@ func openForeign(t *testing.T, folder string) (model.Llama, tensor.Flat) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := m.Layout()
+	l, err := model.Layout(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func openForeign(t *testing.T, folder string) (model.Llama, tensor.Flat) {
 	if err := tensor.Copy(l, params, src); err != nil {
 		t.Fatal(err)
 	}
-	return m, params
+	return m.(model.Llama), params
 }
 
 // apart returns how far the engine's logits, token by token, and its losses, as
@@ -193,7 +193,7 @@ func (f foreign) apart(t *testing.T, m model.Llama, params tensor.Flat) (logits,
 	if err := tensor.Copy(e.Layout(), e.Params(), params); err != nil {
 		t.Fatal(err)
 	}
-	w := e.newWindow()
+	w := e.newWindow(m)
 	for i, id := range f.Tokens {
 		w.feed(id)
 		for v, x := range w.score() {
@@ -277,7 +277,7 @@ func TestForeignLogitsNotice(t *testing.T) {
 		"order of query heads": func(_ *model.Llama, s spoiler) { s.halves("self_attn.q_proj") },
 	} {
 		m, params := openForeign(t, folder)
-		l, err := m.Layout()
+		l, err := model.Layout(m)
 		if err != nil {
 			t.Fatal(err)
 		}

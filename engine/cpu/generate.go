@@ -11,6 +11,7 @@ import (
 
 	"lode/engine"
 	"lode/engine/kernel"
+	"lode/engine/model"
 )
 
 // Generate feeds the prompt to the model and then samples up to n tokens, each
@@ -24,19 +25,23 @@ func (e *Engine) Generate(ctx context.Context, prompt []int32, n int, opt Sampli
 	if e.closed {
 		return engine.ErrClosed
 	}
+	m, ok := e.arch.(model.Llama)
+	if !ok {
+		return fmt.Errorf("generate: a model of family %s makes no text", e.arch.Family())
+	}
 	if len(prompt) == 0 {
 		return errors.New("generate: empty prompt")
 	}
 	for i, id := range prompt {
-		if id < 0 || int(id) >= e.arch.Vocab {
-			return fmt.Errorf("generate: prompt token %d is %d, vocabulary has %d", i, id, e.arch.Vocab)
+		if id < 0 || int(id) >= m.Vocab {
+			return fmt.Errorf("generate: prompt token %d is %d, vocabulary has %d", i, id, m.Vocab)
 		}
 	}
 	draw, err := newSampler(opt)
 	if err != nil {
 		return err
 	}
-	w := e.newWindow()
+	w := e.newWindow(m)
 	for _, id := range prompt[:len(prompt)-1] {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("generate: %w", err)
@@ -63,6 +68,7 @@ func (e *Engine) Generate(ctx context.Context, prompt []int32, n int, opt Sampli
 // keys and values of the last Context tokens as a ring, [layers, context, kv].
 type window struct {
 	e             *Engine
+	m             model.Llama
 	at            int // tokens fed so far
 	x, h          []float32
 	qkv, out      []float32
@@ -72,11 +78,10 @@ type window struct {
 	logits        []float32
 }
 
-func (e *Engine) newWindow() *window {
-	m := e.arch
+func (e *Engine) newWindow(m model.Llama) *window {
 	f := func(n int) []float32 { return make([]float32, n) }
 	return &window{
-		e: e, x: f(m.Dim), h: f(m.Dim), qkv: f(m.Dim + 2*m.KVDim()), out: f(m.Dim),
+		e: e, m: m, x: f(m.Dim), h: f(m.Dim), qkv: f(m.Dim + 2*m.KVDim()), out: f(m.Dim),
 		gateup: f(2 * m.FFN), inner: f(m.FFN), scores: f(m.Context), logits: f(m.Vocab),
 		keys: f(m.Layers * m.Context * m.KVDim()), values: f(m.Layers * m.Context * m.KVDim()),
 	}
@@ -90,9 +95,9 @@ func (w *window) tensors(name string, count int) []float32 {
 
 // feed runs the next token through all layers.
 func (w *window) feed(id int32) {
-	m, eps := w.e.arch, float32(w.e.arch.NormEps)
+	m, eps := w.m, float32(w.m.NormEps)
 	copy(w.x, row(w.tensors("model.embed_tokens.weight", 1), int(id), m.Dim))
-	cos, sin := rotary(m, w.at, 1)
+	cos, sin := rotary(m.RopeTheta, m.HeadDim()/2, w.at, 1)
 	for l := range m.Layers {
 		prefix := fmt.Sprintf("model.layers.%d.", l)
 		kernel.Norm(w.h, w.x, w.tensors(prefix+"input_layernorm.weight", 1), eps)
@@ -112,7 +117,7 @@ func (w *window) feed(id int32) {
 // attend sets out to the attention of the token in qkv over the window, itself
 // included.
 func (w *window) attend(layer int, cos, sin []float32) {
-	m := w.e.arch
+	m := w.m
 	kv, hd := m.KVDim(), m.HeadDim()
 	kernel.Rotate(w.qkv[:m.Dim+kv], cos, sin)
 	ring := func(data []float32) []float32 { return data[layer*m.Context*kv : (layer+1)*m.Context*kv] }
@@ -137,7 +142,7 @@ func (w *window) attend(layer int, cos, sin []float32) {
 // score returns the logits after the last token fed; they are overwritten by the
 // next call.
 func (w *window) score() []float32 {
-	m := w.e.arch
+	m := w.m
 	kernel.Norm(w.h, w.x, w.tensors("model.norm.weight", 1), float32(m.NormEps))
 	head := "lm_head.weight"
 	if m.Tied {

@@ -30,7 +30,7 @@ func TestWindowMatchesGraph(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, got := e.newWindow(), 0.0
+		w, got := e.newWindow(m), 0.0
 		for i, id := range b.Inputs.IDs {
 			w.feed(id)
 			logits := w.score()
@@ -51,7 +51,7 @@ func TestWindowSlides(t *testing.T) {
 	m.Layers = 1
 	e := newEngine(t, m, Options{})
 	r := rand.New(rand.NewPCG(5, 5))
-	a, b := e.newWindow(), e.newWindow()
+	a, b := e.newWindow(m), e.newWindow(m)
 	for range m.Context + 5 {
 		a.feed(int32(r.IntN(m.Vocab)))
 		b.feed(int32(r.IntN(m.Vocab)))

@@ -6,9 +6,8 @@ package cpu
 import (
 	"math"
 
-	"gorgonia.org/gorgonia"
-
 	"lode/engine/kernel"
+	"lode/engine/model"
 )
 
 // headValues bounds the logits computed at a time, in values.
@@ -27,24 +26,21 @@ type head struct {
 	mean          *float64
 }
 
-func (b *builder) head(h, w, targets *gorgonia.Node, ids []int32, mean *float64) (*gorgonia.Node, error) {
-	k := head{builder: b, n: len(ids), dim: w.Shape()[1], vocab: w.Shape()[0], mean: mean}
+// CrossEntropy implements model.Builder.
+func (b *builder) CrossEntropy(of model.Value, name string) {
+	w, x, ids := b.weight(name+".weight", 1), b.values[of], b.graph.targets
+	k := head{builder: b, n: len(ids), dim: w.cols, vocab: w.rows, dh: x.grad, dw: w.grad, mean: &b.graph.mean}
 	k.block = min(k.n, max(headValues/k.vocab, tileRows))
 	k.logits, k.loss = make([]float32, k.block*k.vocab), make([]float64, k.n)
-	s := stage{name: "head"}
-	s.forward = func(v [][]float32) (gorgonia.Value, error) {
-		k.run(v[0], v[1], ids)
-		return gorgonia.NewF32(float32(*mean)), nil
+	s := stage{name: name}
+	s.forward = func(v [][]float32) { k.run(v[0], v[1], ids) }
+	if w.uses > 1 { // its share of the gradient waits where Embed adds to it
+		s.differentiate(x.gradient(), nil, nil)
+	} else {
+		s.differentiate(x.gradient(), w.gradient(), nil)
 	}
-	if b.train {
-		k.dh, k.dw = b.dhidden, b.grad[w].values
-		s.grads = append(s.grads, dense(k.dh, k.n, k.dim), nil, nil)
-		if k.dw != nil && !b.arch.Tied { // a tied one's share waits in the buffer for embed
-			s.grads[1] = dense(k.dw, k.vocab, k.dim)
-		}
-		s.backward = func([][]float32, []float32) {}
-	}
-	return s.apply(h, w, targets)
+	s.backward = func([][]float32, []float32) {}
+	b.end(s, x.node, w.node, b.ids("targets", ids))
 }
 
 func (k *head) run(h, w []float32, ids []int32) {

@@ -8,7 +8,7 @@ package cpu
 // a stage's backward pass is one operation that computes all its gradients and
 // returns the first; the others are handed out by operations that depend on it;
 // hashes carry a number of their own; and no activation is used twice (see
-// residual.go).
+// memory.go).
 
 import (
 	"fmt"
@@ -26,11 +26,15 @@ import (
 // order; int32 inputs are nil.
 type stage struct {
 	name     string
-	out      *tensor.Dense // result; nil for a scalar
-	forward  func(in [][]float32) (gorgonia.Value, error)
-	backward func(in [][]float32, grad []float32) // fills grads; nil if never differentiated
+	out      *tensor.Dense                        // result; nil for the loss
+	loss     *float64                             // the loss, if that is what it computes
+	forward  func(in [][]float32)                 // fills out or loss
+	backward func(in [][]float32, grad []float32) // fills grads
 	grads    []*tensor.Dense                      // gradient of each input; nil for none
 }
+
+// differentiate says where the gradients of the inputs lie.
+func (s *stage) differentiate(grads ...*tensor.Dense) { s.grads = grads }
 
 // apply adds the stage to the graph.
 func (s stage) apply(in ...*gorgonia.Node) (*gorgonia.Node, error) {
@@ -43,7 +47,11 @@ func (s stage) apply(in ...*gorgonia.Node) (*gorgonia.Node, error) {
 
 func (s stage) operation(in gorgonia.Nodes) *operation {
 	return newOperation(s.name, in, s.out, func(v []gorgonia.Value) (gorgonia.Value, error) {
-		return s.forward(floats(v))
+		s.forward(floats(v))
+		if s.loss != nil {
+			return gorgonia.NewF32(float32(*s.loss)), nil
+		}
+		return s.out, nil
 	})
 }
 

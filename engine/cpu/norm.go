@@ -3,57 +3,50 @@ package cpu
 // This file holds the RMSNorm stage.
 
 import (
-	"gorgonia.org/gorgonia"
-
 	"lode/engine/kernel"
+	"lode/engine/model"
 )
 
 // normRows is how many rows add up their weight gradients before the partial
 // sums are added, whatever the number of threads.
 const normRows = 64
 
-// norm computes RMSNorm of x. Backward adds to the residual
-// gradient b.dres, except for the last norm of the model, which sets it.
-func (b *builder) norm(name string, x, w *gorgonia.Node, last bool) (*gorgonia.Node, error) {
-	n, dim := x.Shape()[0], x.Shape()[1]
-	y, r := b.keep(name, n*dim), b.keep(name+" root", n)
-	eps := float32(b.arch.NormEps)
-	s := stage{name: name, out: dense(y, n, dim)}
-	s.forward = func(v [][]float32) (gorgonia.Value, error) {
+// RMSNorm implements model.Builder.
+func (b *builder) RMSNorm(name string, of model.Value, eps float64) model.Value {
+	w, x, y := b.weight(name+".weight", 1), b.values[of], b.next()
+	n, dim, r := b.n(), x.width, b.keep("roots", b.n())
+	s := stage{name: name}
+	s.forward = func(v [][]float32) {
 		b.team.split(n, normRows, func(_, lo, hi int) {
 			for i := lo; i < hi; i++ {
-				r[i] = kernel.Norm(row(y, i, dim), row(v[0], i, dim), v[1], eps)
+				r[i] = kernel.Norm(row(y.data, i, dim), row(v[0], i, dim), v[1], float32(eps))
 			}
 		})
-		return s.out, nil
 	}
+	s.differentiate(x.gradient(), w.gradient())
+	var partial []float32
 	if b.train {
-		dw := b.grad[w].values
-		partial := make([]float32, (n+normRows-1)/normRows*dim)
-		s.grads = append(s.grads, dense(b.dres, n, dim), nil)
-		if dw != nil {
-			s.grads[1] = vector(dw)
+		partial = make([]float32, (n+normRows-1)/normRows*dim)
+	}
+	s.backward = func(v [][]float32, dy []float32) {
+		if !b.values[of].added {
+			clear(x.grad)
 		}
-		s.backward = func(v [][]float32, dy []float32) {
-			if last {
-				clear(b.dres)
+		clear(partial)
+		b.team.split(n, normRows, func(_, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				kernel.NormBack(row(x.grad, i, dim), row(partial, i/normRows, dim), row(dy, i, dim), row(v[0], i, dim), v[1], r[i])
 			}
-			clear(partial)
-			b.team.split(n, normRows, func(_, lo, hi int) {
-				for i := lo; i < hi; i++ {
-					kernel.NormBack(row(b.dres, i, dim), row(partial, i/normRows, dim), row(dy, i, dim), row(v[0], i, dim), v[1], r[i])
-				}
-			})
-			if dw == nil {
-				return
-			}
-			clear(dw)
-			for p := 0; p < len(partial); p += dim {
-				kernel.Axpy(dw, 1, partial[p:p+dim])
-			}
+		})
+		if w.grad == nil {
+			return
+		}
+		clear(w.grad)
+		for p := 0; p < len(partial); p += dim {
+			kernel.Axpy(w.grad, 1, partial[p:p+dim])
 		}
 	}
-	return s.apply(x, w)
+	return b.add(y, s, x.node, w.node)
 }
 
 // row returns row i of a matrix that is wide values wide.

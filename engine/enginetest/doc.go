@@ -10,8 +10,8 @@
 // [Able] is an engine that has all abilities, to see them used.
 //
 // [Reference] is a trainer in float64 and plain loops, slow and easy to check;
-// its own gradient is held to finite differences by this package's tests. It
-// follows the same formulas as LlamaForCausalLM in Hugging Face transformers.
+// its own gradient is held to finite differences by this package's tests. It takes
+// the description of any family.
 //
 // Losses are in nats per target. A Reference belongs to one goroutine.
 package enginetest

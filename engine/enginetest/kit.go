@@ -15,7 +15,7 @@ import (
 
 // Open returns a fresh engine for a model of which those tensors are frozen, none
 // if nil. Its parameters may be anything.
-type Open func(m model.Llama, frozen []bool) (engine.Engine, error)
+type Open func(m model.Model, frozen []bool) (engine.Engine, error)
 
 // Run holds the engines that open returns to everything package engine promises.
 func Run(t *testing.T, open Open) {
@@ -67,14 +67,14 @@ func Run(t *testing.T, open Open) {
 
 type kit struct {
 	open   Open
-	model  model.Llama
+	model  model.Model
 	frozen []bool // of each tensor; nil freezes none
 	muon   bool   // steps are Muon's
 }
 
 func (k kit) layout(t *testing.T) tensor.Layout {
 	t.Helper()
-	l, err := k.model.Layout()
+	l, err := model.Layout(k.model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func (k kit) engine(t *testing.T) engine.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = e.Close() })
-	if err := k.model.Init([32]byte{1, 2, 3}, e.Params()); err != nil {
+	if err := model.Init(k.model, [32]byte{1, 2, 3}, e.Params()); err != nil {
 		t.Fatal(err)
 	}
 	return e
@@ -102,7 +102,7 @@ func (k kit) reference(t *testing.T) *Reference {
 		t.Fatal(err)
 	}
 	r.Frozen = k.frozen
-	if err := k.model.Init([32]byte{1, 2, 3}, r); err != nil {
+	if err := model.Init(k.model, [32]byte{1, 2, 3}, r); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -136,7 +136,7 @@ func (k kit) parameters(t *testing.T) {
 		}
 	}
 	drawn := make(tensor.Flat, l.Len())
-	if err := k.model.Init([32]byte{1, 2, 3}, drawn); err != nil {
+	if err := model.Init(k.model, [32]byte{1, 2, 3}, drawn); err != nil {
 		t.Fatal(err)
 	}
 	sameBits(t, "parameters", snapshot(t, e), drawn)

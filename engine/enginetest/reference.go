@@ -17,18 +17,23 @@ type Reference struct {
 	Params, Grads, First, Second []float64
 	Frozen                       []bool // of each tensor; nil freezes none
 
-	arch   model.Llama
+	arch   model.Model
+	trace  *model.Trace
 	layout tensor.Layout
 	steps  int
 }
 
 // NewReference returns a trainer for m with all parameters zero.
-func NewReference(m model.Llama) (*Reference, error) {
-	l, err := m.Layout()
+func NewReference(m model.Model) (*Reference, error) {
+	trace, err := model.TraceOf(m)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reference{arch: m, layout: l}
+	l, err := trace.Layout()
+	if err != nil {
+		return nil, err
+	}
+	r := &Reference{arch: m, trace: trace, layout: l}
 	for _, p := range []*[]float64{&r.Params, &r.Grads, &r.First, &r.Second} {
 		*p = make([]float64, l.Len())
 	}
@@ -59,13 +64,19 @@ func (r *Reference) Gradient(b engine.Batch) float64 {
 }
 
 func (r *Reference) run(b engine.Batch, back bool) float64 {
-	sum, steps := 0.0, b.Inputs.Shape[0]
+	sum := 0.0
 	for row := range b.Rows {
-		lo, hi := row*steps, (row+1)*steps
-		s := sequence{Reference: r, share: 1 / float64(b.NumTargets())}
-		sum += s.run(b.Inputs.IDs[lo:hi], b.Targets.IDs[lo:hi], back)
+		t := tape{Reference: r, share: 1 / float64(b.NumTargets()), inputs: rowOf(b.Inputs, row, b.Rows), targets: rowOf(b.Targets, row, b.Rows)}
+		sum += t.run(back)
 	}
 	return sum / float64(b.NumTargets())
+}
+
+// rowOf returns one of the rows of an array.
+func rowOf(a engine.Array, row, rows int) engine.Array {
+	ids, reals := len(a.IDs)/rows, len(a.Reals)/rows
+	a.IDs, a.Reals = a.IDs[row*ids:(row+1)*ids], a.Reals[row*reals:(row+1)*reals]
+	return a
 }
 
 // Step takes one optimizer step and returns the loss before it.
@@ -91,11 +102,11 @@ func (r *Reference) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 		if len(spec.Shape) > 1 {
 			decay = float64(h.WeightDecay)
 		}
-		if h.Muon && model.Hidden(spec) {
+		if h.Muon && r.trace.Weights[t].Hidden {
 			for i := lo; i < hi; i++ {
 				r.Grads[i] *= scale
 			}
-			muon(r.Params[lo:hi], r.Grads[lo:hi], r.First[lo:hi], spec.Shape[1], rate, decay)
+			muon(r.Params[lo:hi], r.Grads[lo:hi], r.First[lo:hi], spec.Len()/spec.Shape[0], rate, decay)
 			continue
 		}
 		for i := lo; i < hi; i++ {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"lode/engine/model"
 )
 
 // TestReferenceGradient compares with central differences. Step 1e-5 leaves an
@@ -15,7 +17,7 @@ func TestReferenceGradient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := m.Init([32]byte{9}, r); err != nil {
+			if err := model.Init(m, [32]byte{9}, r); err != nil {
 				t.Fatal(err)
 			}
 			b := Batch(rand.New(rand.NewPCG(1, 1)), m, 2, 5)

@@ -90,10 +90,10 @@ func (k kit) badState(t *testing.T) {
 		try("one bit flipped", flipped)
 	}
 	try("junk", bytes.Repeat([]byte{0xFF}, len(good)))
-	wider := k
-	wider.model.FFN++
-	try("another model", save(t, wider.engine(t)))
 	other := k
+	other.model = wider(k.model)
+	try("another model", save(t, other.engine(t)))
+	other = k
 	other.frozen = make([]bool, e.Layout().NumTensors())
 	for i := range other.frozen {
 		other.frozen[i] = i%3 == 1
@@ -106,6 +106,7 @@ func (k kit) badInput(t *testing.T) {
 	e := k.engine(t)
 	k.train(t, e, 1, 1)
 	state, params := save(t, e), snapshot(t, e)
+	takes, _ := e.Takes()
 	good := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 2, 4)
 	for name, spoil := range map[string]func(*engine.Batch, *engine.Hyper){
 		"nothing":         func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Batch{} },
@@ -115,9 +116,9 @@ func (k kit) badInput(t *testing.T) {
 		"short inputs":    func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = b.Inputs.IDs[1:] },
 		"long targets":    func(b *engine.Batch, _ *engine.Hyper) { b.Targets.IDs = append(b.Targets.IDs, 0) },
 		"reals":           func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs, b.Inputs.Reals = nil, make([]float32, 8) },
-		"input too large": func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = ids(b, k.model.Vocab) },
+		"input too large": func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = ids(b, takes.Limit) },
 		"target below 0":  func(b *engine.Batch, _ *engine.Hyper) { b.Targets.IDs = ids(b, -1) },
-		"beyond context":  func(b *engine.Batch, _ *engine.Hyper) { *b = long(k.model.Context + 1) },
+		"beyond context":  func(b *engine.Batch, _ *engine.Hyper) { *b = long(takes.Shape[0] + 1) },
 		"uneven":          func(b *engine.Batch, _ *engine.Hyper) { b.Targets = long(1).Targets; b.Targets.IDs = []int32{0, 0} },
 		"negative rate":   func(_ *engine.Batch, h *engine.Hyper) { h.Rate = -1 },
 		"rate NaN":        func(_ *engine.Batch, h *engine.Hyper) { h.Rate = float32(math.NaN()) },

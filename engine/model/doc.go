@@ -1,19 +1,17 @@
-// Package model describes the architecture of a Llama-style language model:
-// its sizes, the names and shapes of its tensors, how they are first drawn, and
-// the config.json by which other programs know it. It computes no losses.
+// Package model describes architectures: their sizes, the names and shapes of
+// their tensors, how these are first drawn, what is computed from inputs to loss,
+// and the config.json by which other programs know them. It computes no losses.
 //
-// [Llama] is the description; everything hangs on it: [Llama.Layout] names the
-// tensors, [Llama.Init] draws them, [Llama.Config] and [ParseConfig] translate
-// to and from the Hugging Face format.
+// [Model] is a description and [Llama] the one there is; each family is a file of
+// its own. [Model.Build] tells the forward pass to a [Builder], stage by stage. An
+// engine implements Builder to build what it runs; so a new family runs on every
+// engine, and a new engine runs every family. [TraceOf] builds nothing and finds
+// out what the description says; [Layout], [Init] and [Hidden] follow from that.
+// [ParseConfig] reads a config.json, for Llama that of Hugging Face.
 //
-// Semantics are those of LlamaForCausalLM in Hugging Face transformers:
-// RMSNorm before each sublayer and before the head, rotary positions in the
-// rotate-half form, causal attention scaled by 1/√(head dim) with grouped key
-// and value heads, SwiGLU (silu(gate)·up), no biases.
+// Shapes: matrices are [out, in], row-major. The weights of the parts of a
+// [Linear] follow each other in the layout, so that an engine may treat them as one
+// matrix.
 //
-// Shapes: matrices are [out, in], row-major. The query, key and value
-// projections of a layer follow each other in the layout, as do gate and up, so
-// that an engine may treat each group as one matrix.
-//
-// A Llama is a plain value; all functions here may be called at the same time.
+// A Model is a plain value; all functions here may be called at the same time.
 package model

@@ -7,8 +7,8 @@ import (
 	"lode/engine/model"
 )
 
-func ExampleLlama_Layout() {
-	l, err := model.Default().Layout()
+func ExampleLayout() {
+	l, err := model.Layout(model.Default())
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,35 +7,37 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strings"
 
 	"lode/tensor"
 )
 
-// Init draws all parameters from seed and writes them to dst.
+// Init draws all parameters of m from seed and writes them to dst.
 //
 // A norm is all ones. A matrix with fan-in n is uniform in (−a, a) with
 // a = √(6/(5n)), that is a variance of 2/(5n) (Nguyen and Salazar,
-// arXiv:1910.05895); the embedding counts as fan-in Dim. The two projections
-// that write to the residual stream, o_proj and down_proj, are smaller by
-// 1/√(2·Layers), as in GPT-2.
+// arXiv:1910.05895); n is the product of all dimensions but the first, also for an
+// embedding. Those of a [Linear] are smaller by 1/√Sums, as in GPT-2.
 //
 // Tensor by tensor, a ChaCha8 keyed with SHA-256(seed ‖ name) gives 64 bits for
 // each two values: the top 24 bits of the low half, then of the high half. Of
 // such an integer u the value is float32(2u+1−2²⁴) · float32(a/2²⁴): one exact
 // conversion and one rounded product, so no platform can differ.
-func (m Llama) Init(seed [32]byte, dst tensor.Writer) error {
-	l, err := m.Layout()
+func Init(m Model, seed [32]byte, dst tensor.Writer) error {
+	t, err := TraceOf(m)
+	if err != nil {
+		return err
+	}
+	l, err := t.Layout()
 	if err != nil {
 		return err
 	}
 	buf := make([]float32, tensor.ChunkLen)
-	for t := range l.NumTensors() {
-		draw := m.drawer(seed, l.Spec(t))
-		for c := range l.ChunksOf(t) {
+	for i, w := range t.Weights {
+		draw := w.drawer(seed)
+		for c := range l.ChunksOf(i) {
 			draw(buf[:c.Len])
 			if err := dst.WriteChunk(c, buf[:c.Len]); err != nil {
-				return fmt.Errorf("init %s: %w", l.Spec(t).Name, err)
+				return fmt.Errorf("init %s: %w", w.Name, err)
 			}
 		}
 	}
@@ -43,16 +45,16 @@ func (m Llama) Init(seed [32]byte, dst tensor.Writer) error {
 }
 
 // drawer returns what fills the chunks of one tensor in order.
-func (m Llama) drawer(seed [32]byte, s tensor.Spec) func([]float32) {
-	if len(s.Shape) == 1 {
+func (w Weight) drawer(seed [32]byte) func([]float32) {
+	if w.ones {
 		return func(dst []float32) {
 			for i := range dst {
 				dst[i] = 1
 			}
 		}
 	}
-	gen := rand.NewChaCha8(sha256.Sum256(append(seed[:], s.Name...)))
-	unit := float32(m.span(s) / (1 << 24))
+	gen := rand.NewChaCha8(sha256.Sum256(append(seed[:], w.Name...)))
+	unit := float32(w.span() / (1 << 24))
 	// ChunkLen is even, so a pair never straddles two chunks.
 	return func(dst []float32) {
 		var bits uint64
@@ -69,10 +71,7 @@ func (m Llama) drawer(seed [32]byte, s tensor.Spec) func([]float32) {
 
 // span returns a, the largest magnitude of a matrix. Division and square root
 // are correctly rounded everywhere.
-func (m Llama) span(s tensor.Spec) float64 {
-	split := 5 * float64(s.Shape[1])
-	if strings.HasSuffix(s.Name, ".o_proj.weight") || strings.HasSuffix(s.Name, ".down_proj.weight") {
-		split *= 2 * float64(m.Layers)
-	}
-	return math.Sqrt(6 / split)
+func (w Weight) span() float64 {
+	split := 5 * float64(product(w.Shape[1:]))
+	return math.Sqrt(6 / (split * float64(max(1, w.sums))))
 }

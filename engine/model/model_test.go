@@ -23,7 +23,7 @@ func grouped() Llama {
 }
 
 func TestLayout(t *testing.T) {
-	l, err := grouped().Layout()
+	l, err := Layout(grouped())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,15 +49,19 @@ func TestLayout(t *testing.T) {
 
 // Hidden are the seven matrices of each layer.
 func TestHidden(t *testing.T) {
-	l, err := grouped().Layout()
+	l, err := Layout(grouped())
 	if err != nil {
 		t.Fatal(err)
+	}
+	is, err := Hidden(grouped())
+	if err != nil || len(is) != l.NumTensors() {
+		t.Fatal(len(is), err)
 	}
 	num := 0
 	for i := range l.NumTensors() {
 		s := l.Spec(i)
 		hidden := strings.HasSuffix(s.Name, "_proj.weight")
-		if Hidden(s) != hidden {
+		if is[i] != hidden {
 			t.Errorf("%s: hidden is %v", s.Name, !hidden)
 		}
 		if hidden {
@@ -95,10 +99,10 @@ func TestValidateRefuses(t *testing.T) {
 		if m.Validate() == nil {
 			t.Errorf("%s: accepted", name)
 		}
-		if _, err := m.Layout(); err == nil {
+		if _, err := Layout(m); err == nil {
 			t.Errorf("%s: has a layout", name)
 		}
-		if m.Init([32]byte{}, tensor.Flat(nil)) == nil {
+		if Init(m, [32]byte{}, tensor.Flat(nil)) == nil {
 			t.Errorf("%s: was drawn", name)
 		}
 	}
@@ -114,12 +118,12 @@ func TestInitGolden(t *testing.T) {
 		"default": {Default(), "8047d662a2258afd1940d62d19df3908c1ba5e524e51fef04a4b30cd358494ac"},
 		"grouped": {grouped(), "8cfdbe30e2d68f570afd912ddffa9ffeaa5afd46f60ed9ef3f693bd42f0b886d"},
 	} {
-		l, err := c.m.Layout()
+		l, err := Layout(c.m)
 		if err != nil {
 			t.Fatal(err)
 		}
 		flat := make(tensor.Flat, l.Len())
-		if err := c.m.Init(sha256.Sum256([]byte("golden")), flat); err != nil {
+		if err := Init(c.m, sha256.Sum256([]byte("golden")), flat); err != nil {
 			t.Fatal(err)
 		}
 		root, err := tensor.Root(l, flat)
@@ -136,13 +140,13 @@ func TestInitGolden(t *testing.T) {
 // as the rule in the document of Init says.
 func TestInitExact(t *testing.T) {
 	m := Default()
-	l, err := m.Layout()
+	l, err := Layout(m)
 	if err != nil {
 		t.Fatal(err)
 	}
 	flat := make(tensor.Flat, l.Len())
 	seed := [32]byte{5}
-	if err := m.Init(seed, flat); err != nil {
+	if err := Init(m, seed, flat); err != nil {
 		t.Fatal(err)
 	}
 	const name = "model.layers.1.mlp.down_proj.weight"
@@ -172,9 +176,9 @@ func TestInitExact(t *testing.T) {
 // TestInitSpread checks mean and variance of each matrix, and that norms are one.
 func TestInitSpread(t *testing.T) {
 	m := Default()
-	l, _ := m.Layout()
+	l, _ := Layout(m)
 	flat := make(tensor.Flat, l.Len())
-	if err := m.Init([32]byte{3}, flat); err != nil {
+	if err := Init(m, [32]byte{3}, flat); err != nil {
 		t.Fatal(err)
 	}
 	for i := range l.NumTensors() {
@@ -211,7 +215,7 @@ func (r *refusing) WriteChunk(tensor.Chunk, []float32) error {
 
 func TestInitReportsWriter(t *testing.T) {
 	for after := range 5 {
-		if err := Default().Init([32]byte{}, &refusing{after}); !errors.Is(err, errFull) {
+		if err := Init(Default(), [32]byte{}, &refusing{after}); !errors.Is(err, errFull) {
 			t.Fatalf("after %d chunks: error is %v", after, err)
 		}
 	}

@@ -46,15 +46,16 @@ const (
 // more windows than the tokens asked for allow, evenly spaced ones are taken, the
 // same ones every time.
 func Evaluate(ctx context.Context, l *Loaded, text Text, m Measuring) (Evaluation, error) {
-	if err := l.speaksBytes(); err != nil {
+	longest, err := l.context()
+	if err != nil {
 		return Evaluation{}, err
 	}
 	steps := m.Steps
 	if steps == 0 {
-		steps = min(l.Model.Context, maxSteps)
+		steps = min(longest, maxSteps)
 	}
-	if steps < 1 || steps > l.Model.Context || m.Tokens < 0 {
-		return Evaluation{}, fmt.Errorf("evaluate: %d tokens in windows of %d, the model's context is %d", m.Tokens, steps, l.Model.Context)
+	if steps < 1 || steps > longest || m.Tokens < 0 {
+		return Evaluation{}, fmt.Errorf("evaluate: %d tokens in windows of %d, the model's context is %d", m.Tokens, steps, longest)
 	}
 	w, err := newWindows(ctx, text, steps, m.Tokens)
 	if err != nil {

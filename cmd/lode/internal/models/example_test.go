@@ -20,9 +20,9 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	arch := model.Default()
-	layout, _ := arch.Layout()
+	layout, _ := model.Layout(arch)
 	params := make(tensor.Flat, layout.Len())
-	_ = arch.Init([32]byte{1}, params)
+	_ = model.Init(arch, [32]byte{1}, params)
 	s, _ := checkpoints.OpenDir(store)
 	_, err := checkpoints.Write(ctx, s, checkpoints.Draft{Run: [32]byte{1}, Round: 50, Layout: layout, Model: params, Config: arch.Config()})
 	if err != nil {

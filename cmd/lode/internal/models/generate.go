@@ -23,7 +23,7 @@ type Sampling struct {
 // piece by piece, each valid UTF-8; the prompt is not repeated. Bytes that are no
 // UTF-8 come out as U+FFFD. An empty prompt is a line feed.
 func Generate(ctx context.Context, l *Loaded, prompt string, s Sampling, emit func(string)) error {
-	if err := l.speaksBytes(); err != nil {
+	if _, err := l.context(); err != nil {
 		return err
 	}
 	if s.Tokens < 0 {
@@ -49,12 +49,17 @@ func Generate(ctx context.Context, l *Loaded, prompt string, s Sampling, emit fu
 	return err
 }
 
-// speaksBytes refuses models whose tokens are not bytes.
-func (l *Loaded) speaksBytes() error {
-	if l.Model.Vocab != data.Vocab {
-		return fmt.Errorf("the model in %s has a vocabulary of %d; only byte models, of %d, are understood", l.Dir, l.Model.Vocab, data.Vocab)
+// context returns the longest text that the model reads, in bytes. It refuses
+// models that read no text and those whose tokens are not bytes.
+func (l *Loaded) context() (int, error) {
+	inputs, _ := l.Model.Takes()
+	switch {
+	case !inputs.Series:
+		return 0, fmt.Errorf("the model in %s is of family %s, which reads no text", l.Dir, l.Model.Family())
+	case inputs.Limit != data.Vocab:
+		return 0, fmt.Errorf("the model in %s has a vocabulary of %d; only byte models, of %d, are understood", l.Dir, inputs.Limit, data.Vocab)
 	}
-	return nil
+	return inputs.Shape[0], nil
 }
 
 // runes joins bytes to whole characters. What it holds is the beginning of one,

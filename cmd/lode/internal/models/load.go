@@ -24,7 +24,7 @@ type Loaded struct {
 	Dir      string                // folder of the checkpoint
 	Verified bool                  // its parameters have the root its manifest says
 	Manifest *checkpoints.Manifest // nil for checkpoints of other programs
-	Model    model.Llama
+	Model    model.Model
 	Engine   *cpu.Engine
 }
 
@@ -39,7 +39,8 @@ const pointer = "LATEST"
 
 // Load opens the checkpoint in dir and reads its parameters into an engine. dir
 // is what [Pull] made, a store on this machine, of which the last checkpoint is
-// taken, or any folder with the config.json and model.safetensors of a Llama. The
+// taken, or any folder with the config.json and model.safetensors of a family that package
+// model knows, such as Llama's. The
 // error is an [ErrNone] if dir holds none of these.
 func Load(dir string) (*Loaded, error) {
 	has := func(name string) bool {
@@ -141,12 +142,12 @@ func readConfig(path string) (_ []byte, err error) {
 	return b, err
 }
 
-func architecture(config []byte) (model.Llama, tensor.Layout, error) {
+func architecture(config []byte) (model.Model, tensor.Layout, error) {
 	arch, err := model.ParseConfig(config)
 	if err != nil {
 		return arch, tensor.Layout{}, err
 	}
-	layout, err := arch.Layout()
+	layout, err := model.Layout(arch)
 	return arch, layout, err
 }
 

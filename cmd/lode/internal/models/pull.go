@@ -137,7 +137,7 @@ func recheck(dir string) (err error) {
 		if err != nil {
 			return fmt.Errorf("pulled checkpoint: %w", err)
 		}
-		if layout, err = arch.Layout(); err != nil {
+		if layout, err = model.Layout(arch); err != nil {
 			return fmt.Errorf("pulled checkpoint: %w", err)
 		}
 	}

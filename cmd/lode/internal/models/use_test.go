@@ -27,7 +27,7 @@ func small(t testing.TB, drawn bool, vocab int) *models.Loaded {
 	m := model.Llama{Dim: 8, Layers: 1, Heads: 2, KVHeads: 1, FFN: 16, Vocab: vocab, Context: 16, RopeTheta: 1e4, NormEps: 1e-5, Tied: true}
 	e, err := cpu.New(m, cpu.Options{})
 	if err == nil && drawn {
-		err = m.Init([32]byte{1}, e.Params())
+		err = model.Init(m, [32]byte{1}, e.Params())
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,62 @@
+package model
+
+// This file holds what every architecture says of itself.
+
+import (
+	"fmt"
+
+	"lode/engine"
+	"lode/tensor"
+)
+
+// Model is an architecture with its sizes. It is a plain value that never changes.
+type Model interface {
+	// Family is the name of the architecture, the model_type of its config.json.
+	Family() string
+
+	// Validate reports all faults at once.
+	Validate() error
+
+	// Takes says which batches the model is trained on.
+	Takes() (inputs, targets engine.Port)
+
+	// Build describes the forward pass of a valid model, from its inputs to its
+	// loss. It calls the same methods in the same order every time.
+	Build(Builder)
+
+	// Config returns the config.json of a valid model, which [ParseConfig] reads:
+	// the same bytes for the same model.
+	Config() []byte
+}
+
+// Layout names the tensors of m in the order in which its description uses them.
+func Layout(m Model) (tensor.Layout, error) {
+	t, err := TraceOf(m)
+	if err != nil {
+		return tensor.Layout{}, err
+	}
+	return t.Layout()
+}
+
+// Hidden says of each tensor of m whether it is a matrix between hidden values:
+// no vector, and no weight that meets the model's inputs or makes its outputs.
+// Those are what Muon steps are for. A tensor of more dimensions counts as a
+// matrix whose rows are its first.
+func Hidden(m Model) ([]bool, error) {
+	t, err := TraceOf(m)
+	if err != nil {
+		return nil, err
+	}
+	hidden := make([]bool, len(t.Weights))
+	for i, w := range t.Weights {
+		hidden[i] = w.Hidden
+	}
+	return hidden, nil
+}
+
+func within(name string, v, most int) error {
+	if v < 1 || v > most {
+		return fmt.Errorf("model: %s is %d, want 1 to %d", name, v, most)
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package model
+
+// This file holds what can be known of a model without an engine: it follows a
+// description and writes down names, shapes and lifetimes.
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"lode/engine"
+	"lode/tensor"
+)
+
+// MaxWidth bounds the numbers of one value at one position.
+const MaxWidth = 1 << 26
+
+// Trace is what a description says.
+type Trace struct {
+	Weights []Weight // in layout order
+	Values  []Result // by Value; the first stands for None
+}
+
+// Weight is one tensor.
+type Weight struct {
+	tensor.Spec
+	Hidden bool // see [Hidden]
+	ones   bool // begins as ones, a vector that is not begins as zeros
+	sums   int  // see [Linear]
+}
+
+// Result is what is known of a value.
+type Result struct {
+	Shape []int // at one position
+	Last  Value // the stage of its last use, as the number of that stage's result
+	// Over is the value whose last use makes this one and which has the same size:
+	// this one may take its place. None if there is none.
+	Over Value
+}
+
+// Width returns how many numbers it has at one position.
+func (r Result) Width() int { return product(r.Shape) }
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// Layout returns the weights as a layout.
+func (t *Trace) Layout() (tensor.Layout, error) {
+	specs := make([]tensor.Spec, len(t.Weights))
+	for i, w := range t.Weights {
+		specs[i] = w.Spec
+	}
+	return tensor.NewLayout(specs...)
+}
+
+// TraceOf validates m and follows its description. An error says what of it no
+// engine could build.
+func TraceOf(m Model) (*Trace, error) {
+	if err := m.Validate(); err != nil {
+		return nil, err
+	}
+	t := &tracer{index: map[string]int{}, used: []use{{}}}
+	t.Values = make([]Result, 1)
+	t.inputs, t.targets = m.Takes()
+	m.Build(t)
+	t.end()
+	if t.err != nil {
+		return nil, fmt.Errorf("model: %s: %w", m.Family(), t.err)
+	}
+	return &t.Trace, nil
+}
+
+// tracer is the Builder that fills a Trace. After its first error it goes on with
+// values of width 1 and keeps that error.
+type tracer struct {
+	Trace
+	inputs, targets engine.Port
+	index           map[string]int // weight by name
+	used            []use          // by Value
+	ended           bool
+	err             error
+}
+
+// use says what a value is used for.
+type use struct{ input, added bool }
+
+func (t *tracer) fail(format string, args ...any) {
+	if t.err == nil {
+		t.err = fmt.Errorf(format, args...)
+	}
+}
+
+// next returns the number of the stage that is being added.
+func (t *tracer) next() Value { return Value(len(t.Values)) }
+
+// add appends a value, unless its shape is impossible.
+func (t *tracer) add(what string, shape ...int) Value {
+	n := 1
+	for _, d := range shape {
+		if d < 1 || d > MaxWidth/n {
+			t.fail("%s has shape %v, want 1 to %d values", what, shape, MaxWidth)
+			shape, n = []int{1}, 1
+			break
+		}
+		n *= d
+	}
+	if t.ended {
+		t.fail("%s comes after the loss", what)
+	}
+	t.Values = append(t.Values, Result{Shape: shape})
+	t.used = append(t.used, use{})
+	return t.next() - 1
+}
+
+// take notes that a stage has x as its input, which must have so many dimensions,
+// and returns its shape.
+func (t *tracer) take(what string, x Value, dims int) []int {
+	shape := slices.Repeat([]int{1}, dims)
+	if x <= None || x >= t.next() {
+		t.fail("%s: there is no value %d", what, x)
+		return shape
+	}
+	if t.used[x].input || t.used[x].added {
+		t.fail("%s: value %d is used already; a value is the input of one stage, and may be added after that", what, x)
+	}
+	t.used[x].input, t.Values[x].Last = true, t.next()
+	if got := t.Values[x].Shape; len(got) == dims {
+		return got
+	}
+	t.fail("%s: value %d has shape %v, want %d dimensions", what, x, t.Values[x].Shape, dims)
+	return shape
+}
+
+// addTo notes that x is added to the value that comes next, of that width.
+func (t *tracer) addTo(what string, x Value, width int) {
+	switch {
+	case x == None:
+	case x < None || x >= t.next() || !t.used[x].input || t.used[x].added:
+		t.fail("%s: value %d cannot be added; it must have been the input of a stage, and not added yet", what, x)
+	case !slices.Equal(t.Values[x].Shape, []int{width}):
+		t.fail("%s: value %d has shape %v and cannot be added to %d values", what, x, t.Values[x].Shape, width)
+	default:
+		t.used[x].added, t.Values[x].Last = true, t.next()
+	}
+}
+
+// weight declares a tensor.
+func (t *tracer) weight(w Weight) {
+	if _, twice := t.index[w.Name]; twice {
+		t.fail("%s is used twice", w.Name)
+	}
+	t.index[w.Name] = len(t.Weights)
+	t.Weights = append(t.Weights, w)
+}
+
+// Embed implements Builder.
+func (t *tracer) Embed(name string, num, dim int) Value {
+	if t.inputs.Limit != num {
+		t.fail("%s: has %d rows, inputs are below %d", name, num, t.inputs.Limit)
+	}
+	t.weight(Weight{Spec: tensor.Spec{Name: name + ".weight", Shape: []int{num, dim}, Kind: tensor.Embedding}})
+	return t.add(name, dim)
+}
+
+// RMSNorm implements Builder.
+func (t *tracer) RMSNorm(name string, x Value, _ float64) Value {
+	shape := t.take(name, x, 1)
+	t.weight(Weight{Spec: tensor.Spec{Name: name + ".weight", Shape: shape}, ones: true})
+	return t.add(name, shape...)
+}
+
+// Linear implements Builder.
+func (t *tracer) Linear(x Value, l Linear) Value {
+	if len(l.Parts) == 0 {
+		t.fail("linear: has no parts")
+		return t.add("linear", 1)
+	}
+	what, in, out := l.Parts[0].Name, t.take(l.Parts[0].Name, x, 1)[0], 0
+	for _, p := range l.Parts {
+		t.weight(Weight{Spec: tensor.Spec{Name: p.Name + ".weight", Shape: []int{p.Out, in}}, Hidden: true, sums: l.Sums})
+		out += p.Out
+	}
+	t.addTo(what, l.Add, out)
+	y := t.add(what, out)
+	t.Values[y].Over = l.Add
+	return y
+}
+
+// Attention implements Builder.
+func (t *tracer) Attention(x Value, h Heads) Value {
+	wide := t.take("attention", x, 1)[0]
+	if h.Query < 1 || h.KV < 1 || h.Query%h.KV != 0 || wide%(2*(h.Query+2*h.KV)) != 0 {
+		t.fail("attention: %d values cannot be %d heads over %d, of an even width", wide, h.Query, h.KV)
+		return t.add("attention", 1)
+	}
+	return t.add("attention", h.Query*h.Dim(wide))
+}
+
+// SwiGLU implements Builder.
+func (t *tracer) SwiGLU(x Value) Value {
+	wide := t.take("swiglu", x, 1)[0]
+	if wide%2 != 0 {
+		t.fail("swiglu: %d values are no pairs", wide)
+	}
+	return t.add("swiglu", wide/2)
+}
+
+// CrossEntropy implements Builder.
+func (t *tracer) CrossEntropy(x Value, head string) {
+	in := t.take(head, x, 1)[0]
+	spec := tensor.Spec{Name: head + ".weight", Shape: []int{t.targets.Limit, in}}
+	i, tied := t.index[spec.Name]
+	switch {
+	case !tied:
+		t.weight(Weight{Spec: spec})
+	case t.Weights[i].Kind != tensor.Embedding || !slices.Equal(t.Weights[i].Shape, spec.Shape):
+		t.fail("%s cannot be the head: it is no embedding of shape %v", head, spec.Shape)
+	}
+	t.ended = true
+}
+
+// end checks what only the whole can show.
+func (t *tracer) end() {
+	if !t.ended {
+		t.fail("there is no loss")
+	}
+	for i, u := range t.used[1:] {
+		if !u.input {
+			t.fail("value %d is not used", i+1)
+		}
+	}
+	if t.err == nil && len(t.Weights) == 0 {
+		t.err = errors.New("there is nothing to train")
+	}
+}
