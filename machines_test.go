@@ -21,7 +21,7 @@ import (
 func recomputed(t *testing.T) []string {
 	pkgs := packages(sources(t))
 	there := func(folder string) bool { return pkgs[folder] != nil && !slices.Contains(forStudy, folder) }
-	want := append(slices.Clone(pure), "data", "engine", "engine/model", "replica", "checkpoints/safetensors")
+	want := append(slices.Clone(pure), "data", "data/chance", "engine", "engine/model", "replica", "checkpoints/safetensors")
 	return slices.DeleteFunc(want, func(folder string) bool { return !there(folder) })
 }
 
@@ -157,6 +157,7 @@ func (p processor) run(program string, args ...string) *exec.Cmd {
 var golden = map[string]string{
 	"aggregation":       "TestRounds|TestGolden|TestVectors|TestRefusals",
 	"coordinator/round": "TestScripts",
+	"data/chance":       "TestGolden",
 	"engine/model":      "TestInitGolden",
 	"gradient":          "TestGolden|TestVectors|TestRefusals",
 	"gradient/kernel":   "TestLengths",

@@ -69,7 +69,7 @@ func (p Plan) Batches(ctx context.Context, src Source, duty Duty) iter.Seq2[Batc
 // comes twice before all came once.
 func (p Plan) Examine(ctx context.Context, src Source, duty Duty, seed protocol.Digest, rows int) (Batch, error) {
 	blocks := len(duty) * p.inner
-	order := draw("examine", seed).permuted(blocks, min(rows, blocks))
+	order := draw("examine", seed).Permuted(blocks, min(rows, blocks))
 	spans := make([]Span, rows)
 	for i := range spans {
 		block := order[i%blocks]
@@ -98,8 +98,8 @@ func (p Plan) Sample(ctx context.Context, src Source, seed protocol.Digest, rows
 	d := draw(purpose, seed)
 	spans := make([]Span, rows)
 	for i := range spans {
-		spans[i].Piece = first + d.below(num)
-		spans[i].Offset = d.below(p.piece - p.steps)
+		spans[i].Piece = first + d.Below(num)
+		spans[i].Offset = d.Below(p.piece - p.steps)
 	}
 	return p.batch(ctx, src, spans)
 }

@@ -92,13 +92,13 @@ func (p Plan) Duty(seed protocol.Digest, workers, worker int) Duty {
 	}
 	first := worker * p.rows
 	laps := (workers*p.rows + p.training - 1) / p.training
-	order := draw("duty pieces", seed).permuted(p.training, min(first+p.rows, p.training))
+	order := draw("duty pieces", seed).Permuted(p.training, min(first+p.rows, p.training))
 	offsets := draw("duty offsets", seed, worker)
 	duty := make(Duty, p.rows)
 	for r := range duty {
 		place := first + r
 		lo, num := p.offsets(laps, place/p.training)
-		duty[r] = Span{order[place%p.training], lo + offsets.below(num)}
+		duty[r] = Span{order[place%p.training], lo + offsets.Below(num)}
 	}
 	return duty
 }

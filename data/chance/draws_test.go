@@ -1,4 +1,4 @@
-package data
+package chance
 
 import (
 	"slices"
@@ -7,14 +7,14 @@ import (
 	"lode/protocol"
 )
 
-// shuffle is the plain loop that permuted must match: Fisher–Yates over all n.
-func shuffle(d draws, n, k int) []int {
+// shuffle is the plain loop that Permuted must match: Fisher–Yates over all n.
+func shuffle(d Draws, n, k int) []int {
 	all := make([]int, n)
 	for i := range all {
 		all[i] = i
 	}
 	for i := range k {
-		j := i + d.below(n-i)
+		j := i + d.Below(n-i)
 		all[i], all[j] = all[j], all[i]
 	}
 	return all[:k]
@@ -24,11 +24,11 @@ func TestPermutedIsAShuffle(t *testing.T) {
 	for n := range 40 {
 		for k := range n + 1 {
 			seed := protocol.Digest{byte(n), byte(k)}
-			got, want := draw("x", seed).permuted(n, k), shuffle(draw("x", seed), n, k)
+			got, want := New("x", seed).Permuted(n, k), shuffle(New("x", seed), n, k)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d of %d: got %v, want %v", k, n, got, want)
 			}
-			if long := draw("x", seed).permuted(n, n); !slices.Equal(long[:k], got) {
+			if long := New("x", seed).Permuted(n, n); !slices.Equal(long[:k], got) {
 				t.Fatalf("%d of %d is no prefix of the whole permutation", k, n)
 			}
 		}
@@ -36,10 +36,10 @@ func TestPermutedIsAShuffle(t *testing.T) {
 }
 
 func TestBelow(t *testing.T) {
-	d := draw("x", protocol.Digest{})
+	d := New("x", protocol.Digest{})
 	var counts [6]int
 	for range 6000 {
-		counts[d.below(6)]++
+		counts[d.Below(6)]++
 	}
 	for i, n := range counts { // mean 1000, standard deviation 29
 		if n < 850 || n > 1150 {
@@ -47,10 +47,10 @@ func TestBelow(t *testing.T) {
 		}
 	}
 	for range 100 {
-		if n := d.below(1); n != 0 {
+		if n := d.Below(1); n != 0 {
 			t.Fatalf("below 1 is %d", n)
 		}
-		if n := d.below(1<<62 + 1); n < 0 || n > 1<<62 {
+		if n := d.Below(1<<62 + 1); n < 0 || n > 1<<62 {
 			t.Fatalf("below 2^62+1 is %d", n)
 		}
 	}
@@ -58,9 +58,9 @@ func TestBelow(t *testing.T) {
 
 func TestDrawsDiffer(t *testing.T) {
 	seen := map[uint64]string{}
-	for name, d := range map[string]draws{
-		"a": draw("a", protocol.Digest{}), "b": draw("b", protocol.Digest{}), "seed": draw("a", protocol.Digest{1}),
-		"number": draw("a", protocol.Digest{}, 0), "another": draw("a", protocol.Digest{}, 1), "two": draw("a", protocol.Digest{}, 0, 0),
+	for name, d := range map[string]Draws{
+		"a": New("a", protocol.Digest{}), "b": New("b", protocol.Digest{}), "seed": New("a", protocol.Digest{1}),
+		"number": New("a", protocol.Digest{}, 0), "another": New("a", protocol.Digest{}, 1), "two": New("a", protocol.Digest{}, 0, 0),
 	} {
 		v := d.src.Uint64()
 		if other, ok := seen[v]; ok {
