@@ -21,7 +21,7 @@ import (
 func recomputed(t *testing.T) []string {
 	pkgs := packages(sources(t))
 	there := func(folder string) bool { return pkgs[folder] != nil && !slices.Contains(forStudy, folder) }
-	want := append(slices.Clone(pure), "data", "data/chance", "engine", "engine/model", "replica", "checkpoints/safetensors")
+	want := append(slices.Clone(pure), "data", "data/chance", "data/split", "engine", "engine/model", "replica", "checkpoints/safetensors")
 	return slices.DeleteFunc(want, func(folder string) bool { return !there(folder) })
 }
 
@@ -158,6 +158,7 @@ var golden = map[string]string{
 	"aggregation":       "TestRounds|TestGolden|TestVectors|TestRefusals",
 	"coordinator/round": "TestScripts",
 	"data/chance":       "TestGolden",
+	"data/split":        "TestGolden",
 	"engine/model":      "TestInitGolden",
 	"gradient":          "TestGolden|TestVectors|TestRefusals",
 	"gradient/kernel":   "TestLengths",

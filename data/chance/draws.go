@@ -40,8 +40,12 @@ func (d Draws) Below(n int) int {
 
 // Permuted returns the first k ≤ n values of a permutation of 0 to n−1. The
 // values for a smaller k are a prefix of those for a larger one, and the cost
-// is that of k, not of n (Fisher–Yates with the untouched places left out).
+// is that of k, not of n (Fisher–Yates with the untouched places left out, where k
+// is much less than n).
 func (d Draws) Permuted(n, k int) []int {
+	if k > n/16 {
+		return d.shuffled(n, k)[:k:k]
+	}
 	moved := make(map[int]int, k)
 	at := func(i int) int {
 		if v, ok := moved[i]; ok {
@@ -56,4 +60,17 @@ func (d Draws) Permuted(n, k int) []int {
 		moved[j] = at(i)
 	}
 	return out
+}
+
+// shuffled returns 0 to n−1, the first k in the order of Permuted.
+func (d Draws) shuffled(n, k int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	for i := range k {
+		j := i + d.Below(n-i)
+		all[i], all[j] = all[j], all[i]
+	}
+	return all
 }
