@@ -4,6 +4,7 @@ package data
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"iter"
 
@@ -20,16 +21,30 @@ type Batch struct {
 	Inputs, Targets []int32
 }
 
-// set fills row r from text, which has length Steps+1.
-func (b Batch) set(r int, text []byte) {
-	tokens(b.Inputs[r*b.Steps:(r+1)*b.Steps], text[:b.Steps])
-	tokens(b.Targets[r*b.Steps:(r+1)*b.Steps], text[1:])
+// set fills row r from Steps+1 tokens of so many bytes.
+func (b Batch) set(r int, raw []byte, width int) {
+	Tokens(b.Inputs[r*b.Steps:(r+1)*b.Steps], raw, width)
+	Tokens(b.Targets[r*b.Steps:(r+1)*b.Steps], raw[width:], width)
 }
 
-// tokens writes the tokens of text into dst, which has its length.
-func tokens(dst []int32, text []byte) {
-	for i, c := range text {
-		dst[i] = int32(c)
+// Tokens fills dst with the first tokens of raw, each 1, 2 or 4 bytes wide, little
+// endian. What is above 2³¹−1 becomes negative, which no model takes.
+func Tokens(dst []int32, raw []byte, width int) {
+	switch raw = raw[:len(dst)*width]; width {
+	case 1:
+		for i, c := range raw {
+			dst[i] = int32(c)
+		}
+	case 2:
+		for i := range dst {
+			dst[i] = int32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	case 4:
+		for i := range dst {
+			dst[i] = int32(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	default:
+		panic(fmt.Sprintf("data: tokens of %d bytes", width))
 	}
 }
 
@@ -55,7 +70,7 @@ func (p Plan) Batches(ctx context.Context, src Source, duty Duty) iter.Seq2[Batc
 		for h := range p.inner {
 			b := newBatch(len(rows), p.steps)
 			for r, text := range rows {
-				b.set(r, text[h*p.steps:(h+1)*p.steps+1])
+				b.set(r, text[h*p.steps*p.width:], p.width)
 			}
 			if !yield(b, nil) {
 				return
@@ -112,19 +127,19 @@ func (p Plan) batch(ctx context.Context, src Source, spans []Span) (Batch, error
 		if err != nil {
 			return Batch{}, err
 		}
-		b.set(r, text)
+		b.set(r, text, p.width)
 	}
 	return b, nil
 }
 
-// read returns n tokens' text at s, a part of what src owns.
+// read returns the n tokens at s, Width bytes each, a part of what src owns.
 func (p Plan) read(ctx context.Context, src Source, s Span, n int) ([]byte, error) {
 	b, err := src.Piece(ctx, s.Piece)
 	if err != nil {
 		return nil, fmt.Errorf("read batch: %w", err)
 	}
-	if len(b) != p.piece {
-		return nil, fmt.Errorf("read batch: piece %d has %d bytes, want %d", s.Piece, len(b), p.piece)
+	if len(b) != p.piece*p.width {
+		return nil, fmt.Errorf("read batch: piece %d has %d bytes, want %d", s.Piece, len(b), p.piece*p.width)
 	}
-	return b[s.Offset : s.Offset+n], nil
+	return b[s.Offset*p.width : (s.Offset+n)*p.width], nil
 }

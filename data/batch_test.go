@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -152,3 +153,66 @@ func (failing) Piece(context.Context, int) ([]byte, error) { return nil, errFail
 type short struct{ m *memory }
 
 func (s short) Piece(_ context.Context, i int) ([]byte, error) { return s.m.pieces[i][:63], nil }
+
+// widened is a source whose tokens are those of another, in more bytes each.
+type widened struct {
+	narrow Source
+	width  int
+}
+
+func (w widened) Piece(ctx context.Context, i int) ([]byte, error) {
+	b, err := w.narrow.Piece(ctx, i)
+	wide := make([]byte, len(b)*w.width)
+	for j, c := range b {
+		wide[j*w.width] = c
+	}
+	return wide, err
+}
+
+// The width of tokens changes nothing but how they are stored: plans count tokens.
+func TestWidthDoesNotMatter(t *testing.T) {
+	s := sizes{pieces: 8, piece: 64, rows: 2, steps: 9, inner: 3}
+	m, plan := s.make(t, nil)
+	seed, ctx := protocol.Digest{7}, t.Context()
+	all := func(p Plan, src Source) (batches []Batch) {
+		t.Helper()
+		keep := func(b Batch, err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			batches = append(batches, b)
+		}
+		duty := p.Duty(seed, 4, 3)
+		for b, err := range p.Batches(ctx, src, duty) {
+			keep(b, err)
+		}
+		keep(p.Examine(ctx, src, duty, seed, 5))
+		keep(p.Sample(ctx, src, seed, 5, Training))
+		keep(p.Sample(ctx, src, seed, 5, HeldOut))
+		return batches
+	}
+	want := all(plan, m)
+	for _, width := range []int{2, 4} {
+		ix := &Index{Bytes: m.index.Bytes * uint64(width), Piece: 64 * width, Width: width, Digests: m.index.Digests}
+		d := s.data(m)
+		d.Tokenizer, d.Vocabulary, d.Width = protocol.TokenFile, protocol.Digest{1}, uint32(width)
+		d.Bytes, d.Piece, d.Index = ix.Bytes, uint32(ix.Piece), ix.Digest()
+		p, err := NewPlan(ix, d, s.train())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := all(p, widened{m, width}); len(got) != 6 || !reflect.DeepEqual(got, want) {
+			t.Errorf("tokens of %d bytes make other batches", width)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	got := make([]int32, 2)
+	raw := []byte{0xff, 0xfe, 0xfd, 0xfc, 1, 2, 3, 0x80}
+	for width, want := range map[int][]int32{1: {0xff, 0xfe}, 2: {0xfeff, 0xfcfd}, 4: {-0x03020101, -0x7ffcfdff}} {
+		if Tokens(got, raw, width); !slices.Equal(got, want) {
+			t.Errorf("width %d: got %#x, want %#x", width, got, want)
+		}
+	}
+}

@@ -118,10 +118,10 @@ func (pt part) readAt(p []byte, off uint64) (int, error) {
 // many bytes. After each piece it calls progress, if not nil, with the bytes
 // read so far and in all.
 func (c *Corpus) Index(ctx context.Context, piece int, progress func(done, total uint64)) (*Index, error) {
-	if err := checkSizes(c.bytes, piece); err != nil {
+	if err := checkSizes(c.bytes, piece, 1); err != nil {
 		return nil, fmt.Errorf("index %s: %w", c.name, err)
 	}
-	ix := &Index{Bytes: c.bytes, Piece: piece, Digests: make([]protocol.Digest, c.bytes/uint64(piece))}
+	ix := &Index{Bytes: c.bytes, Piece: piece, Width: 1, Digests: make([]protocol.Digest, c.bytes/uint64(piece))}
 	buf := make([]byte, piece)
 	for i := range ix.Digests {
 		if err := ctx.Err(); err != nil {

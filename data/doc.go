@@ -14,19 +14,13 @@
 //
 // # Units and shapes
 //
-// Lengths and offsets are bytes, and with the byte tokenizer, the only one so
-// far, also tokens. All pieces of a corpus have the same length; a remainder at
-// the end that is shorter than a piece is not used. In a batch of R rows and T
+// An Index counts bytes, a Plan and its spans count tokens. A token is 1, 2 or 4
+// bytes wide, little endian, the same in a whole corpus; as text is, with bytes
+// for tokens, the width is 1. All pieces of a corpus have the same length, a whole
+// number of tokens; a remainder at the end that is shorter than a piece is not
+// used. In a batch of R rows and T
 // steps, Inputs and Targets have length R·T, row after row; Targets are Inputs
 // one token later. W workers share a round; each trains H batches.
-//
-// # Other tokenizers
-//
-// A tokenizer decides twice: how many bytes a piece is (Plan) and how bytes
-// become numbers (the function tokens, in batch.go). The manifest's
-// data.tokenizer picks it; [NewPlan] refuses what it does not know. One whose
-// tokens are longer than a byte should cut pieces of tokens, not of text, so
-// that every offset is the start of a token.
 //
 // # Ownership and concurrency
 //

@@ -39,7 +39,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	plan, err := data.NewPlan(index,
-		protocol.Data{Tokenizer: "bytes", Index: index.Digest(), Bytes: index.Bytes, Piece: 256, HeldOut: protocol.Q16(0.1)},
+		protocol.Data{Tokenizer: protocol.TokenBytes, Width: 1, Index: index.Digest(), Bytes: index.Bytes, Piece: 256, HeldOut: protocol.Q16(0.1)},
 		protocol.Train{InnerSteps: 4, Rows: 2, Steps: 32})
 	if err != nil {
 		log.Fatal(err)

@@ -19,16 +19,18 @@ const (
 	MaxPiece = 1 << 24
 
 	minPieces = 2 // one to train on, one held out
-	maxPieces = (MaxIndexLen - indexHeader) / 32
+	maxPieces = (MaxIndexLen - indexHeader - 4) / 32
 	maxBytes  = maxPieces * MaxPiece
 )
 
 // The encoding is, little endian: 8 bytes of indexMagic, whose last one is the
 // format's number; Bytes as 8 bytes; Piece as 4; the number of pieces as 4; then
-// the digests, 32 bytes each.
+// the digests, 32 bytes each. Format 1 is for tokens of one byte. Format 2 is for
+// wider ones: its number of pieces is preceded by Width as 4 bytes.
 const (
 	indexMagic  = "lodeidx\x01"
-	indexHeader = 24
+	wideFormat  = 2
+	indexHeader = 24 // of format 1; format 2 has 4 bytes more
 )
 
 // ErrIndex is wrapped by every error of [ParseIndex].
@@ -37,16 +39,21 @@ var ErrIndex = errors.New("not a corpus index")
 // Index names the pieces of a corpus.
 type Index struct {
 	Bytes   uint64            // length of the corpus, an unused remainder included
-	Piece   int               // length of every piece
+	Piece   int               // length of every piece, a multiple of Width
+	Width   int               // bytes of a token, little endian: 1, 2 or 4
 	Digests []protocol.Digest // SHA-256 of each piece; length Bytes / Piece
 }
 
 // Encode returns the one encoding of the index.
 func (ix *Index) Encode() []byte {
-	b := make([]byte, 0, indexHeader+32*len(ix.Digests))
+	b := make([]byte, 0, indexHeader+4+32*len(ix.Digests))
 	b = append(b, indexMagic...)
 	b = binary.LittleEndian.AppendUint64(b, ix.Bytes)
 	b = binary.LittleEndian.AppendUint32(b, uint32(ix.Piece))
+	if ix.Width != 1 {
+		b[7] = wideFormat
+		b = binary.LittleEndian.AppendUint32(b, uint32(ix.Width))
+	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(ix.Digests)))
 	for i := range ix.Digests {
 		b = append(b, ix.Digests[i][:]...)
@@ -78,19 +85,28 @@ func ParseIndex(b []byte) (*Index, error) {
 	if len(b) < indexHeader || string(b[:7]) != indexMagic[:7] {
 		return nil, fmt.Errorf("%w: it does not begin like one", ErrIndex)
 	}
-	if b[7] != indexMagic[7] {
-		return nil, fmt.Errorf("%w: its format is number %d, this program reads %d", ErrIndex, b[7], indexMagic[7])
+	ix := &Index{Bytes: binary.LittleEndian.Uint64(b[8:]), Piece: int(binary.LittleEndian.Uint32(b[16:])), Width: 1}
+	rest := b[indexHeader-4:]
+	switch b[7] {
+	case indexMagic[7]:
+	case wideFormat:
+		if len(b) < indexHeader+4 {
+			return nil, fmt.Errorf("%w: it is cut", ErrIndex)
+		}
+		if ix.Width, rest = int(binary.LittleEndian.Uint32(rest)), rest[4:]; ix.Width == 1 {
+			return nil, fmt.Errorf("%w: tokens of 1 byte are for format %d", ErrIndex, indexMagic[7])
+		}
+	default:
+		return nil, fmt.Errorf("%w: its format is number %d, this program reads %d and %d", ErrIndex, b[7], indexMagic[7], wideFormat)
 	}
-	ix := &Index{Bytes: binary.LittleEndian.Uint64(b[8:]), Piece: int(binary.LittleEndian.Uint32(b[16:]))}
-	num := int(binary.LittleEndian.Uint32(b[20:]))
-	if err := checkSizes(ix.Bytes, ix.Piece); err != nil {
+	num := int(binary.LittleEndian.Uint32(rest))
+	if err := checkSizes(ix.Bytes, ix.Piece, ix.Width); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrIndex, err)
 	}
 	if uint64(num) != ix.Bytes/uint64(ix.Piece) {
 		return nil, fmt.Errorf("%w: %d pieces, %d bytes have %d", ErrIndex, num, ix.Bytes, ix.Bytes/uint64(ix.Piece))
 	}
-	rest := b[indexHeader:]
-	if len(rest) != 32*num {
+	if rest = rest[4:]; len(rest) != 32*num {
 		return nil, fmt.Errorf("%w: %d bytes of digests, %d pieces need %d", ErrIndex, len(rest), num, 32*num)
 	}
 	ix.Digests = make([]protocol.Digest, num)
@@ -104,8 +120,14 @@ func ParseIndex(b []byte) (*Index, error) {
 var ErrTooSmall = errors.New("corpus is too small")
 
 // checkSizes says whether a corpus of that many bytes can be cut into such
-// pieces.
-func checkSizes(bytes uint64, piece int) error {
+// pieces of such tokens.
+func checkSizes(bytes uint64, piece, width int) error {
+	if width != 1 && width != 2 && width != 4 {
+		return fmt.Errorf("tokens of %d bytes, must be 1, 2 or 4", width)
+	}
+	if piece%width != 0 {
+		return fmt.Errorf("pieces of %d bytes are no whole number of tokens of %d", piece, width)
+	}
 	if piece < MinPiece || piece > MaxPiece {
 		return fmt.Errorf("pieces of %d bytes, must be between %d and %d", piece, MinPiece, MaxPiece)
 	}

@@ -15,7 +15,8 @@ import (
 type Plan struct {
 	pieces   int // all of them
 	training int // pieces 0 to training−1 are for training, the others held out
-	piece    int // length of a piece
+	piece    int // length of a piece, tokens
+	width    int // bytes of a token
 	rows     int // of a training batch
 	steps    int // T
 	inner    int // H
@@ -28,7 +29,7 @@ var ErrPlan = errors.New("manifest and corpus do not fit together")
 // with that index.
 func NewPlan(ix *Index, d protocol.Data, t protocol.Train) (Plan, error) {
 	p := Plan{
-		pieces: len(ix.Digests), piece: ix.Piece,
+		pieces: len(ix.Digests), piece: ix.Piece / ix.Width, width: ix.Width,
 		rows: int(t.Rows), steps: int(t.Steps), inner: int(t.InnerSteps),
 	}
 	p.training = p.pieces - heldOut(p.pieces, d.HeldOut)
@@ -36,16 +37,16 @@ func NewPlan(ix *Index, d protocol.Data, t protocol.Train) (Plan, error) {
 		return Plan{}, fmt.Errorf("%w: %s", ErrPlan, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case d.Tokenizer != "bytes":
-		return fail("tokenizer %q is not known", d.Tokenizer)
 	case d.Index != ix.Digest():
 		return fail("the manifest names index %s, this is %s", d.Index.Short(), ix.Digest().Short())
 	case d.Bytes != ix.Bytes || int(d.Piece) != ix.Piece:
 		return fail("the manifest says %d bytes in pieces of %d, the index %d in pieces of %d", d.Bytes, d.Piece, ix.Bytes, ix.Piece)
+	case int(d.Width) != ix.Width:
+		return fail("the manifest says tokens of %d bytes, the index of %d", d.Width, ix.Width)
 	case p.rows < 1 || p.steps < 1 || p.inner < 1:
 		return fail("%d rows, %d steps and %d inner steps", p.rows, p.steps, p.inner)
-	case uint64(t.InnerSteps)*uint64(t.Steps) >= uint64(ix.Piece):
-		return fail("a row trains on %d·%d+1 tokens in a round, a piece has %d", p.inner, p.steps, ix.Piece)
+	case uint64(t.InnerSteps)*uint64(t.Steps) >= uint64(p.piece):
+		return fail("a row trains on %d·%d+1 tokens in a round, a piece has %d", p.inner, p.steps, p.piece)
 	case p.training < 1:
 		return fail("%d pieces leave none to train on", p.pieces)
 	}
@@ -59,6 +60,9 @@ func heldOut(pieces int, share uint32) int {
 	return int(max(1, min(n, uint64(pieces)-1)))
 }
 
+// Width returns the bytes of a token in the corpus.
+func (p Plan) Width() int { return p.width }
+
 // Training returns the number of pieces for training: those from 0 on. The
 // others are held out.
 func (p Plan) Training() int { return p.training }
@@ -69,7 +73,7 @@ func (p Plan) HeldOut() int { return p.pieces - p.training }
 // Span is a run of tokens within a piece.
 type Span struct {
 	Piece  int
-	Offset int // of its first token
+	Offset int // of its first token, in tokens
 }
 
 // Duty is what a worker trains on in a round: one span of H·T+1 tokens for each

@@ -28,7 +28,7 @@ func (s sizes) make(t *testing.T, fill func(i, at int) byte) (*memory, Plan) {
 
 func (s sizes) data(m *memory) protocol.Data {
 	return protocol.Data{
-		Mode: "assigned", Tokenizer: "bytes", Index: m.index.Digest(), Bytes: m.index.Bytes,
+		Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: m.index.Digest(), Bytes: m.index.Bytes,
 		Piece: uint32(s.piece), HeldOut: protocol.Q16(0.125),
 	}
 }
@@ -44,7 +44,7 @@ func TestNewPlanRefuses(t *testing.T) {
 		t.Errorf("%d training and %d held-out pieces, want 7 and 1", p.Training(), p.HeldOut())
 	}
 	for name, change := range map[string]func(*protocol.Data, *protocol.Train){
-		"tokenizer":      func(d *protocol.Data, _ *protocol.Train) { d.Tokenizer = "words" },
+		"other width":    func(d *protocol.Data, _ *protocol.Train) { d.Width = 2 },
 		"other index":    func(d *protocol.Data, _ *protocol.Train) { d.Index[0]++ },
 		"other length":   func(d *protocol.Data, _ *protocol.Train) { d.Bytes++ },
 		"other piece":    func(d *protocol.Data, _ *protocol.Train) { d.Piece++ },

@@ -19,7 +19,7 @@ type memory struct {
 }
 
 func newMemory(num, piece int, fill func(i, at int) byte) *memory {
-	m := &memory{index: &Index{Bytes: uint64(num * piece), Piece: piece}}
+	m := &memory{index: &Index{Bytes: uint64(num * piece), Piece: piece, Width: 1}}
 	for i := range num {
 		b := make([]byte, piece)
 		for at := range b {

@@ -54,12 +54,24 @@ type Model struct {
 type Data struct {
 	_         struct{} `cbor:",toarray"`
 	Mode      string   // "assigned": shards are handed out by the run
-	Tokenizer string   // "bytes"
-	Index     Digest   // of the corpus index, which names every piece
-	Bytes     uint64   // length of the corpus
-	Piece     uint32   // bytes of a piece, the unit of transfer and assignment
-	HeldOut   uint32   // last share of the corpus kept from training and scoring, Q16
+	Tokenizer string   // how text becomes tokens: [TokenBytes] or [TokenFile]
+	// Vocabulary is the digest of the tokenizer's file; zero for bytes.
+	Vocabulary Digest
+	Width      uint32 // bytes of a token in the corpus, little endian: 1, 2 or 4
+	Index      Digest // of the corpus index, which names every piece
+	Bytes      uint64 // length of the corpus
+	Piece      uint32 // bytes of a piece, the unit of transfer and assignment
+	HeldOut    uint32 // last share of the corpus kept from training and scoring, Q16
 }
+
+// The tokenizers of a run.
+const (
+	TokenBytes = "bytes"       // each byte is a token
+	TokenFile  = "huggingface" // a tokenizer.json, named by Data.Vocabulary
+)
+
+// MaxTokenizer bounds the length of a tokenizer's file, in bytes.
+const MaxTokenizer = 32 << 20
 
 // MaxBatch bounds the tokens of one batch, in training and in scoring.
 const MaxBatch = 1 << 20
@@ -220,7 +232,7 @@ func (m Manifest) Validate() error {
 		tokens := uint64(b.rows) * uint64(m.Train.Steps)
 		check(tokens <= MaxBatch, b.field, "is %d, which makes batches of %d tokens, at most %d", b.rows, tokens, MaxBatch)
 	}
-	need := uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1
+	need := (uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1) * uint64(min(m.Data.Width, 4))
 	check(uint64(m.Data.Piece) >= need, "data.piece", "is %d bytes, but a row trains on %d in a round", m.Data.Piece, need)
 	m.Update.validate(check, within)
 	m.Merge.validate(check, within)
@@ -295,7 +307,17 @@ func (m Model) validate(check checkFunc, within withinFunc) {
 
 func (d Data) validate(check checkFunc, within withinFunc) {
 	check(d.Mode == "assigned", "data.mode", "is %q, only %q is known", d.Mode, "assigned")
-	check(d.Tokenizer == "bytes", "data.tokenizer", "is %q, only %q is known", d.Tokenizer, "bytes")
+	switch d.Tokenizer {
+	case TokenBytes:
+		check(d.Vocabulary == Digest{}, "data.vocabulary", "names a file, but tokens are bytes")
+		check(d.Width == 1, "data.width", "is %d, bytes have 1", d.Width)
+	case TokenFile:
+		check(d.Vocabulary != Digest{}, "data.vocabulary", "names no file of a tokenizer")
+		check(d.Width == 1 || d.Width == 2 || d.Width == 4, "data.width", "is %d, a token has 1, 2 or 4 bytes", d.Width)
+	default:
+		check(false, "data.tokenizer", "is %q; there are %s and %s", d.Tokenizer, TokenBytes, TokenFile)
+	}
+	check(d.Width == 0 || d.Piece%d.Width == 0, "data.piece", "is %d bytes, no whole number of tokens of %d", d.Piece, d.Width)
 	within("data.piece", float64(d.Piece), 64, 1<<24)
 	within("data.held_out", float64(d.HeldOut)/65536, 0.001, 0.5)
 	check(d.Bytes > 0, "data.bytes", "is 0: the corpus is empty")

@@ -17,7 +17,7 @@ func testManifest() Manifest {
 			Tied: true, Theta: 10000, NormEps: 1e-5,
 		},
 		Data: Data{
-			Mode: "assigned", Tokenizer: "bytes", Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
+			Mode: "assigned", Tokenizer: TokenFile, Vocabulary: Digest{9}, Width: 2, Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
 		},
 		Train: Train{
 			InnerSteps: 30, Rows: 8, Steps: 64, Optimizer: "muon", Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
@@ -89,8 +89,13 @@ func TestManifestFaults(t *testing.T) {
 		{"model.norm_eps", func(m *Manifest) { m.Model.NormEps = 0 }},
 		{"data.mode", func(m *Manifest) { m.Data.Mode = "private" }},
 		{"data.tokenizer", func(m *Manifest) { m.Data.Tokenizer = "words" }},
+		{"data.vocabulary", func(m *Manifest) { m.Data.Vocabulary = Digest{} }},
+		{"data.vocabulary", func(m *Manifest) { m.Data.Tokenizer, m.Data.Width = TokenBytes, 1 }},
+		{"data.width", func(m *Manifest) { m.Data.Width = 3 }},
+		{"data.width", func(m *Manifest) { m.Data.Tokenizer, m.Data.Vocabulary = TokenBytes, Digest{} }},
+		{"data.piece", func(m *Manifest) { m.Data.Piece = 1<<16 - 1 }},
 		{"data.bytes", func(m *Manifest) { m.Data.Bytes = 0 }},
-		{"data.piece", func(m *Manifest) { m.Data.Piece = 30 * 64 }},
+		{"data.piece", func(m *Manifest) { m.Data.Piece = 2 * 30 * 64 }},
 		{"data.piece", func(m *Manifest) { m.Data.Piece = 1<<24 + 1 }},
 		{"data.held_out", func(m *Manifest) { m.Data.HeldOut = 0 }},
 		{"data.held_out", func(m *Manifest) { m.Data.HeldOut = 1 << 16 }},

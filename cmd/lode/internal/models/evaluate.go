@@ -98,14 +98,14 @@ func newWindows(ctx context.Context, text Text, steps, tokens int) (*windows, er
 	if err != nil {
 		return nil, err
 	}
-	w.each = (len(first) - 1) / steps
+	w.each = (len(first)/text.Plan.Width() - 1) / steps
 	w.all = w.each * text.Plan.HeldOut()
 	w.num = w.all
 	if tokens > 0 {
 		w.num = min(w.all, max(1, tokens/steps))
 	}
 	if w.num == 0 {
-		return nil, fmt.Errorf("a piece of %d bytes has no window of %d tokens and one to predict", len(first), steps)
+		return nil, fmt.Errorf("a piece of %d tokens has no window of %d and one to predict", len(first)/text.Plan.Width(), steps)
 	}
 	return w, nil
 }
@@ -135,10 +135,10 @@ func (w *windows) batch(ctx context.Context, at, rows int) (engine.Batch, error)
 		if err != nil {
 			return engine.Batch{}, err
 		}
-		text = text[i%w.each*w.steps:][:w.steps+1]
-		for t := range w.steps {
-			inputs[r*w.steps+t], targets[r*w.steps+t] = int32(text[t]), int32(text[t+1])
-		}
+		width := w.text.Plan.Width()
+		text = text[i%w.each*w.steps*width:]
+		data.Tokens(inputs[r*w.steps:][:w.steps], text, width)
+		data.Tokens(targets[r*w.steps:][:w.steps], text[width:], width)
 	}
 	return engine.Tokens(rows, w.steps, inputs, targets), nil
 }

@@ -100,7 +100,7 @@ func heldOut(t *testing.T) (models.Text, *data.Index) {
 		t.Fatal(err)
 	}
 	p, err := data.NewPlan(ix,
-		protocol.Data{Mode: "assigned", Tokenizer: "bytes", Index: ix.Digest(), Bytes: ix.Bytes, Piece: 100, HeldOut: protocol.Q16(0.25)},
+		protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: ix.Digest(), Bytes: ix.Bytes, Piece: 100, HeldOut: protocol.Q16(0.25)},
 		protocol.Train{InnerSteps: 2, Rows: 2, Steps: 16})
 	if err != nil {
 		t.Fatal(err)

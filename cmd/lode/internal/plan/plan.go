@@ -41,7 +41,7 @@ func Defaults() Plan {
 			Family: "llama", Dim: 96, Layers: 3, Heads: 4, KVHeads: 4, FFN: 256,
 			Vocab: data.Vocab, Context: 256, Tied: true, Theta: 10000, NormEps: 1e-5,
 		},
-		Data: protocol.Data{Mode: "assigned", Tokenizer: "bytes", Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
+		Data: protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
 		Train: protocol.Train{
 			InnerSteps: 10, Rows: 8, Steps: 64, Optimizer: protocol.AdamW, Rate: 5e-3, Warmup: 10,
 			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,

@@ -55,7 +55,7 @@ func TestEachFieldSaysWhatAndWhy(t *testing.T) {
 }
 
 // completed are the fields of a manifest that the launching machine fills in.
-var completed = []string{"Version", "Coordinator", "Seed", "Data.Index", "Data.Bytes", "Members.Invitation"}
+var completed = []string{"Version", "Coordinator", "Seed", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
 
 // leaves calls visit with every number, text, flag and id below v.
 func leaves(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
@@ -166,7 +166,7 @@ func TestSharesReadBack(t *testing.T) {
 
 func index(t *testing.T, pieces, size int) *data.Index {
 	t.Helper()
-	return &data.Index{Bytes: uint64(pieces * size), Piece: size, Digests: make([]protocol.Digest, pieces)}
+	return &data.Index{Bytes: uint64(pieces * size), Piece: size, Width: 1, Digests: make([]protocol.Digest, pieces)}
 }
 
 func TestManifestIsComplete(t *testing.T) {
