@@ -24,7 +24,7 @@ var floors = map[int][]string{
 	10: {"protocol", "tensor"},
 	20: {
 		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile",
-		"checkpoints/...", "transport", "data", "data/chance", "data/split", "coordinator/journal",
+		"checkpoints/...", "transport", "data", "data/chance", "data/split", "data/examples", "coordinator/journal",
 	},
 	25: {"aggregation", "engine/..."},
 	30: {"validator/score", "yuma/ledger", "yuma/ledger/tree", "yuma/ledger/ask"},

@@ -15,7 +15,8 @@
 //	floor 2  gradient ← aggregation   privacy        pure arithmetic
 //	         yuma ← yuma/economy, yuma/study ← yuma/casefile
 //	         gradient ← engine/…                     edges
-//	         checkpoints/…  transport  data/chance ← data, data/split  coordinator/journal
+//	         checkpoints/…  transport  coordinator/journal
+//	         data/chance ← data, data/split ← data/examples
 //	floor 1  protocol   tensor                       words and numbers of everyone
 //
 // Floor 1. protocol holds identities, digests, messages, the record and their one
@@ -32,9 +33,9 @@
 // that; it stands half a floor above gradient, as aggregation does, since a device
 // compresses updates where its parameters live. checkpoints keeps models in stores and gets them back verified, with the
 // file format below it. transport carries messages and payloads over QUIC. data
-// cuts corpora into pieces and says who trains on which; data/split deals
-// labelled examples to clients that keep their own; data/chance draws the numbers for
-// both, the same for everybody. coordinator/journal keeps the records of
+// cuts corpora into pieces and says who trains on which; data/examples
+// reads labelled pictures and tables, data/split deals such to clients that keep their
+// own; data/chance draws the numbers for all that, the same for everybody. coordinator/journal keeps the records of
 // runs on disk.
 //
 // Floor 3. validator/score decides from measurements which updates are accepted.
