@@ -31,7 +31,7 @@ var floors = map[int][]string{
 	40: {"coordinator/round"},
 	45: {"replica"},
 	50: {"coordinator", "worker", "validator"},
-	60: {"sim"},
+	60: {"sim", "sim/federated"},
 	70: {"cmd/...", "benchmarks/..."},
 }
 

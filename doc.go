@@ -6,7 +6,7 @@
 // own floor none but those of its own folder.
 //
 //	floor 7  cmd/…   benchmarks/…                    wiring; whole-system runs
-//	floor 6  sim                                     many nodes in one process
+//	floor 6  sim   sim/federated                     many nodes in one process
 //	floor 5  coordinator   worker   validator        shells: do what machines decide
 //	         replica                                 a node's own copy of a run
 //	floor 4  coordinator/round                       pure machine
@@ -52,7 +52,8 @@
 // each declares the interfaces it needs.
 //
 // Floor 6. sim runs a whole run in one process: the real shells, with function
-// calls for a network.
+// calls for a network. sim/federated does classic federated learning: clients with
+// data of their own, a server that merges.
 //
 // Floor 7. cmd holds the programs, benchmarks the whole-system measurements.
 //
