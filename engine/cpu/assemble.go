@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"lode/engine"
 	"lode/engine/model"
 )
 
@@ -52,7 +53,7 @@ func (s shape) n() int { return s.rows * s.steps }
 
 // next returns the value that the stage to be added will make, without its node.
 func (b *builder) next() value {
-	at := len(b.values)
+	at := model.Value(len(b.values))
 	v := value{rows: b.n(), width: b.trace.Values[at].Width()}
 	n := v.rows * v.width
 	if b.train {
@@ -79,15 +80,34 @@ func (b *builder) end(s stage, in ...*gorgonia.Node) {
 	}
 }
 
-// ids makes a node of token ids.
-func (b *builder) ids(name string, ids []int32) *gorgonia.Node {
-	return gorgonia.NewVector(b.expr, tensor.Int32, gorgonia.WithShape(len(ids)), gorgonia.WithName(name),
-		gorgonia.WithValue(tensor.New(tensor.WithShape(len(ids)), tensor.WithBacking(ids))))
+// Inputs implements model.Builder.
+func (b *builder) Inputs() model.Value {
+	x := b.graph.inputs.Reals
+	v := value{node: b.given("inputs", b.graph.inputs), rows: b.n(), width: len(x) / b.n(), data: x}
+	b.values = append(b.values, v)
+	return model.Value(len(b.values) - 1)
+}
+
+// Flatten implements model.Builder: rows are vectors already.
+func (b *builder) Flatten(of model.Value) model.Value {
+	b.values = append(b.values, b.values[of])
+	return model.Value(len(b.values) - 1)
+}
+
+// given makes a node of what a batch has, one row for each position.
+func (b *builder) given(name string, a engine.Array) *gorgonia.Node {
+	if ids := a.IDs; ids != nil {
+		return gorgonia.NewVector(b.expr, tensor.Int32, gorgonia.WithShape(len(ids)), gorgonia.WithName(name),
+			gorgonia.WithValue(tensor.New(tensor.WithShape(len(ids)), tensor.WithBacking(ids))))
+	}
+	value := dense(a.Reals, b.n(), len(a.Reals)/b.n())
+	return gorgonia.NewMatrix(b.expr, tensor.Float32, gorgonia.WithShape(value.Shape()...), gorgonia.WithName(name), gorgonia.WithValue(value))
 }
 
 // weight is one tensor, or several taken as one matrix, in the engine's own memory.
 type weight struct {
 	node       *gorgonia.Node
+	values     []float32
 	rows, cols int       // of a vector one row
 	grad       []float32 // nil if all of it is frozen
 	trained    []span    // rows that are not frozen; the gradient of the others stays zero
@@ -118,7 +138,7 @@ func (b *builder) weight(name string, count int) *weight {
 	t := b.index[name]
 	shape := b.layout.Spec(t).Shape
 	lo, hi := b.layout.Offset(t), b.layout.Offset(t+count-1)+b.layout.Spec(t+count-1).Len()
-	w := &weight{rows: 1, cols: hi - lo, uses: 1}
+	w := &weight{values: b.params[lo:hi], rows: 1, cols: hi - lo, uses: 1}
 	value := vector(b.params[lo:hi])
 	if len(shape) > 1 {
 		w.cols = b.layout.Spec(t).Len() / shape[0]

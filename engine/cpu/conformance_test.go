@@ -18,6 +18,16 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+func TestStages(t *testing.T) {
+	for name, threads := range map[string]int{"one thread": 1, "three threads": 3} {
+		t.Run(name, func(t *testing.T) {
+			enginetest.RunStages(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
+				return New(m, Options{Threads: threads, Frozen: frozen})
+			})
+		})
+	}
+}
+
 // An engine with every ability passes too, and its abilities are used.
 func TestAbilitiesConform(t *testing.T) {
 	var opened []*enginetest.Able

@@ -10,7 +10,7 @@ import (
 // Embed implements model.Builder. Backward, which runs last of all, adds to the
 // gradient of the weight, where a head that shares it has already left its part.
 func (b *builder) Embed(name string, _, dim int) model.Value {
-	w, y, ids := b.weight(name+".weight", 1), b.next(), b.graph.inputs
+	w, y, ids := b.weight(name+".weight", 1), b.next(), b.graph.inputs.IDs
 	s := stage{name: name}
 	s.forward = func(v [][]float32) {
 		for i, id := range ids {
@@ -26,5 +26,5 @@ func (b *builder) Embed(name string, _, dim int) model.Value {
 			kernel.Axpy(row(w.grad, int(id), dim), 1, row(dy, i, dim))
 		}
 	}
-	return b.add(y, s, b.ids("inputs", ids), w.node)
+	return b.add(y, s, b.given("inputs", b.graph.inputs), w.node)
 }

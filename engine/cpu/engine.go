@@ -114,10 +114,11 @@ func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
 	if e.closed {
 		return 0, engine.ErrClosed
 	}
-	if err := b.Validate(e.Takes()); err != nil {
+	inputs, targets := e.Takes()
+	if err := b.Validate(inputs, targets); err != nil {
 		return 0, err
 	}
-	g, err := e.graph(shape{b.Rows, b.Inputs.Shape[0], train})
+	g, err := e.graph(shapeOf(b, inputs, train))
 	if err != nil {
 		return 0, err
 	}

@@ -55,10 +55,10 @@ func TestLossFalls(t *testing.T) {
 	}
 }
 
-func benchStep(b *testing.B, m model.Llama, h engine.Hyper, rows, steps int, frozen ...bool) {
+func benchStep(b *testing.B, m model.Model, h engine.Hyper, rows, steps int, frozen ...bool) {
 	e := newEngine(b, m, Options{Frozen: frozen})
 	r := rand.New(rand.NewPCG(1, 2))
-	batch := testBatch(r, rows, steps, m.Vocab)
+	batch := enginetest.Batch(r, m, rows, steps)
 	if _, err := e.Step(batch, h); err != nil {
 		b.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func benchStep(b *testing.B, m model.Llama, h engine.Hyper, rows, steps int, fro
 			b.Fatal(err)
 		}
 	}
-	b.ReportMetric(float64(b.N*rows*steps)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(float64(b.N*rows*steps)/b.Elapsed().Seconds(), "positions/s")
 }
 
 var (
@@ -81,6 +81,13 @@ func BenchmarkStepDefault(b *testing.B)     { benchStep(b, model.Default(), adam
 func BenchmarkStepDefaultMuon(b *testing.B) { benchStep(b, model.Default(), muons, 8, 64) }
 func BenchmarkStepMedium(b *testing.B)      { benchStep(b, medium(), adamW, 8, 128) }
 func BenchmarkStepMediumMuon(b *testing.B)  { benchStep(b, medium(), muons, 8, 128) }
+
+// Of examples a batch has as many rows as positions.
+func BenchmarkStepLeNet(b *testing.B) { benchStep(b, model.LeNet(28, 28, 10), adamW, 1, 64) }
+
+func BenchmarkStepMLP(b *testing.B) {
+	benchStep(b, model.MLP{Input: []int{784}, Hidden: []int{256}, Activation: model.ReLU, Classes: 10}, adamW, 1, 256)
+}
 
 func medium() model.Llama {
 	m := model.Default()
@@ -108,16 +115,18 @@ func TestThreadsChangeNothing(t *testing.T) {
 	wide.Layers = 1
 	threadsChangeNothing(t, small, engine.Hyper{Rate: 1e-2, ClipNorm: 0.1})
 	threadsChangeNothing(t, wide, engine.Hyper{Rate: 1e-2, ClipNorm: 0.1, Muon: true})
+	threadsChangeNothing(t, model.LeNet(17, 16, 10), engine.Hyper{Rate: 1e-2, ClipNorm: 0.1, Muon: true})
+	threadsChangeNothing(t, model.MLP{Input: []int{40}, Hidden: []int{300}, Activation: model.GELU, Outputs: 50}, engine.Hyper{Rate: 1e-2})
 }
 
-func threadsChangeNothing(t *testing.T, m model.Llama, h engine.Hyper) {
+func threadsChangeNothing(t *testing.T, m model.Model, h engine.Hyper) {
 	t.Helper()
 	var want []float64
 	for _, threads := range []int{1, 2, 5} {
 		e := newEngine(t, m, Options{Threads: threads})
 		r := rand.New(rand.NewPCG(2, 2))
 		for i := range 4 {
-			loss, err := e.Step(testBatch(r, 5, 30, m.Vocab), h)
+			loss, err := e.Step(enginetest.Batch(r, m, 5, 30), h)
 			if err != nil {
 				t.Fatal(err)
 			}

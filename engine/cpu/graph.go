@@ -15,22 +15,50 @@ import (
 // shape.
 type graph struct {
 	shape   shape
-	inputs  []int32
-	targets []int32
+	inputs  engine.Array
+	targets engine.Array
 	mean    float64 // loss of the last run
 	vm      gorgonia.VM
 }
 
 // shape is what a graph is built for.
 type shape struct {
-	rows, steps int
+	rows, steps int // steps are 1 unless inputs are a series
 	train       bool
+}
+
+// shapeOf returns the shape of a batch for these inputs.
+func shapeOf(b engine.Batch, inputs engine.Port, train bool) shape {
+	s := shape{b.Rows, 1, train}
+	if inputs.Series {
+		s.steps = b.Inputs.Shape[0]
+	}
+	return s
+}
+
+// array returns memory for what a batch of that shape has at a port.
+func (s shape) array(p engine.Port) (a engine.Array) {
+	n := s.rows
+	for i, d := range p.Shape {
+		if i == 0 && p.Series {
+			d = s.steps
+		}
+		n *= d
+	}
+	if p.Limit > 0 {
+		a.IDs = make([]int32, n)
+	} else {
+		a.Reals = make([]float32, n)
+	}
+	return a
 }
 
 // run computes the loss of b, which has the graph's shape.
 func (g *graph) run(b engine.Batch) (float64, error) {
-	copy(g.inputs, b.Inputs.IDs)
-	copy(g.targets, b.Targets.IDs)
+	copy(g.inputs.IDs, b.Inputs.IDs)
+	copy(g.inputs.Reals, b.Inputs.Reals)
+	copy(g.targets.IDs, b.Targets.IDs)
+	copy(g.targets.Reals, b.Targets.Reals)
 	defer g.vm.Reset()
 	if err := g.vm.RunAll(); err != nil {
 		return 0, fmt.Errorf("graph: run: %w", err)
@@ -39,7 +67,8 @@ func (g *graph) run(b engine.Batch) (float64, error) {
 }
 
 func (e *Engine) build(s shape) (*graph, error) {
-	g := &graph{shape: s, inputs: make([]int32, s.n()), targets: make([]int32, s.n())}
+	inputs, targets := e.Takes()
+	g := &graph{shape: s, inputs: s.array(inputs), targets: s.array(targets)}
 	b := &builder{
 		Engine: e, shape: s, graph: g, expr: gorgonia.NewGraph(), trace: e.trace, values: make([]value, 1, len(e.trace.Values)), slots: newSlots(e.trace, s.n()),
 		modules: map[string]*weight{}, buffers: map[string][]float32{}, tables: map[model.Heads]tables{},

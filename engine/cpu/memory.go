@@ -37,6 +37,9 @@ func newSlots(t *model.Trace, n int) slots {
 	var free []model.Value // by slot: the last use of what is in it
 	for v := model.Value(1); int(v) < len(t.Values); v++ {
 		r := t.Values[v]
+		if r.Given { // it lies where the batch is put
+			continue
+		}
 		at := s.number[r.Over]
 		if r.Over == model.None {
 			for at = 0; at < len(free) && free[at] >= v; {
@@ -55,7 +58,7 @@ func newSlots(t *model.Trace, n int) slots {
 }
 
 // of returns the slot of a value, which may be longer than the value.
-func (s slots) of(v int) []float32 { return s.memory[s.number[v]] }
+func (s slots) of(v model.Value) []float32 { return s.memory[s.number[v]] }
 
 // setting makes of a backward pass that sets the gradient of a value one that adds
 // to it, where the stage that adds the value has left its share.

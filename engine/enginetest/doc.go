@@ -5,7 +5,9 @@
 // [Reference], with all tensors trained and with half of them, by AdamW and by
 // Muon, feeds the engine bad batches, settings and state bytes, and checks that a
 // saved state continues as if never interrupted. What an optional
-// ability gives it compares with the definition, bit for bit.
+// ability gives it compares with the definition, bit for bit. [RunStages] is for
+// engines that build any description: it tries each stage in shapes that no family
+// has.
 //
 // [Able] is an engine that has all abilities, to see them used.
 //

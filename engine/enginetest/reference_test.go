@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -11,7 +12,9 @@ import (
 // TestReferenceGradient compares with central differences. Step 1e-5 leaves an
 // error of about 1e-10 times the third derivative plus 1e-11 of rounding.
 func TestReferenceGradient(t *testing.T) {
-	for name, m := range models() {
+	all := models()
+	maps.Copy(all, stages())
+	for name, m := range all {
 		t.Run(name, func(t *testing.T) {
 			r, err := NewReference(m)
 			if err != nil {
@@ -25,7 +28,7 @@ func TestReferenceGradient(t *testing.T) {
 			grads := append([]float64(nil), r.Grads...)
 			const step = 1e-5
 			largest := 0.0
-			for i := 0; i < len(grads); i += 1 + len(grads)/400 {
+			for i := 0; i < len(grads); i += 1 + len(grads)/150 {
 				was := r.Params[i]
 				r.Params[i] = was + step
 				up := r.Loss(b)

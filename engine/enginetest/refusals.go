@@ -106,25 +106,34 @@ func (k kit) badInput(t *testing.T) {
 	e := k.engine(t)
 	k.train(t, e, 1, 1)
 	state, params := save(t, e), snapshot(t, e)
-	takes, _ := e.Takes()
+	inputs, targets := e.Takes()
 	good := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 2, 4)
-	for name, spoil := range map[string]func(*engine.Batch, *engine.Hyper){
-		"nothing":         func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Batch{} },
-		"negative":        func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Tokens(-2, -4, b.Inputs.IDs, b.Targets.IDs) },
-		"huge":            func(b *engine.Batch, _ *engine.Hyper) { b.Rows = math.MaxInt },
-		"flat":            func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.Shape = nil },
-		"short inputs":    func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = b.Inputs.IDs[1:] },
-		"long targets":    func(b *engine.Batch, _ *engine.Hyper) { b.Targets.IDs = append(b.Targets.IDs, 0) },
-		"reals":           func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs, b.Inputs.Reals = nil, make([]float32, 8) },
-		"input too large": func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.IDs = ids(b, takes.Limit) },
-		"target below 0":  func(b *engine.Batch, _ *engine.Hyper) { b.Targets.IDs = ids(b, -1) },
-		"beyond context":  func(b *engine.Batch, _ *engine.Hyper) { *b = long(takes.Shape[0] + 1) },
-		"uneven":          func(b *engine.Batch, _ *engine.Hyper) { b.Targets = long(1).Targets; b.Targets.IDs = []int32{0, 0} },
-		"negative rate":   func(_ *engine.Batch, h *engine.Hyper) { h.Rate = -1 },
-		"rate NaN":        func(_ *engine.Batch, h *engine.Hyper) { h.Rate = float32(math.NaN()) },
-		"beta 1":          func(_ *engine.Batch, h *engine.Hyper) { h.Beta2 = 1 },
-		"infinite clip":   func(_ *engine.Batch, h *engine.Hyper) { h.ClipNorm = float32(math.Inf(1)) },
-	} {
+	spoilers := map[string]func(*engine.Batch, *engine.Hyper){
+		"nothing":       func(b *engine.Batch, _ *engine.Hyper) { *b = engine.Batch{} },
+		"no rows":       func(b *engine.Batch, _ *engine.Hyper) { b.Rows = 0 },
+		"negative rows": func(b *engine.Batch, _ *engine.Hyper) { b.Rows = -b.Rows },
+		"huge":          func(b *engine.Batch, _ *engine.Hyper) { b.Rows = math.MaxInt },
+		"flat":          func(b *engine.Batch, _ *engine.Hyper) { b.Inputs.Shape = nil },
+		"deep":          func(b *engine.Batch, _ *engine.Hyper) { b.Targets.Shape = append([]int{1}, b.Targets.Shape...) },
+		"negative rate": func(_ *engine.Batch, h *engine.Hyper) { h.Rate = -1 },
+		"rate NaN":      func(_ *engine.Batch, h *engine.Hyper) { h.Rate = float32(math.NaN()) },
+		"beta 1":        func(_ *engine.Batch, h *engine.Hyper) { h.Beta2 = 1 },
+		"infinite clip": func(_ *engine.Batch, h *engine.Hyper) { h.ClipNorm = float32(math.Inf(1)) },
+	}
+	for what, port := range map[string]engine.Port{"inputs": inputs, "targets": targets} {
+		of := func(b *engine.Batch) *engine.Array { return &b.Targets }
+		if what == "inputs" {
+			of = func(b *engine.Batch) *engine.Array { return &b.Inputs }
+		}
+		for name, spoil := range badArrays(port) {
+			spoilers[what+" "+name] = func(b *engine.Batch, _ *engine.Hyper) { spoil(of(b)) }
+		}
+	}
+	if inputs.Series {
+		spoilers["beyond context"] = func(b *engine.Batch, _ *engine.Hyper) { *b = long(inputs.Shape[0] + 1) }
+		spoilers["uneven"] = func(b *engine.Batch, _ *engine.Hyper) { b.Targets = long(1).Targets; b.Targets.IDs = []int32{0, 0} }
+	}
+	for name, spoil := range spoilers {
 		b, h := good, k.settings()
 		spoil(&b, &h)
 		if _, err := e.Step(b, h); err == nil {
@@ -145,12 +154,28 @@ func (k kit) badInput(t *testing.T) {
 	sameBits(t, "after bad input", snapshot(t, e), params)
 }
 
-// ids returns the batch's inputs with the last one replaced.
-func ids(b *engine.Batch, last int) []int32 {
-	out := append([]int32(nil), b.Inputs.IDs...)
-	out[len(out)-1] = int32(last)
-	return out
+// badArrays are what a port refuses, made of what it takes.
+func badArrays(p engine.Port) map[string]func(*engine.Array) {
+	if p.Limit > 0 {
+		return map[string]func(*engine.Array){
+			"short":     func(a *engine.Array) { a.IDs = a.IDs[1:] },
+			"long":      func(a *engine.Array) { a.IDs = last(a.IDs, 0, 0) },
+			"reals":     func(a *engine.Array) { a.IDs, a.Reals = nil, make([]float32, len(a.IDs)) },
+			"too large": func(a *engine.Array) { a.IDs = last(a.IDs, int32(p.Limit)) },
+			"below 0":   func(a *engine.Array) { a.IDs = last(a.IDs, -1) },
+		}
+	}
+	return map[string]func(*engine.Array){
+		"short":    func(a *engine.Array) { a.Reals = a.Reals[1:] },
+		"long":     func(a *engine.Array) { a.Reals = last(a.Reals, 0, 0) },
+		"ids":      func(a *engine.Array) { a.Reals, a.IDs = nil, make([]int32, len(a.Reals)) },
+		"NaN":      func(a *engine.Array) { a.Reals = last(a.Reals, float32(math.NaN())) },
+		"infinite": func(a *engine.Array) { a.Reals = last(a.Reals, float32(math.Inf(-1))) },
+	}
 }
+
+// last returns a copy of x with its last value replaced by those.
+func last[T any](x []T, by ...T) []T { return append(append([]T(nil), x[:len(x)-1]...), by...) }
 
 func long(steps int) engine.Batch {
 	return engine.Tokens(1, steps, make([]int32, steps), make([]int32, steps))

@@ -49,6 +49,18 @@ func (t *tape) add(y signal, f func()) model.Value {
 	return model.Value(len(t.values) - 1)
 }
 
+// Inputs implements model.Builder.
+func (t *tape) Inputs() model.Value {
+	y := newSignal(1, len(t.inputs.Reals))
+	for i, v := range t.inputs.Reals {
+		y.v[0][i] = float64(v)
+	}
+	return t.add(y, func() {})
+}
+
+// Flatten implements model.Builder: all arrays are flat already.
+func (t *tape) Flatten(of model.Value) model.Value { return t.add(t.values[of], func() {}) }
+
 // Embed implements model.Builder.
 func (t *tape) Embed(name string, _, dim int) model.Value {
 	w, dw := t.at(name + ".weight")
@@ -100,7 +112,7 @@ func (t *tape) Linear(of model.Value, l model.Linear) model.Value {
 	var back []func()
 	at := 0
 	for _, p := range l.Parts {
-		back = append(back, t.multiply(x, y, at, p.Name))
+		back = append(back, t.multiply(x, y, at, p.Name), t.bias(l.Bias, p.Name, y, at, 1))
 		at += p.Out
 	}
 	if l.Add != model.None {
@@ -142,6 +154,27 @@ func (t *tape) multiply(x, y signal, at int, name string) func() {
 	}
 }
 
+// bias adds a module's bias, if it has one, to y from value at of each position on:
+// each of its values to as many of y as each says. It returns the way back.
+func (t *tape) bias(has bool, name string, y signal, at, each int) func() {
+	if !has {
+		return func() {}
+	}
+	b, db := t.at(name + ".bias")
+	for p := range y.v {
+		for i := range len(b) * each {
+			y.v[p][at+i] += b[i/each]
+		}
+	}
+	return func() {
+		for p := range y.v {
+			for i := range len(b) * each {
+				db[i/each] += y.d[p][at+i]
+			}
+		}
+	}
+}
+
 // SwiGLU implements model.Builder.
 func (t *tape) SwiGLU(of model.Value) model.Value {
 	x := t.values[of]
@@ -166,18 +199,34 @@ func (t *tape) SwiGLU(of model.Value) model.Value {
 }
 
 // CrossEntropy implements model.Builder.
-func (t *tape) CrossEntropy(of model.Value, head string) {
-	x, ids := t.values[of], t.targets.IDs
-	w, _ := t.at(head + ".weight")
-	logits := newSignal(len(x.v), len(w)/len(x.v[0]))
-	t.back = append(t.back, t.multiply(x, logits, 0, head))
-	for p, id := range ids {
-		prob := append([]float64(nil), logits.v[p]...)
+func (t *tape) CrossEntropy(of model.Value, h model.Head) {
+	_, takes := t.arch.Takes()
+	y := t.head(of, h, takes.Limit)
+	for p, id := range t.targets.IDs {
+		prob := append([]float64(nil), y.v[p]...)
 		t.loss -= prob[id]
 		t.loss += softmax(prob)
-		add(logits.d[p], t.share, prob)
-		logits.d[p][id] -= t.share
+		add(y.d[p], t.share, prob)
+		y.d[p][id] -= t.share
 	}
+}
+
+// SquaredError implements model.Builder.
+func (t *tape) SquaredError(of model.Value, h model.Head) {
+	y := t.head(of, h, len(t.targets.Reals))
+	for i, want := range t.targets.Reals {
+		d := y.v[0][i] - float64(want)
+		t.loss += d * d
+		y.d[0][i] = 2 * d * t.share
+	}
+}
+
+// head returns what the head makes, to be given its gradient.
+func (t *tape) head(of model.Value, h model.Head, out int) signal {
+	x := t.values[of]
+	y := newSignal(len(x.v), out)
+	t.back = append(t.back, t.multiply(x, y, 0, h.Name), t.bias(h.Bias, h.Name, y, 0, 1))
+	return y
 }
 
 // softmax works in place and returns the logarithm of the sum of exponentials.

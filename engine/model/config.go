@@ -18,6 +18,8 @@ const MaxConfig = 1 << 16
 // families are the architectures there are.
 var families = map[string]func(*reader) Model{
 	llamaFamily: parseLlama,
+	mlpFamily:   parseMLP,
+	cnnFamily:   parseCNN,
 }
 
 // ParseConfig reads a config.json and accepts it only if this package computes
@@ -45,6 +47,16 @@ func ParseConfig(data []byte) (Model, error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	return m, nil
+}
+
+// dtype is how the numbers of a checkpoint are stored.
+const dtype = "float32"
+
+// mustBeValid panics where the config of an invalid model is asked for.
+func mustBeValid(m Model) {
+	if err := m.Validate(); err != nil {
+		panic("model: config of an invalid model: " + err.Error())
+	}
 }
 
 // write returns a config.json, indented, with a newline at its end.
@@ -149,6 +161,19 @@ func (r *reader) decode(name string, into any) {
 func (r *reader) integer(name string, missing int) int {
 	v := missing
 	r.decode(name, &v)
+	return v
+}
+
+func (r *reader) integers(name string) (v []int) {
+	r.decode(name, &v)
+	return list(v)
+}
+
+// list makes of no numbers the empty list, so that it is written as one.
+func list(v []int) []int {
+	if v == nil {
+		return []int{}
+	}
 	return v
 }
 

@@ -2,8 +2,8 @@
 // their tensors, how these are first drawn, what is computed from inputs to loss,
 // and the config.json by which other programs know them. It computes no losses.
 //
-// [Model] is a description and [Llama] the one there is; each family is a file of
-// its own. [Model.Build] tells the forward pass to a [Builder], stage by stage. An
+// [Model] is a description. [Llama] is one of language models, [MLP] and [CNN] are of
+// examples such as lines of a table and pictures; each family is a file of its own. [Model.Build] tells the forward pass to a [Builder], stage by stage. An
 // engine implements Builder to build what it runs; so a new family runs on every
 // engine, and a new engine runs every family. [TraceOf] builds nothing and finds
 // out what the description says; [Layout], [Init] and [Hidden] follow from that.

@@ -13,7 +13,7 @@ import (
 
 // Init draws all parameters of m from seed and writes them to dst.
 //
-// A norm is all ones. A matrix with fan-in n is uniform in (−a, a) with
+// A norm is all ones, a bias all zeros. A matrix or filter with fan-in n is uniform in (−a, a) with
 // a = √(6/(5n)), that is a variance of 2/(5n) (Nguyen and Salazar,
 // arXiv:1910.05895); n is the product of all dimensions but the first, also for an
 // embedding. Those of a [Linear] are smaller by 1/√Sums, as in GPT-2.
@@ -46,7 +46,10 @@ func Init(m Model, seed [32]byte, dst tensor.Writer) error {
 
 // drawer returns what fills the chunks of one tensor in order.
 func (w Weight) drawer(seed [32]byte) func([]float32) {
-	if w.ones {
+	switch w.start {
+	case zeros:
+		return func(dst []float32) { clear(dst) }
+	case ones:
 		return func(dst []float32) {
 			for i := range dst {
 				dst[i] = 1

@@ -96,9 +96,9 @@ func (m Llama) Build(b Builder) {
 	for l := range m.Layers {
 		x = m.block(b, fmt.Sprintf("model.layers.%d.", l), x)
 	}
-	head := "lm_head"
+	head := Head{Name: "lm_head"}
 	if m.Tied {
-		head = embedding
+		head.Name = embedding
 	}
 	b.CrossEntropy(b.RMSNorm("model.norm", x, m.NormEps), head)
 }
@@ -146,14 +146,11 @@ const (
 	architecture = "LlamaForCausalLM"
 	llamaFamily  = "llama"
 	activation   = "silu"
-	dtype        = "float32"
 )
 
 // Config implements Model, in the format of Hugging Face.
 func (m Llama) Config() []byte {
-	if err := m.Validate(); err != nil {
-		panic("model: config of an invalid model: " + err.Error())
-	}
+	mustBeValid(m)
 	return write(llamaConfig{
 		Architectures: []string{architecture}, Act: activation, ModelType: llamaFamily, Dtype: dtype,
 		Dim: m.Dim, FFN: m.FFN, Context: m.Context, Heads: m.Heads, KVHeads: m.KVHeads, HeadDim: m.HeadDim(),

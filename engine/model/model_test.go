@@ -326,6 +326,9 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add(grouped().Config())
 	f.Add([]byte(`{"model_type":"llama","hidden_size":4,"num_attention_heads":1,"num_hidden_layers":1,"intermediate_size":1,"vocab_size":1,"max_position_embeddings":1,"rope_parameters":{"rope_theta":5}}`))
 	f.Add([]byte(`{"model_type":null}`))
+	for _, c := range examples {
+		f.Add(c.m.Config())
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := ParseConfig(data)
 		if err != nil {
@@ -334,7 +337,7 @@ func FuzzParseConfig(f *testing.F) {
 		if err := m.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := ParseConfig(m.Config()); err != nil || again != m {
+		if again, err := ParseConfig(m.Config()); err != nil || !reflect.DeepEqual(again, m) {
 			t.Fatalf("%+v came back as %+v, %v", m, again, err)
 		}
 	})

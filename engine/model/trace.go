@@ -25,17 +25,27 @@ type Trace struct {
 type Weight struct {
 	tensor.Spec
 	Hidden bool // see [Hidden]
-	ones   bool // begins as ones, a vector that is not begins as zeros
-	sums   int  // see [Linear]
+	start  start
+	sums   int // see [Linear]
 }
+
+// start is how a tensor begins.
+type start int
+
+const (
+	drawn start = iota
+	ones
+	zeros
+)
 
 // Result is what is known of a value.
 type Result struct {
 	Shape []int // at one position
 	Last  Value // the stage of its last use, as the number of that stage's result
-	// Over is the value whose last use makes this one and which has the same size:
-	// this one may take its place. None if there is none.
-	Over Value
+	// Over is the value whose last use makes this one, of the same size: this one may
+	// take its place. None if there is no such value, or if it is given.
+	Over  Value
+	Given bool // it is the inputs themselves
 }
 
 // Width returns how many numbers it has at one position.
@@ -67,6 +77,9 @@ func TraceOf(m Model) (*Trace, error) {
 	t := &tracer{index: map[string]int{}, used: []use{{}}}
 	t.Values = make([]Result, 1)
 	t.inputs, t.targets = m.Takes()
+	if t.inputs.Series != t.targets.Series {
+		t.fail("inputs are a series, or targets, but not both")
+	}
 	m.Build(t)
 	t.end()
 	if t.err != nil {
@@ -156,72 +169,6 @@ func (t *tracer) weight(w Weight) {
 	}
 	t.index[w.Name] = len(t.Weights)
 	t.Weights = append(t.Weights, w)
-}
-
-// Embed implements Builder.
-func (t *tracer) Embed(name string, num, dim int) Value {
-	if t.inputs.Limit != num {
-		t.fail("%s: has %d rows, inputs are below %d", name, num, t.inputs.Limit)
-	}
-	t.weight(Weight{Spec: tensor.Spec{Name: name + ".weight", Shape: []int{num, dim}, Kind: tensor.Embedding}})
-	return t.add(name, dim)
-}
-
-// RMSNorm implements Builder.
-func (t *tracer) RMSNorm(name string, x Value, _ float64) Value {
-	shape := t.take(name, x, 1)
-	t.weight(Weight{Spec: tensor.Spec{Name: name + ".weight", Shape: shape}, ones: true})
-	return t.add(name, shape...)
-}
-
-// Linear implements Builder.
-func (t *tracer) Linear(x Value, l Linear) Value {
-	if len(l.Parts) == 0 {
-		t.fail("linear: has no parts")
-		return t.add("linear", 1)
-	}
-	what, in, out := l.Parts[0].Name, t.take(l.Parts[0].Name, x, 1)[0], 0
-	for _, p := range l.Parts {
-		t.weight(Weight{Spec: tensor.Spec{Name: p.Name + ".weight", Shape: []int{p.Out, in}}, Hidden: true, sums: l.Sums})
-		out += p.Out
-	}
-	t.addTo(what, l.Add, out)
-	y := t.add(what, out)
-	t.Values[y].Over = l.Add
-	return y
-}
-
-// Attention implements Builder.
-func (t *tracer) Attention(x Value, h Heads) Value {
-	wide := t.take("attention", x, 1)[0]
-	if h.Query < 1 || h.KV < 1 || h.Query%h.KV != 0 || wide%(2*(h.Query+2*h.KV)) != 0 {
-		t.fail("attention: %d values cannot be %d heads over %d, of an even width", wide, h.Query, h.KV)
-		return t.add("attention", 1)
-	}
-	return t.add("attention", h.Query*h.Dim(wide))
-}
-
-// SwiGLU implements Builder.
-func (t *tracer) SwiGLU(x Value) Value {
-	wide := t.take("swiglu", x, 1)[0]
-	if wide%2 != 0 {
-		t.fail("swiglu: %d values are no pairs", wide)
-	}
-	return t.add("swiglu", wide/2)
-}
-
-// CrossEntropy implements Builder.
-func (t *tracer) CrossEntropy(x Value, head string) {
-	in := t.take(head, x, 1)[0]
-	spec := tensor.Spec{Name: head + ".weight", Shape: []int{t.targets.Limit, in}}
-	i, tied := t.index[spec.Name]
-	switch {
-	case !tied:
-		t.weight(Weight{Spec: spec})
-	case t.Weights[i].Kind != tensor.Embedding || !slices.Equal(t.Weights[i].Shape, spec.Shape):
-		t.fail("%s cannot be the head: it is no embedding of shape %v", head, spec.Shape)
-	}
-	t.ended = true
 }
 
 // end checks what only the whole can show.

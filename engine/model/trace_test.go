@@ -34,7 +34,7 @@ func TestTrace(t *testing.T) {
 		h := b.RMSNorm("norm", x, 1e-5)
 		h = b.SwiGLU(b.Linear(h, Linear{Parts: []Part{{"gate", 4}, {"up", 4}}}))
 		x = b.Linear(h, adding(one("down", 6), x))
-		b.CrossEntropy(b.Attention(b.Linear(x, one("qkv", 24)), Heads{Query: 4, KV: 1, Theta: 1e4}), "head")
+		b.CrossEntropy(b.Attention(b.Linear(x, one("qkv", 24)), Heads{Query: 4, KV: 1, Theta: 1e4}), Head{Name: "head"})
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -68,34 +68,38 @@ func TestTraceRefuses(t *testing.T) {
 		says  string
 	}{
 		"no loss":    {func(b Builder, x Value) { b.SwiGLU(x) }, "there is no loss"},
-		"unused":     {func(b Builder, x Value) { b.Embed("more", 7, 6); b.CrossEntropy(x, "head") }, "value 2 is not used"},
-		"used twice": {func(b Builder, x Value) { b.SwiGLU(x); b.CrossEntropy(x, "head") }, "value 1 is used already"},
+		"unused":     {func(b Builder, x Value) { b.Embed("more", 7, 6); b.CrossEntropy(x, Head{Name: "head"}) }, "value 2 is not used"},
+		"used twice": {func(b Builder, x Value) { b.SwiGLU(x); b.CrossEntropy(x, Head{Name: "head"}) }, "value 1 is used already"},
 		"used after add": {func(b Builder, x Value) {
-			b.CrossEntropy(b.Linear(b.SwiGLU(x), adding(one("a", 6), x)), "head")
+			b.CrossEntropy(b.Linear(b.SwiGLU(x), adding(one("a", 6), x)), Head{Name: "head"})
 			b.SwiGLU(x)
 		}, "value 1 is used already"},
 		"added early": {func(b Builder, x Value) {
 			y := b.Embed("more", 7, 6)
-			b.CrossEntropy(b.Linear(x, adding(one("a", 6), y)), "head")
+			b.CrossEntropy(b.Linear(x, adding(one("a", 6), y)), Head{Name: "head"})
 		}, "value 2 cannot be added"},
 		"added twice": {func(b Builder, x Value) {
 			y := b.Linear(b.SwiGLU(x), adding(one("a", 6), x))
-			b.CrossEntropy(b.Linear(y, adding(one("b", 6), x)), "head")
+			b.CrossEntropy(b.Linear(y, adding(one("b", 6), x)), Head{Name: "head"})
 		}, "value 1 cannot be added"},
-		"added askew":   {func(b Builder, x Value) { b.CrossEntropy(b.Linear(b.SwiGLU(x), adding(one("a", 5), x)), "head") }, "cannot be added to 5 values"},
-		"no such value": {func(b Builder, x Value) { b.CrossEntropy(b.SwiGLU(x+1), "head") }, "there is no value 2"},
-		"none":          {func(b Builder, _ Value) { b.CrossEntropy(None, "head") }, "there is no value 0"},
-		"after loss":    {func(b Builder, x Value) { b.CrossEntropy(x, "head"); b.Embed("more", 7, 1) }, "comes after the loss"},
-		"same name":     {func(b Builder, x Value) { b.CrossEntropy(b.RMSNorm("words", x, 1), "head") }, "words.weight is used twice"},
-		"tied to norm":  {func(b Builder, x Value) { b.CrossEntropy(b.RMSNorm("norm", x, 1), "norm") }, "norm cannot be the head"},
-		"tied askew":    {func(b Builder, x Value) { b.CrossEntropy(b.SwiGLU(x), "words") }, "words cannot be the head"},
+		"added askew": {func(b Builder, x Value) {
+			b.CrossEntropy(b.Linear(b.SwiGLU(x), adding(one("a", 5), x)), Head{Name: "head"})
+		}, "cannot be added to 5 values"},
+		"no such value": {func(b Builder, x Value) { b.CrossEntropy(b.SwiGLU(x+1), Head{Name: "head"}) }, "there is no value 2"},
+		"none":          {func(b Builder, _ Value) { b.CrossEntropy(None, Head{Name: "head"}) }, "there is no value 0"},
+		"after loss":    {func(b Builder, x Value) { b.CrossEntropy(x, Head{Name: "head"}); b.Embed("more", 7, 1) }, "comes after the loss"},
+		"same name":     {func(b Builder, x Value) { b.CrossEntropy(b.RMSNorm("words", x, 1), Head{Name: "head"}) }, "words.weight is used twice"},
+		"tied to norm":  {func(b Builder, x Value) { b.CrossEntropy(b.RMSNorm("norm", x, 1), Head{Name: "norm"}) }, "norm cannot be the head"},
+		"tied askew":    {func(b Builder, x Value) { b.CrossEntropy(b.SwiGLU(x), Head{Name: "words"}) }, "words cannot be the head"},
 		"other ids":     {func(b Builder, x Value) { b.Embed("more", 8, 1) }, "has 8 rows, inputs are below 7"},
 		"no parts":      {func(b Builder, x Value) { b.Linear(x, Linear{}) }, "has no parts"},
-		"too wide":      {func(b Builder, x Value) { b.CrossEntropy(b.Linear(x, one("a", MaxWidth+1)), "head") }, "a has shape"},
-		"nothing":       {func(b Builder, x Value) { b.CrossEntropy(b.Linear(x, one("a", 0)), "head") }, "a has shape [0]"},
-		"odd pairs":     {func(b Builder, x Value) { b.CrossEntropy(b.SwiGLU(b.SwiGLU(x)), "head") }, "3 values are no pairs"},
-		"odd heads":     {func(b Builder, x Value) { b.CrossEntropy(b.Attention(b.SwiGLU(x), Heads{Query: 1, KV: 1}), "head") }, "cannot be 1 heads over 1"},
-		"uneven heads":  {func(b Builder, x Value) { b.CrossEntropy(b.Attention(x, Heads{Query: 3, KV: 2}), "head") }, "cannot be 3 heads over 2"},
+		"too wide":      {func(b Builder, x Value) { b.CrossEntropy(b.Linear(x, one("a", MaxWidth+1)), Head{Name: "head"}) }, "a has shape"},
+		"nothing":       {func(b Builder, x Value) { b.CrossEntropy(b.Linear(x, one("a", 0)), Head{Name: "head"}) }, "a has shape [0]"},
+		"odd pairs":     {func(b Builder, x Value) { b.CrossEntropy(b.SwiGLU(b.SwiGLU(x)), Head{Name: "head"}) }, "3 values are no pairs"},
+		"odd heads": {func(b Builder, x Value) {
+			b.CrossEntropy(b.Attention(b.SwiGLU(x), Heads{Query: 1, KV: 1}), Head{Name: "head"})
+		}, "cannot be 1 heads over 1"},
+		"uneven heads": {func(b Builder, x Value) { b.CrossEntropy(b.Attention(x, Heads{Query: 3, KV: 2}), Head{Name: "head"}) }, "cannot be 3 heads over 2"},
 	} {
 		_, err := TraceOf(described(func(b Builder) { c.build(b, b.Embed("words", 7, 6)) }))
 		if err == nil || !strings.Contains(err.Error(), c.says) {
