@@ -71,7 +71,7 @@ const (
 )
 
 // MaxTokenizer bounds the length of a tokenizer's file, in bytes.
-const MaxTokenizer = 32 << 20
+const MaxTokenizer = 64 << 20
 
 // MaxBatch bounds the tokens of one batch, in training and in scoring.
 const MaxBatch = 1 << 20
