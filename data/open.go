@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+	"time"
 )
 
 // binaryLook is how far a file is searched for a NUL, which no text has.
@@ -58,13 +59,13 @@ func Open(path string) (*Corpus, error) {
 
 // addFolder adds the text files below root.
 func (c *Corpus) addFolder(root string) error {
-	files, skipped, err := regularFiles(root, func(string) bool { return true })
+	files, skipped, err := Walk(root, func(string) bool { return true })
 	if err != nil {
 		return err
 	}
 	c.skipped = skipped
 	for _, f := range files {
-		path := filepath.Join(root, filepath.FromSlash(f.path))
+		path := filepath.Join(root, filepath.FromSlash(f.Path))
 		binary, err := isBinary(path)
 		if err != nil {
 			return err
@@ -73,7 +74,7 @@ func (c *Corpus) addFolder(root string) error {
 			c.skipped++
 			continue
 		}
-		c.add(path, f.size)
+		c.add(path, f.Size)
 	}
 	return nil
 }
@@ -107,16 +108,16 @@ func openGo(goroot string) (*Corpus, error) {
 	if err != nil {
 		return nil, noGo(err)
 	}
-	files, _, err := regularFiles(src, isStandard)
+	files, _, err := Walk(src, isStandard)
 	if err != nil {
 		return nil, noGo(err)
 	}
 	c := &Corpus{name: "Go standard library (" + src + ")"}
 	for _, f := range files {
-		if c.next()+f.size > defaultCap {
+		if c.next()+f.Size > defaultCap {
 			break
 		}
-		c.add(filepath.Join(src, filepath.FromSlash(f.path)), f.size)
+		c.add(filepath.Join(src, filepath.FromSlash(f.Path)), f.Size)
 	}
 	if c.bytes == 0 {
 		return nil, noGo(fmt.Errorf("no Go files in %s", src))
@@ -142,15 +143,16 @@ func isStandard(path string) bool {
 	return true
 }
 
-// found is a regular file: its slash-separated path below a root, and its size.
-type found struct {
-	path string
-	size uint64
+// Found is a regular file below a root.
+type Found struct {
+	Path    string // slash-separated, below the root
+	Size    uint64
+	Changed time.Time
 }
 
-// regularFiles returns the files below root that are wanted, in the byte order
-// of their paths, and the number of entries that are hidden or not regular.
-func regularFiles(root string, wanted func(path string) bool) (files []found, skipped int, err error) {
+// Walk returns the files below root that are wanted, in the byte order of their
+// paths, and the number of entries that are hidden or not regular.
+func Walk(root string, wanted func(path string) bool) (files []Found, skipped int, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -180,10 +182,10 @@ func regularFiles(root string, wanted func(path string) bool) (files []found, sk
 		if err != nil {
 			return err
 		}
-		files = append(files, found{rel, uint64(info.Size())})
+		files = append(files, Found{rel, uint64(info.Size()), info.ModTime()})
 		return nil
 	})
-	sort.Slice(files, func(i, j int) bool { return files[i].path < files[j].path })
+	sort.Slice(files, func(i, j int) bool { return files[i].Path < files[j].Path })
 	return files, skipped, err
 }
 
@@ -198,5 +200,9 @@ func isBinary(path string) (bool, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, err
 	}
-	return bytes.IndexByte(head[:n], 0) >= 0, nil
+	return IsBinary(head[:n]), nil
 }
+
+// IsBinary says whether a file that begins so is no text: it has a NUL in its first
+// 8 KiB.
+func IsBinary(head []byte) bool { return bytes.IndexByte(head[:min(len(head), binaryLook)], 0) >= 0 }
