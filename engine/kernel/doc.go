@@ -4,7 +4,7 @@
 //
 // [View] and [Mul] are the matrix half. The vector half is one function per
 // loop: [Dot], [Axpy], [Softmax], [SoftmaxBack], [SwiGLU], [SwiGLUBack],
-// [Norm], [NormBack], [Rotate] and [AdamW].
+// [Norm], [NormBack], [Rotate] and [AdamW]. [Peak] is what they are measured against.
 //
 // On amd64 the functions run generated assembly for AVX-512 or AVX2 with FMA,
 // whichever the processor has; elsewhere, and for what is not worth assembly,

@@ -17,12 +17,14 @@ type set struct {
 	normBack    func(dx, dw, dout, x, w []float32, r float32)
 	rotate      func(x, cos, sin []float32)
 	adamw       func(w, g, m, v []float32, s *AdamStep)
+	fma         func(n int)
+	fmaWork     int // floating-point operations of one round of fma
 }
 
 var plain = set{
 	name: "go", dot: dotPlain, axpy: axpyPlain, scale: scalePlain, softmax: softmaxPlain, softmaxBack: softmaxBackPlain,
 	swiglu: swigluPlain, swigluBack: swigluBackPlain, norm: normPlain, normBack: normBackPlain,
-	rotate: rotatePlain, adamw: adamwPlain,
+	rotate: rotatePlain, adamw: adamwPlain, fma: fmaPlain, fmaWork: 2 * 8,
 }
 
 // active is the best set this processor runs; never changed after start.

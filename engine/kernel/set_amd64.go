@@ -35,12 +35,12 @@ var avx512 = set{
 	name: "avx512", tiles: &tilesAVX512,
 	dot: dotAVX512, axpy: axpyAVX512, scale: scaleAVX512, softmax: softmaxAVX512, softmaxBack: softmaxBackAVX512,
 	swiglu: swigluAVX512, swigluBack: swigluBackAVX512, norm: normAVX512, normBack: normBackAVX512,
-	rotate: rotateAVX512, adamw: adamwAVX512,
+	rotate: rotateAVX512, adamw: adamwAVX512, fma: fmaAVX512, fmaWork: 2 * 12 * 16,
 }
 
 var avx2 = set{
 	name: "avx2", tiles: &tilesAVX2,
 	dot: dotAVX2, axpy: axpyAVX2, scale: scaleAVX2, softmax: softmaxAVX2, softmaxBack: softmaxBackAVX2,
 	swiglu: swigluAVX2, swigluBack: swigluBackAVX2, norm: normAVX2, normBack: normBackAVX2,
-	rotate: rotateAVX2, adamw: adamwAVX2,
+	rotate: rotateAVX2, adamw: adamwAVX2, fma: fmaAVX2, fmaWork: 2 * 12 * 8,
 }

@@ -100,3 +100,9 @@ func rotateAVX2(x, cos, sin []float32)
 
 //go:noescape
 func adamwAVX2(w, g, m, v []float32, s *AdamStep)
+
+//go:noescape
+func fmaAVX512(n int)
+
+//go:noescape
+func fmaAVX2(n int)
