@@ -28,10 +28,10 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "bench", Short: "Measure: what a run's rules do to learning and pay; what arithmetic costs here", Args: cobra.NoArgs,
+		Use: "bench", Short: "Measure: what a run's rules do to learning and pay; what training and arithmetic cost here", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(benchTrainCommand(), benchGradientCommand(), benchMergeCommand(), benchYumaCommand())
+	c.AddCommand(benchTrainCommand(), benchEngineCommand(), benchGradientCommand(), benchMergeCommand(), benchYumaCommand())
 	return c
 }
 

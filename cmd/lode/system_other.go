@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"time"
 )
 
 // lockDir does nothing where there is no flock.
@@ -13,6 +14,7 @@ func lockDir(string) (unlock func(), err error) { return func() {}, nil }
 // apart does nothing where there are no process groups.
 func apart(*exec.Cmd) {}
 
-// peakOf and ownPeak are not known here.
+// peakOf, ownPeak and ownCPU are not known here.
 func peakOf(*os.ProcessState) int64 { return 0 }
 func ownPeak() int64                { return 0 }
+func ownCPU() time.Duration         { return 0 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 )
 
 // lockDir takes the folder for this process; the lock goes with it.
@@ -50,6 +51,15 @@ func ownPeak() int64 {
 		return 0
 	}
 	return peak(&u)
+}
+
+// ownCPU returns the processor time of this process so far, on all threads.
+func ownCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // peak is in KiB on Linux, in bytes elsewhere.

@@ -5,8 +5,13 @@ package measure
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
+	"time"
 
+	"lode/engine"
+	"lode/engine/cpu"
+	"lode/engine/model"
 	"lode/gradient"
 	"lode/tensor"
 )
@@ -104,5 +109,47 @@ func TestChainMeasures(t *testing.T) {
 	}
 	if r.TxPerSecond <= 0 || r.Synced <= 0 || r.RecordBytes < 200 || r.BytesPerAccount <= 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestEngineMeasures(t *testing.T) {
+	s := Sizes()[0]
+	s.Rows, s.Steps, s.Model.Layers = 2, 16, 1
+	e, err := cpu.New(s.Model, cpu.Options{Threads: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	used := time.Duration(0)
+	r, err := Engine(t.Context(), e, s, 3, Meter{
+		Peak: func() int64 { return 7 },
+		CPU:  func() time.Duration { used += time.Second; return used },
+	})
+	if err != nil || len(r.Losses) != 5 || r.LossFirst != r.Losses[0] || r.LossLast != r.Losses[4] || r.TokensPerSecond <= 0 || r.Flops <= 0 || r.PeakBytes != 7 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r.TokensPerCPUSecond != 2*16 {
+		t.Errorf("%v tokens per CPU second, want 32 in one", r.TokensPerCPUSecond)
+	}
+	if Peak(2) <= 0 {
+		t.Error("no peak")
+	}
+}
+
+// The names say how large the models are, and every batch is one they take.
+func TestSizes(t *testing.T) {
+	for i, millions := range []float64{0.9, 10, 50, 124, 1000} {
+		s := Sizes()[i]
+		l, err := model.Layout(s.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := float64(l.Len()) / 1e6; math.Abs(n/millions-1) > 0.05 {
+			t.Errorf("%s has %.2f million parameters", s.Name, n)
+		}
+		tokens := engine.Port{Shape: []int{s.Model.Context}, Series: true, Limit: s.Model.Vocab}
+		if err := s.Batch(0).Validate(tokens, tokens); err != nil {
+			t.Errorf("%s: %v", s.Name, err)
+		}
 	}
 }

@@ -1,0 +1,149 @@
+package main
+
+// This file holds lode bench engine: how fast an engine trains on this machine.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lode/cmd/lode/internal/measure"
+	"lode/engine"
+	"lode/engine/cpu"
+	"lode/engine/kernel"
+	"lode/engine/model"
+)
+
+// benchEngines are the engines that can be measured.
+var benchEngines = map[string]benchEngine{
+	"cpu": {
+		open: func(m model.Model, threads int) (engine.Engine, error) {
+			return cpu.New(m, cpu.Options{Threads: threads})
+		},
+		name: func() string { return "cpu " + kernel.Name() }, peak: measure.Peak,
+	},
+}
+
+type benchEngine struct {
+	open func(m model.Model, threads int) (engine.Engine, error)
+	name func() string             // with what of the machine it uses
+	peak func(threads int) float64 // operations in a second at best; nil if not known
+}
+
+// engineBench are the choices of lode bench engine.
+type engineBench struct {
+	engine, size    string
+	threads, steps  int
+	export, profile string
+	asJSON          bool
+}
+
+func benchEngineCommand() *cobra.Command {
+	var f engineBench
+	sizes := strings.Join(sizeNames(), ", ")
+	c := &cobra.Command{
+		Use:   "engine",
+		Short: "Tokens a second, use of the machine and memory of training",
+		Long: `Train a Llama of a given size for some steps and print tokens a second, how much of
+what the machine could do at most that is, and the most memory the process held. The
+peak is measured before: multiply-adds in registers on as many threads. The first two
+steps are not counted, the rates are those of the median step.
+
+Sizes: 1m (0.9 million parameters, tokens are bytes), 10m, 50m, 124m and 1b. The
+largest needs 18 GB. With --export the model, its parameters and its batches are
+written to a folder instead, for other programs to train on.`,
+		Example: "  lode bench engine --size 10m --threads 2 --json",
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
+	}
+	c.Flags().StringVar(&f.engine, "engine", "cpu", "engine: "+strings.Join(slices.Sorted(maps.Keys(benchEngines)), ", "))
+	c.Flags().StringVar(&f.size, "size", "10m", "model: "+sizes)
+	c.Flags().IntVar(&f.threads, "threads", runtime.NumCPU(), "threads")
+	c.Flags().IntVar(&f.steps, "steps", 10, "steps that count")
+	c.Flags().StringVar(&f.export, "export", "", "write model and batches to this folder and train nothing")
+	c.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of the steps to this file")
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func sizeNames() (names []string) {
+	for _, s := range measure.Sizes() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (f *engineBench) run(ctx context.Context, out io.Writer) error {
+	i := slices.Index(sizeNames(), f.size)
+	if i < 0 {
+		return usagef("--size is %q, want one of %s", f.size, strings.Join(sizeNames(), ", "))
+	}
+	if f.steps < 1 || f.threads < 1 || f.threads > cpu.MaxThreads {
+		return usagef("--steps must be above 0, --threads 1 to %d", cpu.MaxThreads)
+	}
+	size := measure.Sizes()[i]
+	if f.export != "" {
+		return exportBench(f.export, size, f.steps)
+	}
+	with, ok := benchEngines[f.engine]
+	if !ok {
+		return usagef("--engine is %q, want one of %s", f.engine, strings.Join(slices.Sorted(maps.Keys(benchEngines)), ", "))
+	}
+	r, err := f.measure(ctx, with, size)
+	if err != nil {
+		return err
+	}
+	if f.asJSON {
+		return json.NewEncoder(out).Encode(r)
+	}
+	printEngine(out, r)
+	return nil
+}
+
+func (f *engineBench) measure(ctx context.Context, with benchEngine, size measure.Size) (r measure.EngineResult, err error) {
+	peak := 0.0
+	if with.peak != nil {
+		peak = with.peak(f.threads)
+	}
+	e, err := with.open(size.Model, f.threads)
+	if err != nil {
+		return r, err
+	}
+	defer e.Close()
+	if f.profile != "" {
+		to, err := os.Create(f.profile)
+		if err != nil {
+			return r, err
+		}
+		defer to.Close()
+		if err := pprof.StartCPUProfile(to); err != nil {
+			return r, err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	if r, err = measure.Engine(ctx, e, size, f.steps, measure.Meter{Peak: ownPeak, CPU: ownCPU}); err != nil {
+		return r, err
+	}
+	r.Engine, r.Threads, r.PeakFlops = with.name(), f.threads, peak
+	if peak > 0 {
+		r.Utilisation = r.Flops / peak
+	}
+	return r, nil
+}
+
+func printEngine(w io.Writer, r measure.EngineResult) {
+	fmt.Fprintf(w, "%-10s %6s %9s %9s %8s %12s %14s %9s %9s %10s %9s %9s\n", "engine", "size", "params", "batch", "threads",
+		"tokens/s", "tokens/CPU-s", "GFLOP/s", "of peak", "memory", "loss", "at last")
+	fmt.Fprintf(w, "%-10s %6s %8.2fM %9s %8d %12.0f %14.0f %9.1f %8.1f%% %10s %9.4f %9.4f\n", r.Engine, r.Size, float64(r.Params)/1e6,
+		fmt.Sprintf("%d×%d", r.Rows, r.Steps), r.Threads, r.TokensPerSecond, r.TokensPerCPUSecond, r.Flops/1e9, 100*r.Utilisation,
+		bytesText(uint64(r.PeakBytes)), r.LossFirst, r.LossLast)
+}

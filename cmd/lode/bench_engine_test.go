@@ -1,0 +1,104 @@
+package main
+
+// This file tests what lode bench engine prints and writes.
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"lode/checkpoints/safetensors"
+	"lode/cmd/lode/internal/measure"
+	"lode/engine/model"
+	"lode/tensor"
+)
+
+func TestBenchEnginePrints(t *testing.T) {
+	var out bytes.Buffer
+	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 1, asJSON: true}
+	if err := f.run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tokens_per_s", "flop_utilisation", "peak_bytes", "loss_first", "loss_last"} {
+		if v, ok := got[name].(float64); !ok || v <= 0 {
+			t.Errorf("%s is %v in %s", name, got[name], out.Bytes())
+		}
+	}
+}
+
+func TestBenchEngineRefuses(t *testing.T) {
+	for _, f := range []engineBench{
+		{engine: "abacus", size: "1m", threads: 1, steps: 1},
+		{engine: "cpu", size: "2m", threads: 1, steps: 1},
+		{engine: "cpu", size: "1m", threads: 0, steps: 1},
+		{engine: "cpu", size: "1m", threads: 1, steps: 0},
+	} {
+		if err := f.run(t.Context(), new(bytes.Buffer)); err == nil {
+			t.Errorf("%+v was accepted", f)
+		}
+	}
+}
+
+// What is exported is what the bench trains: the same model, parameters and batches.
+func TestBenchEngineExports(t *testing.T) {
+	dir := t.TempDir()
+	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 2, export: dir}
+	if err := f.run(t.Context(), new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	size := measure.Sizes()[0]
+	text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := model.ParseConfig(text); err != nil || m != size.Model {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	if text, err = os.ReadFile(filepath.Join(dir, "bench.json")); err != nil {
+		t.Fatal(err)
+	}
+	var x benchFile
+	if err := json.Unmarshal(text, &x); err != nil || len(x.Batches) != measure.WarmSteps+2 || !slices.Equal(x.Batches[1].Targets, size.Batch(1).Targets.IDs) {
+		t.Fatalf("%d batches, %v", len(x.Batches), err)
+	}
+	got, want := exportedParams(t, dir, size.Model)
+	if !slices.Equal(got, want) {
+		t.Fatal("other parameters")
+	}
+}
+
+func exportedParams(t *testing.T, dir string, m model.Llama) (got, want tensor.Flat) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(dir, "model.safetensors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := model.Layout(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := bytes.NewReader(file)
+	h, err := safetensors.Parse(r, r.Size())
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := safetensors.NewModel(r, h, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want = make(tensor.Flat, l.Len()), make(tensor.Flat, l.Len())
+	if err := tensor.Copy(l, got, src); err != nil {
+		t.Fatal(err)
+	}
+	if err := model.Init(m, measure.BenchSeed, want); err != nil {
+		t.Fatal(err)
+	}
+	return got, want
+}
