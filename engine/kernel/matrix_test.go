@@ -62,8 +62,35 @@ func TestMulMatchesDefinition(t *testing.T) {
 					want, size := product(c, a, b, add)
 					multiply(s.tiles, c, a, b, add)
 					compareProduct(t, c, before, want, size)
+					sameThroughPanels(t, s.tiles, c, before, a, b, add)
 				})
 			}
+		}
+	}
+}
+
+// sameThroughPanels holds the product with a packed operand, cut into rows and columns,
+// to the bits of c.
+func sameThroughPanels(t *testing.T, s *tiles, c View, before []float32, a, b View, add bool) {
+	t.Helper()
+	whole, _ := newPanels(s, nil, b.Rows, b.Cols)
+	for lo := 0; lo < b.Cols; lo += PanelCols {
+		whole.fill(s, b, lo, min(lo+PanelCols, b.Cols))
+	}
+	got := c
+	got.Data = before
+	for lo := 0; lo < b.Cols; lo += 3 * PanelCols {
+		hi := min(lo+3*PanelCols, b.Cols)
+		for r := 0; r < c.Rows; r += 7 {
+			end := min(r+7, c.Rows)
+			part := got.Sub(r, end)
+			part.Data, part.Cols = part.Data[lo:], hi-lo
+			multiplyPanels(s, part, a.Sub(r, end), whole.Sub(lo, hi), add)
+		}
+	}
+	for i, v := range c.Data {
+		if math.Float32bits(got.Data[i]) != math.Float32bits(v) {
+			t.Fatalf("value %d is %v through panels, %v without", i, got.Data[i], v)
 		}
 	}
 }

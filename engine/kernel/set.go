@@ -22,7 +22,7 @@ type set struct {
 }
 
 var plain = set{
-	name: "go", dot: dotPlain, axpy: axpyPlain, scale: scalePlain, softmax: softmaxPlain, softmaxBack: softmaxBackPlain,
+	name: "go", tiles: &tilesPlain, dot: dotPlain, axpy: axpyPlain, scale: scalePlain, softmax: softmaxPlain, softmaxBack: softmaxBackPlain,
 	swiglu: swigluPlain, swigluBack: swigluBackPlain, norm: normPlain, normBack: normBackPlain,
 	rotate: rotatePlain, adamw: adamwPlain, fma: fmaPlain, fmaWork: 2 * 8,
 }

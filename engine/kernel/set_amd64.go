@@ -7,16 +7,19 @@ import "golang.org/x/sys/cpu"
 var tilesAVX512 = tiles{
 	cols: 32, masked: true,
 	heights: []int{12, 8, 4, 2, 1},
-	funcs:   []tileFunc{tile12x32AVX512, tile8x32AVX512, tile4x32AVX512, tile2x32AVX512, tile1x32AVX512},
-	copy:    copyRows32AVX512,
-	turn:    transpose8AVX2,
+	rows:    []tileFunc{tile12x32AVX512, tile8x32AVX512, tile4x32AVX512, tile2x32AVX512, tile1x32AVX512},
+	packed: []tileFunc{
+		tile12x32PackedAVX512, tile8x32PackedAVX512, tile4x32PackedAVX512, tile2x32PackedAVX512, tile1x32PackedAVX512,
+	},
+	tall: gather12AVX512, copy: copyRows32AVX512, turn: transpose8AVX2,
 }
 
 var tilesAVX2 = tiles{
 	cols:    16,
 	heights: []int{6, 4, 2, 1},
-	funcs:   []tileFunc{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
-	turn:    transpose8AVX2,
+	rows:    []tileFunc{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
+	packed:  []tileFunc{tile6x16PackedAVX2, tile4x16PackedAVX2, tile2x16PackedAVX2, tile1x16PackedAVX2},
+	tall:    gather6AVX2, turn: transpose8AVX2,
 }
 
 // available lists the sets this processor runs, best first.

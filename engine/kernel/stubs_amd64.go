@@ -3,37 +3,70 @@
 package kernel
 
 //go:noescape
-func tile12x32AVX512(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile12x32AVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile8x32AVX512(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile8x32AVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile4x32AVX512(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile4x32AVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile2x32AVX512(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile2x32AVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile1x32AVX512(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile1x32AVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile6x16AVX2(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile6x16AVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile4x16AVX2(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile4x16AVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile2x16AVX2(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile2x16AVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
-func tile1x16AVX2(k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32)
+func tile1x16AVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile12x32PackedAVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile8x32PackedAVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile4x32PackedAVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile2x32PackedAVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile1x32PackedAVX512(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile6x16PackedAVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile4x16PackedAVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile2x16PackedAVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
+
+//go:noescape
+func tile1x16PackedAVX2(k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32)
 
 //go:noescape
 func copyRows32AVX512(n int, dst, src *float32, step int, mask uint32)
 
 //go:noescape
 func transpose8AVX2(n int, dst *float32, rowDst int, src *float32, rowSrc int)
+
+//go:noescape
+func gather12AVX512(n int, dst *float32, step int, src *float32)
+
+//go:noescape
+func gather6AVX2(n int, dst *float32, step int, src *float32)
 
 //go:noescape
 func dotAVX512(x, y []float32) float32

@@ -1,201 +1,184 @@
 package main
 
-// This file generates the micro-kernels of the matrix product and the packing
-// of its right operand.
+// This file generates the micro-kernels of the matrix product.
 
 import "fmt"
 
-const tileArgs = "k int, a *float32, rowA, colA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32"
+const tileArgs = "k int, a *float32, rowA int, b *float32, rowB int, c *float32, rowC int, add int, mask uint32, ahead *float32"
 
 func matrix(f, stubs *file) {
-	for _, rows := range []int{12, 8, 4, 2, 1} {
-		tile(f, stubs, avx512, rows)
-	}
-	for _, rows := range []int{6, 4, 2, 1} {
-		tile(f, stubs, avx2, rows)
+	for _, packed := range []bool{false, true} {
+		for _, rows := range []int{12, 8, 4, 2, 1} {
+			tile{f, avx512, rows, packed}.write(stubs)
+		}
+		for _, rows := range []int{6, 4, 2, 1} {
+			tile{f, avx2, rows, packed}.write(stubs)
+		}
 	}
 	copyRows(f, stubs)
 	transpose(f, stubs)
+	gatherTall(f, stubs, avx512, 12)
+	gatherTall(f, stubs, avx2, 6)
 }
 
-// tile generates C (rows × 2 registers) = A·B or C += A·B with all of C in
-// registers. Each step of k loads one row of B and broadcasts rows values of A.
-// Steps in A, B and C come in elements and are turned into bytes. The mask has
-// one bit per column and is honoured by AVX-512 only.
-func tile(f, stubs *file, s isa, rows int) {
-	const wide = 2
-	name := fmt.Sprintf("tile%dx%d%s", rows, wide*s.lanes, s.suffix)
-	fmt.Fprintf(stubs, "\n//go:noescape\nfunc %s(%s)\n", name, tileArgs)
-	fmt.Fprintf(f, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-76\n", name, tileArgs, name)
-	bases := tileBegin(f, s, rows)
-	acc := func(i, j int) string { return s.r(i*wide + j) }
-	for i := range rows * wide {
-		s.zero(f, i)
-	}
-	if rows > 4 {
-		f.op("MOVQ DX, R13")
-		for range rows {
-			f.op("PREFETCHT0 (R13)")
-			f.op("ADDQ R8, R13")
-		}
-	}
-	step := func() {
-		b := func(j int) string { return s.r(rows*wide + j) }
-		for j := range wide {
-			loadB(f, s, j, b(j))
-		}
-		f.op("ADDQ R9, DI")
-		for i := range rows {
-			one := s.r(rows*wide + wide + i%2)
-			f.op("VBROADCASTSS (%s)%s, %s", bases[i/3], []string{"", "(R10*1)", "(R10*2)"}[i%3], one)
-			for j := range wide {
-				f.op("VFMADD231PS %s, %s, %s", b(j), one, acc(i, j))
-			}
-		}
-		for g := range (rows + 2) / 3 {
-			f.op("ADDQ R12, %s", bases[g])
-		}
-	}
-	loop, odd, store := f.label("loop"), f.label("odd"), f.label("store")
-	f.op("MOVQ CX, R13")
-	f.op("SHRQ $1, R13")
-	f.op("JZ %s", odd)
-	f.place(loop)
-	step()
-	step()
-	f.op("DECQ R13")
-	f.op("JNZ %s", loop)
-	f.place(odd)
-	f.op("ANDQ $1, CX")
-	f.op("JZ %s", store)
-	step()
-	f.place(store)
-	tileStore(f, s, rows, wide, acc)
+// tile is C (rows × 2 registers) = A·B or C += A·B with all of C in registers. Each
+// step of k loads one row of B and broadcasts rows values of A. Either the values
+// of a row of A follow each other, rows rowA apart, or, packed, those of a column
+// do, column after column. Steps in A, B and C come in elements and are turned into
+// bytes. The mask has one bit per column and is honoured by AVX-512 only, in C: a
+// masked load of B would take a turn of the units that multiply.
+//
+// Four steps of k share the arithmetic on addresses: it runs on the units that the
+// multiply-adds need.
+type tile struct {
+	*file
+	s      isa
+	rows   int
+	packed bool
 }
 
-// tileBegin loads the arguments and returns the registers that point at every
-// third row of A.
-func tileBegin(f *file, s isa, rows int) []string {
+const (
+	wide   = 2 // registers of a row of C
+	unroll = 4 // steps of k at a time
+)
+
+func (t tile) name() string {
+	kind := ""
+	if t.packed {
+		kind = "Packed"
+	}
+	return fmt.Sprintf("tile%dx%d%s%s", t.rows, wide*t.s.lanes, kind, t.s.suffix)
+}
+
+func (t tile) acc(i, j int) string { return t.s.r(i*wide + j) }
+
+// b returns the register of B's part j; broadcasts use the two after those.
+func (t tile) b(j int) string { return t.s.r(t.rows*wide + j) }
+
+func (t tile) write(stubs *file) {
+	fmt.Fprintf(stubs, "\n//go:noescape\nfunc %s(%s)\n", t.name(), tileArgs)
+	fmt.Fprintf(t.file, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-80\n", t.name(), tileArgs, t.name())
+	t.begin()
+	loop, odd, single, store := t.label("loop"), t.label("odd"), t.label("single"), t.label("store")
+	t.op("MOVQ CX, R13")
+	t.op("SHRQ $2, R13")
+	t.op("JZ %s", odd)
+	t.place(loop)
+	for k := range unroll {
+		t.step(k)
+	}
+	t.op("PREFETCHT1 (R14)")
+	t.op("ADDQ $64, R14")
+	t.forward(unroll)
+	t.op("DECQ R13")
+	t.op("JNZ %s", loop)
+	t.place(odd)
+	t.op("ANDQ $3, CX")
+	t.op("JZ %s", store)
+	t.place(single)
+	t.step(0)
+	t.forward(1)
+	t.op("DECQ CX")
+	t.op("JNZ %s", single)
+	t.place(store)
+	t.store()
+}
+
+// bases are the registers that point at every third row of A.
+var bases = []string{"SI", "BX", "AX", "R11"}
+
+// begin loads the arguments, clears C's registers and asks for its memory. R12 is
+// three rows of B, R14 what is asked for ahead.
+func (t tile) begin() {
 	for _, a := range []string{
-		"MOVQ k+0(FP), CX", "MOVQ a+8(FP), SI", "MOVQ rowA+16(FP), R10", "MOVQ colA+24(FP), R12", "MOVQ b+32(FP), DI",
-		"MOVQ rowB+40(FP), R9", "MOVQ c+48(FP), DX", "MOVQ rowC+56(FP), R8",
-		"SHLQ $2, R8", "SHLQ $2, R9", "SHLQ $2, R10", "SHLQ $2, R12",
+		"MOVQ k+0(FP), CX", "MOVQ a+8(FP), SI", "MOVQ rowA+16(FP), R10", "MOVQ b+24(FP), DI",
+		"MOVQ rowB+32(FP), R9", "MOVQ c+40(FP), DX", "MOVQ rowC+48(FP), R8", "MOVQ ahead+72(FP), R14",
+		"SHLQ $2, R8", "SHLQ $2, R9", "SHLQ $2, R10", "LEAQ (R9)(R9*2), R12",
 	} {
-		f.op("%s", a)
+		t.op("%s", a)
 	}
-	if s.masks {
-		f.op("MOVL mask+72(FP), R11")
-		f.op("KMOVW R11, K1")
-		f.op("SHRL $16, R11")
-		f.op("KMOVW R11, K2")
+	if t.s.masks {
+		t.op("MOVL mask+64(FP), R11")
+		t.op("KMOVW R11, K1")
+		t.op("SHRL $16, R11")
+		t.op("KMOVW R11, K2")
 	}
-	bases := []string{"SI", "BX", "AX", "R11"}
-	for g := 1; g < (rows+2)/3; g++ {
-		f.op("LEAQ (%s)(R10*2), %s", bases[g-1], bases[g])
-		f.op("ADDQ R10, %s", bases[g])
+	for i := range t.rows * wide {
+		t.s.zero(t.file, i)
 	}
-	return bases
-}
-
-func loadB(f *file, s isa, j int, dst string) {
-	if s.masks {
-		f.op("VMOVUPS.Z %d(DI), K%d, %s", j*64, j+1, dst)
+	if t.rows > 4 {
+		t.op("MOVQ DX, R13")
+		for range t.rows {
+			t.op("PREFETCHT0 (R13)")
+			t.op("PREFETCHT0 %d(R13)", 4*wide*t.s.lanes-4)
+			t.op("ADDQ R8, R13")
+		}
+	}
+	if t.packed {
 		return
 	}
-	f.op("VMOVUPS %d(DI), %s", j*32, dst)
+	for g := 1; g < (t.rows+2)/3; g++ {
+		t.op("LEAQ (%s)(R10*2), %s", bases[g-1], bases[g])
+		t.op("ADDQ R10, %s", bases[g])
+	}
 }
 
-func tileStore(f *file, s isa, rows, wide int, acc func(i, j int) string) {
-	set := f.label("set")
-	f.op("CMPQ add+64(FP), $0")
-	f.op("JEQ %s", set)
-	f.op("MOVQ DX, R13")
-	for i := range rows {
+// step multiplies column k of A, counted from where the pointers are, with row k of B.
+func (t tile) step(k int) {
+	for j := range wide {
+		from := fmt.Sprintf("%d(DI)%s", j*4*t.s.lanes, []string{"", "(R9*1)", "(R9*2)", "(R12*1)"}[k])
+		t.op("VMOVUPS %s, %s", from, t.b(j))
+	}
+	for i := range t.rows {
+		one, from := t.s.r(t.rows*wide+wide+i%2), fmt.Sprintf("%d(SI)", 4*(k*t.rows+i))
+		if !t.packed {
+			from = fmt.Sprintf("%d(%s)%s", 4*k, bases[i/3], []string{"", "(R10*1)", "(R10*2)"}[i%3])
+		}
+		t.op("VBROADCASTSS %s, %s", from, one)
 		for j := range wide {
-			if s.masks {
-				f.op("VADDPS %d(R13), %s, K%d, %s", j*64, acc(i, j), j+1, acc(i, j))
+			t.op("VFMADD231PS %s, %s, %s", t.b(j), one, t.acc(i, j))
+		}
+	}
+}
+
+// forward moves the pointers by n steps of k, one or four.
+func (t tile) forward(n int) {
+	t.op("LEAQ (DI)(R9*%d), DI", n)
+	if t.packed {
+		t.op("ADDQ $%d, SI", 4*n*t.rows)
+		return
+	}
+	for g := range (t.rows + 2) / 3 {
+		t.op("ADDQ $%d, %s", 4*n, bases[g])
+	}
+}
+
+func (t tile) store() {
+	set := t.label("set")
+	t.op("CMPQ add+56(FP), $0")
+	t.op("JEQ %s", set)
+	t.op("MOVQ DX, R13")
+	for i := range t.rows {
+		for j := range wide {
+			if t.s.masks {
+				t.op("VADDPS %d(R13), %s, K%d, %s", j*64, t.acc(i, j), j+1, t.acc(i, j))
 			} else {
-				f.op("VADDPS %d(R13), %s, %s", j*32, acc(i, j), acc(i, j))
+				t.op("VADDPS %d(R13), %s, %s", j*32, t.acc(i, j), t.acc(i, j))
 			}
 		}
-		f.op("ADDQ R8, R13")
+		t.op("ADDQ R8, R13")
 	}
-	f.place(set)
-	for i := range rows {
+	t.place(set)
+	for i := range t.rows {
 		for j := range wide {
-			if s.masks {
-				f.op("VMOVUPS %s, K%d, %d(DX)", acc(i, j), j+1, j*64)
+			if t.s.masks {
+				t.op("VMOVUPS %s, K%d, %d(DX)", t.acc(i, j), j+1, j*64)
 			} else {
-				f.op("VMOVUPS %s, %d(DX)", acc(i, j), j*32)
+				t.op("VMOVUPS %s, %d(DX)", t.acc(i, j), j*32)
 			}
 		}
-		f.op("ADDQ R8, DX")
+		t.op("ADDQ R8, DX")
 	}
-	f.op("VZEROUPPER")
-	f.op("RET")
-}
-
-// copyRows generates the packing of rows that already lie in the right order:
-// n rows of 32 values, from rows step apart to rows that follow each other.
-// Columns outside the mask become zero.
-func copyRows(f, stubs *file) {
-	const args = "n int, dst, src *float32, step int, mask uint32"
-	fmt.Fprintf(stubs, "\n//go:noescape\nfunc copyRows32AVX512(%s)\n", args)
-	fmt.Fprintf(f, "\n// func copyRows32AVX512(%s)\nTEXT ·copyRows32AVX512(SB), NOSPLIT, $0-36\n", args)
-	for _, a := range []string{
-		"MOVQ n+0(FP), CX", "MOVQ dst+8(FP), DI", "MOVQ src+16(FP), SI", "MOVQ step+24(FP), R8", "SHLQ $2, R8",
-		"MOVL mask+32(FP), R11", "KMOVW R11, K1", "SHRL $16, R11", "KMOVW R11, K2",
-	} {
-		f.op("%s", a)
-	}
-	loop := f.label("loop")
-	f.place(loop)
-	f.op("VMOVUPS.Z (SI), K1, Z0")
-	f.op("VMOVUPS.Z 64(SI), K2, Z1")
-	f.op("VMOVUPS Z0, (DI)")
-	f.op("VMOVUPS Z1, 64(DI)")
-	f.op("ADDQ R8, SI")
-	f.op("ADDQ $128, DI")
-	f.op("DECQ CX")
-	f.op("JNZ %s", loop)
-	f.op("VZEROUPPER")
-	f.op("RET")
-}
-
-// transpose generates the packing of eight columns that lie as rows: of eight
-// rows, rowSrc apart, 8·n values each become 8·n rows of eight, rowDst apart.
-func transpose(f, stubs *file) {
-	const args = "n int, dst *float32, rowDst int, src *float32, rowSrc int"
-	fmt.Fprintf(stubs, "\n//go:noescape\nfunc transpose8AVX2(%s)\n", args)
-	fmt.Fprintf(f, "\n// func transpose8AVX2(%s)\nTEXT ·transpose8AVX2(SB), NOSPLIT, $0-40\n", args)
-	for _, a := range []string{
-		"MOVQ n+0(FP), CX", "MOVQ dst+8(FP), DI", "MOVQ rowDst+16(FP), R8", "MOVQ src+24(FP), SI", "MOVQ rowSrc+32(FP), R9",
-		"SHLQ $2, R8", "SHLQ $2, R9", "LEAQ (SI)(R9*4), BX", "LEAQ (R9)(R9*2), R10",
-	} {
-		f.op("%s", a)
-	}
-	loop := f.label("loop")
-	f.place(loop)
-	row := []string{"", "(R9*1)", "(R9*2)", "(R10*1)"}
-	for half := range 2 {
-		for i := range 4 { // Y0…Y3: row i below, row i+4 above
-			f.op("VMOVUPS %d(SI)%s, X%d", 16*half, row[i], i)
-			f.op("VINSERTF128 $1, %d(BX)%s, Y%d, Y%d", 16*half, row[i], i, i)
-		}
-		f.op("VUNPCKLPS Y1, Y0, Y4")
-		f.op("VUNPCKHPS Y1, Y0, Y5")
-		f.op("VUNPCKLPS Y3, Y2, Y6")
-		f.op("VUNPCKHPS Y3, Y2, Y7")
-		for c, in := range []int{4, 4, 5, 5} {
-			f.op("VSHUFPS $0x%02X, Y%d, Y%d, Y8", []int{0x44, 0xEE}[c%2], in+2, in)
-			f.op("VMOVUPS Y8, (DI)")
-			f.op("ADDQ R8, DI")
-		}
-	}
-	f.op("ADDQ $32, SI")
-	f.op("ADDQ $32, BX")
-	f.op("DECQ CX")
-	f.op("JNZ %s", loop)
-	f.op("VZEROUPPER")
-	f.op("RET")
+	t.op("VZEROUPPER")
+	t.op("RET")
 }
