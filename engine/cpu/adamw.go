@@ -13,6 +13,8 @@ import (
 
 // update takes one step along the gradient in the engine.
 func (e *Engine) update(h engine.Hyper) error {
+	e.team.begin()
+	defer e.team.end()
 	length := norm(e.grads) // what is frozen adds zeros
 	if math.IsNaN(length) || math.IsInf(length, 0) {
 		return fmt.Errorf("cpu: gradient norm is %v", length)

@@ -25,6 +25,7 @@ type builder struct {
 	trained gorgonia.Nodes     // weights to differentiate for
 	buffers map[string][]float32
 	tables  map[model.Heads]tables
+	members []strips // of attention, by member of the team
 	loss    *gorgonia.Node
 	err     error
 }

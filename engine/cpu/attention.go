@@ -10,16 +10,15 @@ import (
 	"lode/engine/model"
 )
 
-// keepSteps is the longest sequence whose attention probabilities are kept for
-// the backward pass. Beyond it they are computed again, a third more work for the
-// stage, so that memory grows with the steps and not with their square.
-const keepSteps = 256
-
-// queryRows is how many queries are multiplied at a time. Keys after the last of
+// queryRows is how many queries meet their keys at a time. Keys after the last of
 // them are skipped.
-const queryRows = 64
+const queryRows = 48
 
-// attention works on rows of queries, keys and values next to each other.
+// attention works on rows of queries, keys and values next to each other. As in
+// FlashAttention (Dao and others, arXiv:2205.14135) no square of steps × steps is
+// ever kept: a strip of a few queries meets all keys before it, its probabilities
+// are used at once, and the backward pass computes them again from one number for
+// each query. A strip is short enough for the caches, so it needs no running maximum.
 type attention struct {
 	*builder
 	tables
@@ -28,11 +27,16 @@ type attention struct {
 	hd         int       // head dim
 	dim, kvDim int       // values of all query heads, of all key heads
 	group      int       // query heads per key head
-	kept       bool      // probabilities of all heads are kept
-	probs      []float32 // one [steps, steps] square per row and head if kept, else per thread
-	square     []float32 // one square per thread, for backward
+	logSums    []float32 // of each row, head and query: log Σ exp of its scores
 	qkv, out   []float32
 	dqkv       []float32
+	members    []strips
+}
+
+// strips is what one member of the team works in.
+type strips struct {
+	probs, grads []float32 // [queryRows, steps]
+	a, b, c      []float32 // keys and values, packed
 }
 
 // Attention implements model.Builder.
@@ -46,15 +50,7 @@ func (b *builder) Attention(of model.Value, h model.Heads) model.Value {
 	}
 	a := &attention{
 		builder: b, tables: t, Heads: h, wide: x.width, hd: hd, dim: h.Query * hd, kvDim: h.KV * hd, group: h.Query / h.KV,
-		kept: b.train && b.steps <= keepSteps, qkv: x.data, out: y.data, dqkv: x.grad,
-	}
-	if a.kept {
-		a.probs = make([]float32, b.rows*h.Query*b.steps*b.steps)
-	} else {
-		a.probs = b.share("probabilities", int(b.team)*b.steps*b.steps)
-	}
-	if b.train {
-		a.square = b.share("square", int(b.team)*b.steps*b.steps)
+		qkv: x.data, out: y.data, dqkv: x.grad, logSums: b.keep("sums of scores", b.n()*h.Query), members: b.strips(),
 	}
 	s := stage{name: "attention"}
 	if b.trace.Values[of].Last > model.Value(len(b.values)) { // others need what the rotation turns
@@ -67,6 +63,18 @@ func (b *builder) Attention(of model.Value, h model.Heads) model.Value {
 	s.differentiate(x.gradient())
 	s.backward = b.setting(of, func(_ [][]float32, dy []float32) { a.backward(dy) })
 	return b.add(y, s, x.node)
+}
+
+// strips returns what members work in, the same for all attention stages of a graph.
+func (b *builder) strips() []strips {
+	for range b.team.size - len(b.members) {
+		w := strips{probs: make([]float32, queryRows*b.steps)}
+		if b.train {
+			w.grads = make([]float32, queryRows*b.steps)
+		}
+		b.members = append(b.members, w)
+	}
+	return b.members
 }
 
 // rotate turns queries and keys of all rows of qkv by their positions.
@@ -96,94 +104,88 @@ func (a *attention) heads(data []float32, batch, h int) (q, k, v kernel.View) {
 func (a *attention) forward() {
 	a.rotate(a.qkv, a.sin)
 	heads := a.Query
-	a.team.split(a.rows*heads, 1, func(member, lo, hi int) {
-		for i := lo; i < hi; i++ {
-			q, k, v := a.heads(a.qkv, i/heads, i%heads)
-			out, probs := a.part(a.out, i/heads, i%heads*a.hd, a.dim), a.squareOf(member, i)
-			a.weigh(probs, q, k)
-			for lo := 0; lo < a.steps; lo += queryRows {
-				hi := min(a.steps, lo+queryRows)
-				kernel.Mul(out.Sub(lo, hi), a.seen(probs, lo, hi), v.Sub(0, hi))
-			}
+	a.team.share(a.rows*heads, func(member, i int) {
+		q, k, v := a.heads(a.qkv, i/heads, i%heads)
+		w := &a.members[member]
+		keys, values := panels(&w.a, k.T()), panels(&w.b, v)
+		out := a.part(a.out, i/heads, i%heads*a.hd, a.dim)
+		for lo := 0; lo < a.steps; lo += queryRows {
+			hi := min(a.steps, lo+queryRows)
+			probs := a.strip(w.probs, lo, hi)
+			kernel.MulPanels(probs, q.Sub(lo, hi), keys.Columns(0, hi), false)
+			a.weigh(probs, lo, row(a.logSums, i, a.steps))
+			kernel.MulPanels(out.Sub(lo, hi), probs, values.Sub(0, hi), false)
 		}
 	})
 }
 
-// squareOf returns the probabilities of the i-th row and head, which team member
-// works on.
-func (a *attention) squareOf(member, i int) []float32 {
-	if !a.kept {
-		i = member
-	}
-	return a.probs[i*a.steps*a.steps : (i+1)*a.steps*a.steps]
+// panels packs m in memory of its own.
+func panels(buf *[]float32, m kernel.View) (p kernel.Panels) {
+	p, *buf = kernel.NewPanels(*buf, m.Rows, m.Cols)
+	p.Fill(m, 0, m.Cols)
+	return p
 }
 
-// seen is the part of a square in which queries lo to hi meet keys up to hi.
-func (a *attention) seen(square []float32, lo, hi int) kernel.View {
-	return kernel.View{Data: square[lo*a.steps:], Rows: hi - lo, Cols: hi, RowStep: a.steps, ColStep: 1}
+// strip is where queries lo to hi meet keys up to hi.
+func (a *attention) strip(data []float32, lo, hi int) kernel.View {
+	return kernel.View{Data: data, Rows: hi - lo, Cols: hi, RowStep: a.steps, ColStep: 1}
 }
 
-// weigh computes the probabilities of one head over one row of the batch.
-func (a *attention) weigh(probs []float32, q, k kernel.View) {
-	scale := float32(1 / math.Sqrt(float64(a.hd)))
-	for lo := 0; lo < a.steps; lo += queryRows {
-		hi := min(a.steps, lo+queryRows)
-		kernel.Mul(a.seen(probs, lo, hi), q.Sub(lo, hi), k.Sub(0, hi).T())
-		for i := lo; i < hi; i++ {
-			r := probs[i*a.steps : i*a.steps+hi]
-			kernel.Softmax(r[:i+1], scale)
-			clear(r[i+1:])
-		}
+func (a *attention) scale() float32 { return float32(1 / math.Sqrt(float64(a.hd))) }
+
+// weigh turns the scores of queries from lo on into probabilities.
+func (a *attention) weigh(scores kernel.View, lo int, logSums []float32) {
+	for i := range scores.Rows {
+		r, at := row(scores.Data, i, a.steps)[:scores.Cols], lo+i
+		top, sum := kernel.Softmax(r[:at+1], a.scale())
+		logSums[at] = top + float32(math.Log(float64(sum)))
+		clear(r[at+1:])
 	}
 }
 
 func (a *attention) backward(dout []float32) {
-	kvHeads, square := a.KV, a.steps*a.steps
-	a.team.split(a.rows*kvHeads, 1, func(member, lo, hi int) {
-		ds := a.square[member*square : (member+1)*square]
-		for i := lo; i < hi; i++ {
-			for g := range a.group {
-				batch, h := i/kvHeads, i%kvHeads*a.group+g
-				probs := a.squareOf(member, batch*a.Query+h)
-				if !a.kept {
-					q, k, _ := a.heads(a.qkv, batch, h)
-					a.weigh(probs, q, k)
-				}
-				a.headBack(dout, ds, probs, batch, h, g > 0)
-			}
+	kvHeads := a.KV
+	a.team.share(a.rows*kvHeads, func(member, i int) {
+		batch, w := i/kvHeads, &a.members[member]
+		_, k, v := a.heads(a.qkv, batch, i%kvHeads*a.group)
+		p := packedHead{panels(&w.a, k.T()), panels(&w.b, k), panels(&w.c, v.T())}
+		for g := range a.group {
+			a.headBack(w, p, dout, batch, i%kvHeads*a.group+g, g > 0)
 		}
 	})
 	a.rotate(a.dqkv, a.neg)
 }
 
+// packedHead is one key head as the backward pass multiplies it.
+type packedHead struct{ keysT, keys, valuesT kernel.Panels }
+
 // headBack sets the gradients of one query head and sets, or adds to, those of
 // its key head.
-func (a *attention) headBack(dout, ds, probs []float32, batch, h int, add bool) {
-	scale := float32(1 / math.Sqrt(float64(a.hd)))
-	q, k, v := a.heads(a.qkv, batch, h)
+func (a *attention) headBack(w *strips, p packedHead, dout []float32, batch, h int, add bool) {
+	q, _, _ := a.heads(a.qkv, batch, h)
 	dq, dk, dv := a.heads(a.dqkv, batch, h)
-	do := a.part(dout, batch, h*a.hd, a.dim)
-	for lo := 0; lo < a.steps; lo += queryRows {
+	do, out := a.part(dout, batch, h*a.hd, a.dim), a.part(a.out, batch, h*a.hd, a.dim)
+	logSums := row(a.logSums, batch*a.Query+h, a.steps)
+	// From the last strip on, which meets all keys and so sets all their gradients.
+	for lo := (a.steps - 1) / queryRows * queryRows; lo >= 0; lo -= queryRows {
 		hi := min(a.steps, lo+queryRows)
-		d := a.seen(ds, lo, hi)
-		kernel.Mul(d, do.Sub(lo, hi), v.Sub(0, hi).T())
-		for i := lo; i < hi; i++ {
-			r := ds[i*a.steps : i*a.steps+hi]
-			kernel.SoftmaxBack(r[:i+1], probs[i*a.steps:i*a.steps+i+1], scale)
-			clear(r[i+1:])
+		probs, ds := a.strip(w.probs, lo, hi), a.strip(w.grads, lo, hi)
+		kernel.MulPanels(probs, q.Sub(lo, hi), p.keysT.Columns(0, hi), false)
+		kernel.MulPanels(ds, do.Sub(lo, hi), p.valuesT.Columns(0, hi), false)
+		for i := range hi - lo {
+			at := lo + i
+			pr, dr := row(w.probs, i, a.steps)[:hi], row(w.grads, i, a.steps)[:hi]
+			mean := kernel.Dot(do.Data[at*do.RowStep:][:a.hd], out.Data[at*out.RowStep:][:a.hd])
+			kernel.SoftmaxBack(dr[:at+1], pr[:at+1], a.scale(), logSums[at], mean)
+			clear(pr[at+1:])
+			clear(dr[at+1:])
 		}
-		kernel.Mul(dq.Sub(lo, hi), d, k.Sub(0, hi))
-	}
-	multiply := kernel.Mul
-	if add {
-		multiply = kernel.MulAdd
-	}
-	for lo := 0; lo < a.steps; lo += queryRows { // keys lo to hi are seen by queries from lo on
-		hi := min(a.steps, lo+queryRows)
-		seers := func(square []float32) kernel.View {
-			return kernel.View{Data: square[lo*a.steps+lo:], Rows: hi - lo, Cols: a.steps - lo, RowStep: 1, ColStep: a.steps}
+		kernel.MulPanels(dq.Sub(lo, hi), ds, p.keys.Sub(0, hi), false)
+		multiply := kernel.Mul
+		if add || hi < a.steps {
+			multiply = kernel.MulAdd
 		}
-		multiply(dv.Sub(lo, hi), seers(probs), do.Sub(lo, a.steps))
-		multiply(dk.Sub(lo, hi), seers(ds), q.Sub(lo, a.steps))
+		multiply(dv.Sub(0, hi), probs.T(), do.Sub(lo, hi))
+		multiply(dk.Sub(0, hi), ds.T(), q.Sub(lo, hi))
 	}
 }

@@ -31,7 +31,7 @@ type conv struct {
 func (b *builder) Conv2D(of model.Value, m model.Conv) model.Value {
 	x, y := b.values[of], b.next()
 	c := &conv{builder: b, planes: newPlanes(b.trace.Values[of].Shape, m.Window), n: b.n(), out: m.Out, w: b.weight(m.Name+".weight", 1), y: y.data, dx: x.grad}
-	c.cols = b.share("columns", int(b.team)*c.taps()*c.windows())
+	c.cols = b.share("columns", b.team.size*c.taps()*c.windows())
 	if c.each = (c.n + convParts - 1) / convParts; b.train && c.w.grad != nil {
 		c.dw = b.share("parts of filters", convParts*c.out*c.taps())
 	}

@@ -63,7 +63,7 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team(max(1, opt.Threads))}
+	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads)}}
 	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
 		e.frozen = make([]bool, l.NumTensors())
 	}
@@ -122,6 +122,8 @@ func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	e.team.begin()
+	defer e.team.end()
 	loss, err := g.run(b)
 	if err != nil {
 		return 0, err

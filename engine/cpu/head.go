@@ -13,8 +13,12 @@ import (
 	"lode/engine/model"
 )
 
-// headValues bounds the predictions computed at a time, in values.
-const headValues = 1 << 18
+// headValues bounds the predictions computed at a time, in values; but headRows rows
+// are worth the reading of the whole matrix, however wide they are.
+const (
+	headValues = 1 << 20
+	headRows   = 256
+)
 
 // head computes the mean of a loss of h·wᵀ + bias. In training the forward pass
 // computes the gradients as well, block by block, since it has the predictions at
@@ -58,7 +62,7 @@ func (b *builder) head(of model.Value, m model.Head, k head) {
 	x := b.values[of]
 	k.builder, k.w, k.dh = b, b.weight(m.Name+".weight", 1), x.grad
 	k.n, k.dim, k.wide = b.n(), k.w.cols, k.w.rows
-	k.block = min(k.n, max(headValues/k.wide, tileRows))
+	k.block = min(k.n, max(headValues/k.wide, headRows))
 	k.predictions, k.loss = make([]float32, k.block*k.wide), make([]float64, k.n)
 	s := stage{name: m.Name}
 	grads := []*tensor.Dense{x.gradient(), nil, nil}
@@ -77,11 +81,23 @@ func (b *builder) head(of model.Value, m model.Head, k head) {
 }
 
 func (k *head) run(h, w []float32) {
+	hs, ws := kernel.Dense(h, k.n, k.dim), kernel.Dense(w, k.wide, k.dim)
 	for lo := 0; lo < k.n; lo += k.block {
 		hi := min(k.n, lo+k.block)
-		k.team.split(hi-lo, tileRows, func(_, a, z int) { k.rows(h, w, lo, lo+a, lo+z) })
-		if k.train {
-			k.weights(h, lo, hi)
+		y := kernel.Dense(k.predictions, hi-lo, k.wide)
+		k.team.multiply(y, hs.Sub(lo, hi), ws.T(), false)
+		k.team.split(hi-lo, 1, func(_, a, z int) { k.rows(lo, a, z) })
+		if !k.train {
+			continue
+		}
+		if k.dh != nil {
+			k.team.multiply(kernel.Dense(k.dh, k.n, k.dim).Sub(lo, hi), y, ws, false)
+		}
+		if k.w.grad != nil {
+			k.team.multiply(kernel.Dense(k.w.grad, k.wide, k.dim), y.T(), hs.Sub(lo, hi), lo > 0)
+		}
+		if k.bias != nil && k.bias.grad != nil {
+			k.biases(hi-lo, lo > 0)
 		}
 	}
 	sum := 0.0
@@ -91,51 +107,30 @@ func (k *head) run(h, w []float32) {
 	k.graph.mean = sum / float64(k.targets)
 }
 
-// rows computes the losses of rows lo to hi, whose block begins at row base,
-// and, in training, the gradients of their predictions and of h.
-func (k *head) rows(h, w []float32, base, lo, hi int) {
-	y := kernel.Dense(k.predictions, k.block, k.wide).Sub(lo-base, hi-base)
-	kernel.Mul(y, kernel.Dense(h, k.n, k.dim).Sub(lo, hi), kernel.Dense(w, k.wide, k.dim).T())
-	for i := lo; i < hi; i++ {
-		y := row(k.predictions, i-base, k.wide)
+// rows computes the losses of rows base+a to base+z from rows a to z of the
+// predictions and, in training, turns these into their gradients.
+func (k *head) rows(base, a, z int) {
+	for i := a; i < z; i++ {
+		y := row(k.predictions, i, k.wide)
 		if k.bias != nil {
 			kernel.Axpy(y, 1, k.bias.values)
 		}
-		k.loss[i] = k.score(i, y)
-	}
-	if k.train && k.dh != nil {
-		dh := kernel.Dense(k.dh, k.n, k.dim).Sub(lo, hi)
-		kernel.Mul(dh, y, kernel.Dense(w, k.wide, k.dim))
-		kernel.Scale(k.dh[lo*k.dim:hi*k.dim], k.factor)
+		k.loss[base+i] = k.score(base+i, y)
+		if k.train {
+			kernel.Scale(y, k.factor)
+		}
 	}
 }
 
-// weights adds the share of rows lo to hi to the gradients of w and the bias.
-func (k *head) weights(h []float32, lo, hi int) {
+// biases sets the gradient of the bias to the sum of n rows, or adds that.
+func (k *head) biases(n int, add bool) {
 	k.team.split(k.wide, tileRows, func(_, a, z int) {
-		if k.w.grad != nil {
-			dw := kernel.Dense(k.w.grad, k.wide, k.dim).Sub(a, z)
-			dy := kernel.Dense(k.predictions, hi-lo, k.wide).T().Sub(a, z)
-			if x := kernel.Dense(h, k.n, k.dim).Sub(lo, hi); lo == 0 {
-				kernel.Mul(dw, dy, x)
-			} else {
-				kernel.MulAdd(dw, dy, x)
-			}
-			if hi == k.n {
-				kernel.Scale(k.w.grad[a*k.dim:z*k.dim], k.factor)
-			}
+		db := k.bias.grad[a:z]
+		if !add {
+			clear(db)
 		}
-		if k.bias != nil && k.bias.grad != nil {
-			db := k.bias.grad[a:z]
-			if lo == 0 {
-				clear(db)
-			}
-			for i := range hi - lo {
-				kernel.Axpy(db, 1, row(k.predictions, i, k.wide)[a:z])
-			}
-			if hi == k.n {
-				kernel.Scale(db, k.factor)
-			}
+		for i := range n {
+			kernel.Axpy(db, 1, row(k.predictions, i, k.wide)[a:z])
 		}
 	})
 }

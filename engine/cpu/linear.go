@@ -9,8 +9,8 @@ import (
 	"lode/engine/model"
 )
 
-// tileRows keeps the ranges of a split at multiples of a matrix tile.
-const tileRows = 24
+// biasRows are worth a part of a split.
+const biasRows = 64
 
 // linear is x·wᵀ + bias + skip, of n rows.
 type linear struct {
@@ -46,36 +46,39 @@ func (b *builder) Linear(of model.Value, m model.Linear) model.Value {
 
 func (l *linear) forward(v [][]float32) {
 	in, out := l.w.cols, l.w.rows
-	l.team.split(l.n, tileRows, func(_, lo, hi int) {
-		weights := kernel.Dense(v[1], out, in).T()
-		rows, to := kernel.Dense(v[0], l.n, in).Sub(lo, hi), kernel.Dense(l.y, l.n, out).Sub(lo, hi)
-		if l.skip == nil {
-			kernel.Mul(to, rows, weights)
-		} else {
-			copy(l.y[lo*out:hi*out], l.skip[lo*out:hi*out])
-			kernel.MulAdd(to, rows, weights)
-		}
-		for i := lo; l.bias != nil && i < hi; i++ {
-			kernel.Axpy(row(l.y, i, out), 1, v[2])
-		}
-	})
+	if l.skip != nil || l.bias != nil {
+		l.team.split(l.n, biasRows, func(_, lo, hi int) {
+			for i := lo; i < hi; i++ {
+				l.begin(row(l.y, i, out), i, v)
+			}
+		})
+	}
+	y, x, w := kernel.Dense(l.y, l.n, out), kernel.Dense(v[0], l.n, in), kernel.Dense(v[1], out, in)
+	l.team.multiply(y, x, w.T(), l.skip != nil || l.bias != nil)
+}
+
+// begin sets row i of the result to what the product is added to.
+func (l *linear) begin(y []float32, i int, v [][]float32) {
+	if l.skip == nil {
+		copy(y, v[2])
+		return
+	}
+	copy(y, row(l.skip, i, len(y)))
+	if l.bias != nil {
+		kernel.Axpy(y, 1, v[2])
+	}
 }
 
 // backward sets dx = dy·w and, of what is trained, dw = dyᵀ·x and dbias, the sum of
 // the rows of dy.
 func (l *linear) backward(v [][]float32, dy []float32) {
 	in, out := l.w.cols, l.w.rows
-	x, w := v[0], v[1]
+	x, w, dys := kernel.Dense(v[0], l.n, in), kernel.Dense(v[1], out, in), kernel.Dense(dy, l.n, out)
 	if l.dx != nil {
-		l.team.split(l.n, tileRows, func(_, lo, hi int) {
-			kernel.Mul(kernel.Dense(l.dx, l.n, in).Sub(lo, hi), kernel.Dense(dy, l.n, out).Sub(lo, hi), kernel.Dense(w, out, in))
-		})
+		l.team.multiply(kernel.Dense(l.dx, l.n, in), dys, w, false)
 	}
 	for _, s := range l.w.trained {
-		l.team.split(s.hi-s.lo, tileRows, func(_, lo, hi int) {
-			lo, hi = s.lo+lo, s.lo+hi
-			kernel.Mul(kernel.Dense(l.w.grad, out, in).Sub(lo, hi), kernel.Dense(dy, l.n, out).T().Sub(lo, hi), kernel.Dense(x, l.n, in))
-		})
+		l.team.multiply(kernel.Dense(l.w.grad, out, in).Sub(s.lo, s.hi), dys.T().Sub(s.lo, s.hi), x, false)
 	}
 	if l.bias != nil {
 		for _, s := range l.bias.trained {

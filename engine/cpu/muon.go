@@ -62,7 +62,7 @@ func (e *Engine) muonStep(w kernel.View, g, m []float32, p pace) {
 		copy(x[lo:hi], m[lo:hi])
 		average(x[lo:hi], g[lo:hi], take)
 	}
-	x = b.orthogonal(e.team, w.Rows, w.Cols)
+	x = b.orthogonal(&e.team, w.Rows, w.Cols)
 	far := p.rate * float32(muonScale*math.Sqrt(float64(max(w.Rows, w.Cols))))
 	kernel.Scale(w.Data, 1-p.decay)
 	kernel.Axpy(w.Data, -far, x)
@@ -76,7 +76,7 @@ func average(mean, g []float32, take float32) {
 
 // orthogonal returns an orthogonal matrix near b.step, which it overwrites. Of
 // zeros it makes zeros.
-func (b *muon) orthogonal(t team, rows, cols int) []float32 {
+func (b *muon) orthogonal(t *team, rows, cols int) []float32 {
 	n, side := rows*cols, min(rows, cols)
 	x, next := b.step[:n], b.next[:n]
 	kernel.Scale(x, float32(1/(norm(x)+1e-7)))
@@ -84,16 +84,16 @@ func (b *muon) orthogonal(t team, rows, cols int) []float32 {
 	for range muonRounds {
 		from, to := kernel.Dense(x, rows, cols), kernel.Dense(next, rows, cols)
 		if rows <= cols {
-			t.multiply(square, from, from.T())
+			t.multiply(square, from, from.T(), false)
 		} else {
-			t.multiply(square, from.T(), from)
+			t.multiply(square, from.T(), from, false)
 		}
-		t.multiply(higher, square, square)
+		t.multiply(higher, square, square, false)
 		polynomial(b.higher, b.square, side)
 		if rows <= cols {
-			t.multiply(to, higher, from)
+			t.multiply(to, higher, from, false)
 		} else {
-			t.multiply(to, from, higher)
+			t.multiply(to, from, higher, false)
 		}
 		x, next = next, x
 	}
@@ -108,11 +108,6 @@ func polynomial(y, x []float32, side int) {
 	for i := 0; i < len(y); i += side + 1 {
 		y[i] += muonA
 	}
-}
-
-// multiply sets c = a·b, its rows shared between the team.
-func (t team) multiply(c, a, b kernel.View) {
-	t.split(c.Rows, tileRows, func(_, lo, hi int) { kernel.Mul(c.Sub(lo, hi), a.Sub(lo, hi), b) })
 }
 
 // norm returns the Euclidean norm of x, summed chunk by chunk in order.

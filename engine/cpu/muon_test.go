@@ -18,7 +18,7 @@ func orthogonal(rows, cols, threads int, of []float32) []float32 {
 	var b muon
 	b.grow(len(of), min(rows, cols))
 	copy(b.step, of)
-	return b.orthogonal(team(threads), rows, cols)
+	return b.orthogonal(&team{size: threads}, rows, cols)
 }
 
 // reflect turns x, rows × cols, by the reflection at the unit vector v, from the

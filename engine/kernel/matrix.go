@@ -123,7 +123,7 @@ func multiplyPanels(t *tiles, c, a View, b Panels, add bool) {
 	for j := 0; j < c.Cols; j += blockCols {
 		for k := 0; k < a.Cols; k += blockInner {
 			e := extent{k: k, j: j, inner: min(blockInner, a.Cols-k), cols: min(blockCols, c.Cols-j), add: add || k > 0}
-			t.block(s, c, a, e, right{b.data[k*b.wide+(b.from+j)*e.inner:], t.cols, t.cols * e.inner})
+			t.block(s, c, a, e, b.block(t, k, j))
 		}
 	}
 }

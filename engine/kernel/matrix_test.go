@@ -77,18 +77,25 @@ func sameThroughPanels(t *testing.T, s *tiles, c View, before []float32, a, b Vi
 	for lo := 0; lo < b.Cols; lo += PanelCols {
 		whole.fill(s, b, lo, min(lo+PanelCols, b.Cols))
 	}
-	got := c
-	got.Data = before
+	got, again := c, c
+	got.Data, again.Data = before, append([]float32(nil), before...)
 	for lo := 0; lo < b.Cols; lo += 3 * PanelCols {
 		hi := min(lo+3*PanelCols, b.Cols)
 		for r := 0; r < c.Rows; r += 7 {
 			end := min(r+7, c.Rows)
 			part := got.Sub(r, end)
 			part.Data, part.Cols = part.Data[lo:], hi-lo
-			multiplyPanels(s, part, a.Sub(r, end), whole.Sub(lo, hi), add)
+			multiplyPanels(s, part, a.Sub(r, end), whole.Columns(lo, hi), add)
 		}
 	}
+	for k := 0; k < b.Rows; k += blockInner { // the same once more, row of B after row
+		end := min(k+blockInner, b.Rows)
+		multiplyPanels(s, again, a.Columns(k, end), whole.Sub(k, end), add || k > 0)
+	}
 	for i, v := range c.Data {
+		if math.Float32bits(got.Data[i]) != math.Float32bits(again.Data[i]) {
+			t.Fatalf("value %d is %v through panels, %v through their rows", i, got.Data[i], again.Data[i])
+		}
 		if math.Float32bits(got.Data[i]) != math.Float32bits(v) {
 			t.Fatalf("value %d is %v through panels, %v without", i, got.Data[i], v)
 		}

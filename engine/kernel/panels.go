@@ -13,8 +13,8 @@ const PanelCols = maxPanel
 type Panels struct {
 	Rows, Cols int
 	data       []float32
-	wide       int // columns of all panels
-	from       int // first column
+	deep, wide int // rows and columns of all panels
+	top, from  int // first row and column
 }
 
 // NewPanels returns panels for a matrix of that size, in buf if it is large enough,
@@ -29,7 +29,7 @@ func newPanels(t *tiles, buf []float32, rows, cols int) (Panels, []float32) {
 		buf = make([]float32, rows*wide)
 	}
 	buf = buf[:cap(buf)]
-	return Panels{Rows: rows, Cols: cols, data: buf[:rows*wide], wide: wide}, buf
+	return Panels{Rows: rows, Cols: cols, data: buf[:rows*wide], deep: rows, wide: wide}, buf
 }
 
 // Fill packs columns lo to hi of b, whose rows or columns must follow each other.
@@ -38,27 +38,41 @@ func (p Panels) Fill(b View, lo, hi int) { p.fill(active.tiles, b, lo, hi) }
 
 func (p Panels) fill(t *tiles, b View, lo, hi int) {
 	b.checkRight()
-	if b.Rows != p.Rows || b.Cols != p.Cols || p.from != 0 {
-		panic(fmt.Sprintf("kernel: %d×%d into panels of %d×%d", b.Rows, b.Cols, p.Rows, p.Cols))
+	if b.Rows != p.Rows || b.Cols != p.Cols || p.from != 0 || p.Rows != p.deep || (hi%PanelCols != 0 && hi != p.Cols) {
+		panic(fmt.Sprintf("kernel: columns %d to %d of %d×%d into panels of %d×%d", lo, hi, b.Rows, b.Cols, p.Rows, p.Cols))
 	}
-	p.cut(lo, hi)
+	p.cut("columns", lo, hi, p.Cols, PanelCols)
 	for k := 0; k < p.Rows && lo < hi; k += blockInner {
 		e := extent{k: k, j: lo, inner: min(blockInner, p.Rows-k), cols: hi - lo}
 		t.pack(p.data[k*p.wide+lo*e.inner:], b, e)
 	}
 }
 
-// Sub returns columns lo to hi. Both are multiples of PanelCols, or hi is the last.
-func (p Panels) Sub(lo, hi int) Panels {
-	p.cut(lo, hi)
+// Columns returns columns lo to hi; lo is a multiple of PanelCols.
+func (p Panels) Columns(lo, hi int) Panels {
+	p.cut("columns", lo, hi, p.Cols, PanelCols)
 	p.from, p.Cols = p.from+lo, hi-lo
 	return p
 }
 
-func (p Panels) cut(lo, hi int) {
-	if lo < 0 || hi < lo || hi > p.Cols || lo%PanelCols != 0 || (hi%PanelCols != 0 && hi != p.Cols) {
-		panic(fmt.Sprintf("kernel: columns %d to %d of panels of %d", lo, hi, p.Cols))
+// Sub returns rows lo to hi; lo is a multiple of 256.
+func (p Panels) Sub(lo, hi int) Panels {
+	p.cut("rows", lo, hi, p.Rows, blockInner)
+	p.top, p.Rows = p.top+lo, hi-lo
+	return p
+}
+
+func (p Panels) cut(what string, lo, hi, most, unit int) {
+	if lo < 0 || hi < lo || hi > most || lo%unit != 0 {
+		panic(fmt.Sprintf("kernel: %s %d to %d of panels with %d, cut at multiples of %d", what, lo, hi, most, unit))
 	}
+}
+
+// block returns where the block of rows from k on and columns from j on lies.
+func (p Panels) block(t *tiles, k, j int) right {
+	k, j = p.top+k, p.from+j
+	inner := min(blockInner, p.deep-k)
+	return right{p.data[k*p.wide+j*inner:], t.cols, t.cols * inner}
 }
 
 // checkRight panics unless v may be a right operand.

@@ -35,10 +35,10 @@ func softmaxPlain(x []float32, scale float32) (top, sum float32) {
 
 func exp(x float32) float32 { return float32(math.Exp(float64(x))) }
 
-func softmaxBackPlain(dp, p []float32, scale float32) {
-	mean := dotPlain(dp, p)
-	for i, v := range p {
-		dp[i] = scale * (v * (dp[i] - mean))
+func softmaxBackPlain(dp, x []float32, scale, logSum, mean float32) {
+	for i, v := range x {
+		x[i] = exp(scale*v - logSum)
+		dp[i] = scale * (x[i] * (dp[i] - mean))
 	}
 }
 

@@ -10,7 +10,7 @@ type set struct {
 	axpy        func(y []float32, a float32, x []float32)
 	scale       func(x []float32, a float32)
 	softmax     func(x []float32, scale float32) (top, sum float32)
-	softmaxBack func(dp, p []float32, scale float32)
+	softmaxBack func(dp, x []float32, scale, logSum, mean float32)
 	swiglu      func(out, gate, up []float32)
 	swigluBack  func(dgate, dup, dout, gate, up []float32)
 	norm        func(out, x, w []float32, eps float32) float32

@@ -81,7 +81,7 @@ func scaleAVX512(x []float32, a float32)
 func softmaxAVX512(x []float32, scale float32) (top, sum float32)
 
 //go:noescape
-func softmaxBackAVX512(dp, p []float32, scale float32)
+func softmaxBackAVX512(dp, x []float32, scale, logSum, mean float32)
 
 //go:noescape
 func swigluAVX512(out, gate, up []float32)
@@ -114,7 +114,7 @@ func scaleAVX2(x []float32, a float32)
 func softmaxAVX2(x []float32, scale float32) (top, sum float32)
 
 //go:noescape
-func softmaxBackAVX2(dp, p []float32, scale float32)
+func softmaxBackAVX2(dp, x []float32, scale, logSum, mean float32)
 
 //go:noescape
 func swigluAVX2(out, gate, up []float32)

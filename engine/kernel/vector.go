@@ -39,13 +39,15 @@ func Softmax(x []float32, scale float32) (top, sum float32) {
 	return active.softmax(x, scale)
 }
 
-// SoftmaxBack turns the gradient dp of a softmax's results p, in place, into
-// that of its arguments: dp = scale·p·(dp − Σ p·dp). Equal lengths.
-func SoftmaxBack(dp, p []float32, scale float32) {
-	if len(dp) != len(p) {
-		same("softmax back", len(dp), len(p))
+// SoftmaxBack computes a softmax again, of whose results nothing was kept but
+// logSum = log Σ exp(scale·x), and turns the gradient dp of its results p into that of
+// x, both in place: x = p = exp(scale·x − logSum), dp = scale·p·(dp − mean). Mean is
+// Σ p·dp over the whole softmax, of which dp and x may be a part. Equal lengths.
+func SoftmaxBack(dp, x []float32, scale, logSum, mean float32) {
+	if len(dp) != len(x) {
+		same("softmax back", len(dp), len(x))
 	}
-	active.softmaxBack(dp, p, scale)
+	active.softmaxBack(dp, x, scale, logSum, mean)
 }
 
 // SwiGLU sets out = gate·sigmoid(gate)·up. Equal lengths.

@@ -492,18 +492,43 @@ done18:
 	VZEROUPPER
 	RET
 
-// func softmaxBackAVX512(dp, p []float32, scale float32)
-TEXT ·softmaxBackAVX512(SB), NOSPLIT, $0-52
+// func softmaxBackAVX512(dp, x []float32, scale, logSum, mean float32)
+TEXT ·softmaxBackAVX512(SB), NOSPLIT, $0-60
 	MOVQ dp_base+0(FP), SI
 	MOVQ dp_len+8(FP), CX
-	MOVQ p_base+24(FP), DI
-	VPXORQ Z4, Z4, Z4
+	MOVQ x_base+24(FP), DI
+	VBROADCASTSS scale+48(FP), Z2
+	VBROADCASTSS logSum+52(FP), Z3
+	VBROADCASTSS mean+56(FP), Z4
+	VMOVUPS expLow<>(SB), Z12
+	VMOVUPS expHigh<>(SB), Z13
 	SUBQ $16, CX
 	JLT tail20
 loop19:
-	VMOVUPS (SI), Z0
-	VMOVUPS (DI), Z1
-	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS (DI), Z0
+	VMULPS Z2, Z0, Z0
+	VSUBPS Z3, Z0, Z0
+	VMAXPS Z0, Z12, Z0
+	VMINPS Z0, Z13, Z0
+	VMULPS expLog2e<>(SB), Z0, Z6
+	VRNDSCALEPS $0, Z6, Z6
+	VFNMADD231PS expLn2High<>(SB), Z6, Z0
+	VFNMADD231PS expLn2Low<>(SB), Z6, Z0
+	VMOVUPS exp5<>(SB), Z7
+	VFMADD213PS exp4<>(SB), Z0, Z7
+	VFMADD213PS exp3<>(SB), Z0, Z7
+	VFMADD213PS exp2<>(SB), Z0, Z7
+	VFMADD213PS exp1<>(SB), Z0, Z7
+	VFMADD213PS exp0<>(SB), Z0, Z7
+	VFMADD213PS one<>(SB), Z0, Z7
+	VFMADD213PS one<>(SB), Z0, Z7
+	VSCALEFPS Z6, Z7, Z0
+	VMOVUPS Z0, (DI)
+	VMOVUPS (SI), Z1
+	VSUBPS Z4, Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VMOVUPS Z1, (SI)
 	ADDQ $64, SI
 	ADDQ $64, DI
 	SUBQ $16, CX
@@ -514,49 +539,31 @@ tail20:
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (DI), K1, Z1
-	VFMADD231PS Z1, Z0, Z4
+	VMOVUPS.Z (DI), K1, Z0
+	VMULPS Z2, Z0, Z0
+	VSUBPS Z3, Z0, Z0
+	VMAXPS Z0, Z12, Z0
+	VMINPS Z0, Z13, Z0
+	VMULPS expLog2e<>(SB), Z0, Z6
+	VRNDSCALEPS $0, Z6, Z6
+	VFNMADD231PS expLn2High<>(SB), Z6, Z0
+	VFNMADD231PS expLn2Low<>(SB), Z6, Z0
+	VMOVUPS exp5<>(SB), Z7
+	VFMADD213PS exp4<>(SB), Z0, Z7
+	VFMADD213PS exp3<>(SB), Z0, Z7
+	VFMADD213PS exp2<>(SB), Z0, Z7
+	VFMADD213PS exp1<>(SB), Z0, Z7
+	VFMADD213PS exp0<>(SB), Z0, Z7
+	VFMADD213PS one<>(SB), Z0, Z7
+	VFMADD213PS one<>(SB), Z0, Z7
+	VSCALEFPS Z6, Z7, Z0
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS.Z (SI), K1, Z1
+	VSUBPS Z4, Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VMULPS Z2, Z1, Z1
+	VMOVUPS Z1, K1, (SI)
 done21:
-	VEXTRACTF64X4 $1, Z4, Y0
-	VADDPS Y0, Y4, Y4
-	VEXTRACTF128 $1, Y4, X0
-	VADDPS X0, X4, X4
-	VPERMILPS $0x4E, X4, X0
-	VADDPS X0, X4, X4
-	VPERMILPS $0xB1, X4, X0
-	VADDPS X0, X4, X4
-	VBROADCASTSS X4, Z4
-	VBROADCASTSS scale+48(FP), Z2
-	MOVQ dp_base+0(FP), SI
-	MOVQ dp_len+8(FP), CX
-	MOVQ p_base+24(FP), DI
-	SUBQ $16, CX
-	JLT tail23
-loop22:
-	VMOVUPS (SI), Z0
-	VMOVUPS (DI), Z1
-	VSUBPS Z4, Z0, Z0
-	VMULPS Z1, Z0, Z0
-	VMULPS Z2, Z0, Z0
-	VMOVUPS Z0, (SI)
-	ADDQ $64, SI
-	ADDQ $64, DI
-	SUBQ $16, CX
-	JGE loop22
-tail23:
-	ADDQ $16, CX
-	JEQ done24
-	MOVL $-1, R11
-	BZHIL CX, R11, R11
-	KMOVW R11, K1
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z (DI), K1, Z1
-	VSUBPS Z4, Z0, Z0
-	VMULPS Z1, Z0, Z0
-	VMULPS Z2, Z0, Z0
-	VMOVUPS Z0, K1, (SI)
-done24:
 	VZEROUPPER
 	RET
 
@@ -570,8 +577,8 @@ TEXT ·swigluAVX512(SB), NOSPLIT, $0-72
 	VMOVUPS expHigh<>(SB), Z13
 	VPXORQ Z4, Z4, Z4
 	SUBQ $16, CX
-	JLT tail26
-loop25:
+	JLT tail23
+loop22:
 	VMOVUPS (SI), Z3
 	VSUBPS Z3, Z4, Z0
 	VMAXPS Z0, Z12, Z0
@@ -598,10 +605,10 @@ loop25:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop25
-tail26:
+	JGE loop22
+tail23:
 	ADDQ $16, CX
-	JEQ done27
+	JEQ done24
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -627,7 +634,7 @@ tail26:
 	VMOVUPS.Z (DX), K1, Z1
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done27:
+done24:
 	VZEROUPPER
 	RET
 
@@ -644,8 +651,8 @@ TEXT ·swigluBackAVX512(SB), NOSPLIT, $0-120
 	VPXORQ Z4, Z4, Z4
 	VMOVUPS one<>(SB), Z5
 	SUBQ $16, CX
-	JLT tail29
-loop28:
+	JLT tail26
+loop25:
 	VMOVUPS (SI), Z3
 	VSUBPS Z3, Z4, Z0
 	VMAXPS Z0, Z12, Z0
@@ -682,10 +689,10 @@ loop28:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop28
-tail29:
+	JGE loop25
+tail26:
 	ADDQ $16, CX
-	JEQ done30
+	JEQ done27
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -719,7 +726,7 @@ tail29:
 	VMULPS Z6, Z2, Z2
 	VMULPS Z2, Z1, Z1
 	VMOVUPS Z1, K1, (DI)
-done30:
+done27:
 	VZEROUPPER
 	RET
 
@@ -730,22 +737,22 @@ TEXT ·normAVX512(SB), NOSPLIT, $0-84
 	VCVTSI2SSQ CX, X5, X5
 	VPXORQ Z4, Z4, Z4
 	SUBQ $16, CX
-	JLT tail32
-loop31:
+	JLT tail29
+loop28:
 	VMOVUPS (SI), Z0
 	VFMADD231PS Z0, Z0, Z4
 	ADDQ $64, SI
 	SUBQ $16, CX
-	JGE loop31
-tail32:
+	JGE loop28
+tail29:
 	ADDQ $16, CX
-	JEQ done33
+	JEQ done30
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
 	VMOVUPS.Z (SI), K1, Z0
 	VFMADD231PS Z0, Z0, Z4
-done33:
+done30:
 	VEXTRACTF64X4 $1, Z4, Y0
 	VADDPS Y0, Y4, Y4
 	VEXTRACTF128 $1, Y4, X0
@@ -766,8 +773,8 @@ done33:
 	MOVQ x_len+32(FP), CX
 	MOVQ w_base+48(FP), DX
 	SUBQ $16, CX
-	JLT tail35
-loop34:
+	JLT tail32
+loop31:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DX), Z1
 	VMULPS Z4, Z0, Z0
@@ -777,10 +784,10 @@ loop34:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop34
-tail35:
+	JGE loop31
+tail32:
 	ADDQ $16, CX
-	JEQ done36
+	JEQ done33
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -789,7 +796,7 @@ tail35:
 	VMULPS Z4, Z0, Z0
 	VMULPS Z1, Z0, Z0
 	VMOVUPS Z0, K1, (DI)
-done36:
+done33:
 	VZEROUPPER
 	RET
 
@@ -802,8 +809,8 @@ TEXT ·normBackAVX512(SB), NOSPLIT, $0-124
 	VCVTSI2SSQ CX, X5, X5
 	VPXORQ Z4, Z4, Z4
 	SUBQ $16, CX
-	JLT tail38
-loop37:
+	JLT tail35
+loop34:
 	VMOVUPS (BX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (DX), Z2
@@ -813,10 +820,10 @@ loop37:
 	ADDQ $64, SI
 	ADDQ $64, DX
 	SUBQ $16, CX
-	JGE loop37
-tail38:
+	JGE loop34
+tail35:
 	ADDQ $16, CX
-	JEQ done39
+	JEQ done36
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -825,7 +832,7 @@ tail38:
 	VMOVUPS.Z (DX), K1, Z2
 	VMULPS Z2, Z0, Z0
 	VFMADD231PS Z1, Z0, Z4
-done39:
+done36:
 	VEXTRACTF64X4 $1, Z4, Y0
 	VADDPS Y0, Y4, Y4
 	VEXTRACTF128 $1, Y4, X0
@@ -848,8 +855,8 @@ done39:
 	MOVQ dx_base+0(FP), DI
 	MOVQ dw_base+24(FP), R8
 	SUBQ $16, CX
-	JLT tail41
-loop40:
+	JLT tail38
+loop37:
 	VMOVUPS (BX), Z0
 	VMOVUPS (SI), Z1
 	VMOVUPS (DX), Z2
@@ -867,10 +874,10 @@ loop40:
 	ADDQ $64, DI
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop40
-tail41:
+	JGE loop37
+tail38:
 	ADDQ $16, CX
-	JEQ done42
+	JEQ done39
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -885,7 +892,7 @@ tail41:
 	VFNMADD231PS Z1, Z4, Z3
 	VMOVUPS Z3, K1, (DI)
 	VMOVUPS Z5, K1, (R8)
-done42:
+done39:
 	VZEROUPPER
 	RET
 
@@ -898,9 +905,9 @@ TEXT ·rotateAVX512(SB), NOSPLIT, $0-72
 	MOVQ cos_base+24(FP), R9
 	MOVQ cos_len+32(FP), R12
 	MOVQ sin_base+48(FP), R10
-head43:
+head40:
 	CMPQ AX, DX
-	JGE end44
+	JGE end41
 	MOVQ R12, CX
 	MOVQ AX, SI
 	LEAQ (AX)(R12*4), DI
@@ -908,8 +915,8 @@ head43:
 	MOVQ R9, BX
 	MOVQ R10, R8
 	SUBQ $16, CX
-	JLT tail46
-loop45:
+	JLT tail43
+loop42:
 	VMOVUPS (SI), Z0
 	VMOVUPS (DI), Z1
 	VMOVUPS (BX), Z2
@@ -925,10 +932,10 @@ loop45:
 	ADDQ $64, BX
 	ADDQ $64, R8
 	SUBQ $16, CX
-	JGE loop45
-tail46:
+	JGE loop42
+tail43:
 	ADDQ $16, CX
-	JEQ done47
+	JEQ done44
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -942,9 +949,9 @@ tail46:
 	VFMADD231PS Z0, Z3, Z5
 	VMOVUPS Z4, K1, (SI)
 	VMOVUPS Z5, K1, (DI)
-done47:
-	JMP head43
-end44:
+done44:
+	JMP head40
+end41:
 	VZEROUPPER
 	RET
 
@@ -966,8 +973,8 @@ TEXT ·adamwAVX512(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(AX), Z13
 	VBROADCASTSS 32(AX), Z14
 	SUBQ $16, CX
-	JLT tail49
-loop48:
+	JLT tail46
+loop45:
 	VMOVUPS (SI), Z0
 	VMULPS Z6, Z0, Z0
 	VMOVUPS (DX), Z1
@@ -993,10 +1000,10 @@ loop48:
 	ADDQ $64, DX
 	ADDQ $64, BX
 	SUBQ $16, CX
-	JGE loop48
-tail49:
+	JGE loop45
+tail46:
 	ADDQ $16, CX
-	JEQ done50
+	JEQ done47
 	MOVL $-1, R11
 	BZHIL CX, R11, R11
 	KMOVW R11, K1
@@ -1020,7 +1027,7 @@ tail49:
 	VFMADD231PS Z3, Z14, Z1
 	VSUBPS Z1, Z3, Z3
 	VMOVUPS Z3, K1, (DI)
-done50:
+done47:
 	VZEROUPPER
 	RET
 
@@ -1031,18 +1038,18 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ y_base+24(FP), DI
 	VXORPS Y4, Y4, Y4
 	SUBQ $8, CX
-	JLT tail52
-loop51:
+	JLT tail49
+loop48:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DI), Y1
 	VFMADD231PS Y1, Y0, Y4
 	ADDQ $32, SI
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JGE loop51
-tail52:
+	JGE loop48
+tail49:
 	ADDQ $8, CX
-	JEQ done53
+	JEQ done50
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1050,7 +1057,7 @@ tail52:
 	VMASKMOVPS (SI), Y15, Y0
 	VMASKMOVPS (DI), Y15, Y1
 	VFMADD231PS Y1, Y0, Y4
-done53:
+done50:
 	VEXTRACTF128 $1, Y4, X0
 	VADDPS X0, X4, X4
 	VPERMILPS $0x4E, X4, X0
@@ -1068,14 +1075,43 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS a+24(FP), Y2
 	MOVQ x_base+32(FP), SI
 	SUBQ $8, CX
-	JLT tail55
-loop54:
+	JLT tail52
+loop51:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DI), Y1
 	VFMADD231PS Y0, Y2, Y1
 	VMOVUPS Y1, (DI)
 	ADDQ $32, SI
 	ADDQ $32, DI
+	SUBQ $8, CX
+	JGE loop51
+tail52:
+	ADDQ $8, CX
+	JEQ done53
+	LEAQ laneMask<>(SB), R11
+	MOVL $8, R13
+	SUBQ CX, R13
+	VMOVUPS (R11)(R13*4), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS (DI), Y15, Y1
+	VFMADD231PS Y0, Y2, Y1
+	VMASKMOVPS Y1, Y15, (DI)
+done53:
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(x []float32, a float32)
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
+	MOVQ x_base+0(FP), SI
+	MOVQ x_len+8(FP), CX
+	VBROADCASTSS a+24(FP), Y2
+	SUBQ $8, CX
+	JLT tail55
+loop54:
+	VMOVUPS (SI), Y0
+	VMULPS Y0, Y2, Y0
+	VMOVUPS Y0, (SI)
+	ADDQ $32, SI
 	SUBQ $8, CX
 	JGE loop54
 tail55:
@@ -1086,38 +1122,9 @@ tail55:
 	SUBQ CX, R13
 	VMOVUPS (R11)(R13*4), Y15
 	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (DI), Y15, Y1
-	VFMADD231PS Y0, Y2, Y1
-	VMASKMOVPS Y1, Y15, (DI)
-done56:
-	VZEROUPPER
-	RET
-
-// func scaleAVX2(x []float32, a float32)
-TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
-	MOVQ x_base+0(FP), SI
-	MOVQ x_len+8(FP), CX
-	VBROADCASTSS a+24(FP), Y2
-	SUBQ $8, CX
-	JLT tail58
-loop57:
-	VMOVUPS (SI), Y0
-	VMULPS Y0, Y2, Y0
-	VMOVUPS Y0, (SI)
-	ADDQ $32, SI
-	SUBQ $8, CX
-	JGE loop57
-tail58:
-	ADDQ $8, CX
-	JEQ done59
-	LEAQ laneMask<>(SB), R11
-	MOVL $8, R13
-	SUBQ CX, R13
-	VMOVUPS (R11)(R13*4), Y15
-	VMASKMOVPS (SI), Y15, Y0
 	VMULPS Y0, Y2, Y0
 	VMASKMOVPS Y0, Y15, (SI)
-done59:
+done56:
 	VZEROUPPER
 	RET
 
@@ -1129,17 +1136,17 @@ TEXT ·softmaxAVX2(SB), NOSPLIT, $0-40
 	VMOVUPS minusInf<>(SB), Y3
 	VMOVUPS minusInf<>(SB), Y5
 	SUBQ $8, CX
-	JLT tail61
-loop60:
+	JLT tail58
+loop57:
 	VMOVUPS (SI), Y0
 	VMULPS Y2, Y0, Y0
 	VMAXPS Y0, Y3, Y3
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop60
-tail61:
+	JGE loop57
+tail58:
 	ADDQ $8, CX
-	JEQ done62
+	JEQ done59
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1148,7 +1155,7 @@ tail61:
 	VBLENDVPS Y15, Y0, Y5, Y0
 	VMULPS Y2, Y0, Y0
 	VMAXPS Y0, Y3, Y3
-done62:
+done59:
 	VEXTRACTF128 $1, Y3, X0
 	VMAXPS X0, X3, X3
 	VPERMILPS $0x4E, X3, X0
@@ -1163,8 +1170,8 @@ done62:
 	MOVQ x_base+0(FP), SI
 	MOVQ x_len+8(FP), CX
 	SUBQ $8, CX
-	JLT tail64
-loop63:
+	JLT tail61
+loop60:
 	VMOVUPS (SI), Y0
 	VMULPS Y2, Y0, Y0
 	VSUBPS Y3, Y0, Y0
@@ -1196,10 +1203,10 @@ loop63:
 	VADDPS Y0, Y4, Y4
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop63
-tail64:
+	JGE loop60
+tail61:
 	ADDQ $8, CX
-	JEQ done65
+	JEQ done62
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1234,7 +1241,7 @@ tail64:
 	VMASKMOVPS Y0, Y15, (SI)
 	VANDPS Y15, Y0, Y0
 	VADDPS Y0, Y4, Y4
-done65:
+done62:
 	VEXTRACTF128 $1, Y4, X0
 	VADDPS X0, X4, X4
 	VPERMILPS $0x4E, X4, X0
@@ -1248,12 +1255,76 @@ done65:
 	MOVQ x_base+0(FP), SI
 	MOVQ x_len+8(FP), CX
 	SUBQ $8, CX
-	JLT tail67
-loop66:
+	JLT tail64
+loop63:
 	VMOVUPS (SI), Y0
 	VMULPS Y4, Y0, Y0
 	VMOVUPS Y0, (SI)
 	ADDQ $32, SI
+	SUBQ $8, CX
+	JGE loop63
+tail64:
+	ADDQ $8, CX
+	JEQ done65
+	LEAQ laneMask<>(SB), R11
+	MOVL $8, R13
+	SUBQ CX, R13
+	VMOVUPS (R11)(R13*4), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMULPS Y4, Y0, Y0
+	VMASKMOVPS Y0, Y15, (SI)
+done65:
+	VZEROUPPER
+	RET
+
+// func softmaxBackAVX2(dp, x []float32, scale, logSum, mean float32)
+TEXT ·softmaxBackAVX2(SB), NOSPLIT, $0-60
+	MOVQ dp_base+0(FP), SI
+	MOVQ dp_len+8(FP), CX
+	MOVQ x_base+24(FP), DI
+	VBROADCASTSS scale+48(FP), Y2
+	VBROADCASTSS logSum+52(FP), Y3
+	VBROADCASTSS mean+56(FP), Y4
+	VMOVUPS expLow<>(SB), Y12
+	VMOVUPS expHigh<>(SB), Y13
+	SUBQ $8, CX
+	JLT tail67
+loop66:
+	VMOVUPS (DI), Y0
+	VMULPS Y2, Y0, Y0
+	VSUBPS Y3, Y0, Y0
+	VMAXPS Y0, Y12, Y0
+	VMINPS Y0, Y13, Y0
+	VMULPS expLog2e<>(SB), Y0, Y6
+	VROUNDPS $0, Y6, Y6
+	VFNMADD231PS expLn2High<>(SB), Y6, Y0
+	VFNMADD231PS expLn2Low<>(SB), Y6, Y0
+	VMOVUPS exp5<>(SB), Y7
+	VFMADD213PS exp4<>(SB), Y0, Y7
+	VFMADD213PS exp3<>(SB), Y0, Y7
+	VFMADD213PS exp2<>(SB), Y0, Y7
+	VFMADD213PS exp1<>(SB), Y0, Y7
+	VFMADD213PS exp0<>(SB), Y0, Y7
+	VFMADD213PS one<>(SB), Y0, Y7
+	VFMADD213PS one<>(SB), Y0, Y7
+	VCVTPS2DQ Y6, Y6
+	VPSRAD $1, Y6, Y0
+	VPSUBD Y0, Y6, Y6
+	VPADDD exponentBias<>(SB), Y0, Y0
+	VPSLLD $23, Y0, Y0
+	VMULPS Y0, Y7, Y7
+	VPADDD exponentBias<>(SB), Y6, Y6
+	VPSLLD $23, Y6, Y6
+	VMULPS Y6, Y7, Y7
+	VMOVAPS Y7, Y0
+	VMOVUPS Y0, (DI)
+	VMOVUPS (SI), Y1
+	VSUBPS Y4, Y1, Y1
+	VMULPS Y0, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMOVUPS Y1, (SI)
+	ADDQ $32, SI
+	ADDQ $32, DI
 	SUBQ $8, CX
 	JGE loop66
 tail67:
@@ -1263,78 +1334,40 @@ tail67:
 	MOVL $8, R13
 	SUBQ CX, R13
 	VMOVUPS (R11)(R13*4), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMULPS Y4, Y0, Y0
-	VMASKMOVPS Y0, Y15, (SI)
+	VMASKMOVPS (DI), Y15, Y0
+	VMULPS Y2, Y0, Y0
+	VSUBPS Y3, Y0, Y0
+	VMAXPS Y0, Y12, Y0
+	VMINPS Y0, Y13, Y0
+	VMULPS expLog2e<>(SB), Y0, Y6
+	VROUNDPS $0, Y6, Y6
+	VFNMADD231PS expLn2High<>(SB), Y6, Y0
+	VFNMADD231PS expLn2Low<>(SB), Y6, Y0
+	VMOVUPS exp5<>(SB), Y7
+	VFMADD213PS exp4<>(SB), Y0, Y7
+	VFMADD213PS exp3<>(SB), Y0, Y7
+	VFMADD213PS exp2<>(SB), Y0, Y7
+	VFMADD213PS exp1<>(SB), Y0, Y7
+	VFMADD213PS exp0<>(SB), Y0, Y7
+	VFMADD213PS one<>(SB), Y0, Y7
+	VFMADD213PS one<>(SB), Y0, Y7
+	VCVTPS2DQ Y6, Y6
+	VPSRAD $1, Y6, Y0
+	VPSUBD Y0, Y6, Y6
+	VPADDD exponentBias<>(SB), Y0, Y0
+	VPSLLD $23, Y0, Y0
+	VMULPS Y0, Y7, Y7
+	VPADDD exponentBias<>(SB), Y6, Y6
+	VPSLLD $23, Y6, Y6
+	VMULPS Y6, Y7, Y7
+	VMOVAPS Y7, Y0
+	VMASKMOVPS Y0, Y15, (DI)
+	VMASKMOVPS (SI), Y15, Y1
+	VSUBPS Y4, Y1, Y1
+	VMULPS Y0, Y1, Y1
+	VMULPS Y2, Y1, Y1
+	VMASKMOVPS Y1, Y15, (SI)
 done68:
-	VZEROUPPER
-	RET
-
-// func softmaxBackAVX2(dp, p []float32, scale float32)
-TEXT ·softmaxBackAVX2(SB), NOSPLIT, $0-52
-	MOVQ dp_base+0(FP), SI
-	MOVQ dp_len+8(FP), CX
-	MOVQ p_base+24(FP), DI
-	VXORPS Y4, Y4, Y4
-	SUBQ $8, CX
-	JLT tail70
-loop69:
-	VMOVUPS (SI), Y0
-	VMOVUPS (DI), Y1
-	VFMADD231PS Y1, Y0, Y4
-	ADDQ $32, SI
-	ADDQ $32, DI
-	SUBQ $8, CX
-	JGE loop69
-tail70:
-	ADDQ $8, CX
-	JEQ done71
-	LEAQ laneMask<>(SB), R11
-	MOVL $8, R13
-	SUBQ CX, R13
-	VMOVUPS (R11)(R13*4), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (DI), Y15, Y1
-	VFMADD231PS Y1, Y0, Y4
-done71:
-	VEXTRACTF128 $1, Y4, X0
-	VADDPS X0, X4, X4
-	VPERMILPS $0x4E, X4, X0
-	VADDPS X0, X4, X4
-	VPERMILPS $0xB1, X4, X0
-	VADDPS X0, X4, X4
-	VBROADCASTSS X4, Y4
-	VBROADCASTSS scale+48(FP), Y2
-	MOVQ dp_base+0(FP), SI
-	MOVQ dp_len+8(FP), CX
-	MOVQ p_base+24(FP), DI
-	SUBQ $8, CX
-	JLT tail73
-loop72:
-	VMOVUPS (SI), Y0
-	VMOVUPS (DI), Y1
-	VSUBPS Y4, Y0, Y0
-	VMULPS Y1, Y0, Y0
-	VMULPS Y2, Y0, Y0
-	VMOVUPS Y0, (SI)
-	ADDQ $32, SI
-	ADDQ $32, DI
-	SUBQ $8, CX
-	JGE loop72
-tail73:
-	ADDQ $8, CX
-	JEQ done74
-	LEAQ laneMask<>(SB), R11
-	MOVL $8, R13
-	SUBQ CX, R13
-	VMOVUPS (R11)(R13*4), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (DI), Y15, Y1
-	VSUBPS Y4, Y0, Y0
-	VMULPS Y1, Y0, Y0
-	VMULPS Y2, Y0, Y0
-	VMASKMOVPS Y0, Y15, (SI)
-done74:
 	VZEROUPPER
 	RET
 
@@ -1348,8 +1381,8 @@ TEXT ·swigluAVX2(SB), NOSPLIT, $0-72
 	VMOVUPS expHigh<>(SB), Y13
 	VXORPS Y4, Y4, Y4
 	SUBQ $8, CX
-	JLT tail76
-loop75:
+	JLT tail70
+loop69:
 	VMOVUPS (SI), Y3
 	VSUBPS Y3, Y4, Y0
 	VMAXPS Y0, Y12, Y0
@@ -1385,10 +1418,10 @@ loop75:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop75
-tail76:
+	JGE loop69
+tail70:
 	ADDQ $8, CX
-	JEQ done77
+	JEQ done71
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1424,7 +1457,7 @@ tail76:
 	VMASKMOVPS (DX), Y15, Y1
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done77:
+done71:
 	VZEROUPPER
 	RET
 
@@ -1441,8 +1474,8 @@ TEXT ·swigluBackAVX2(SB), NOSPLIT, $0-120
 	VXORPS Y4, Y4, Y4
 	VMOVUPS one<>(SB), Y5
 	SUBQ $8, CX
-	JLT tail79
-loop78:
+	JLT tail73
+loop72:
 	VMOVUPS (SI), Y3
 	VSUBPS Y3, Y4, Y0
 	VMAXPS Y0, Y12, Y0
@@ -1488,10 +1521,10 @@ loop78:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop78
-tail79:
+	JGE loop72
+tail73:
 	ADDQ $8, CX
-	JEQ done80
+	JEQ done74
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1535,7 +1568,7 @@ tail79:
 	VMULPS Y6, Y2, Y2
 	VMULPS Y2, Y1, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done80:
+done74:
 	VZEROUPPER
 	RET
 
@@ -1546,23 +1579,23 @@ TEXT ·normAVX2(SB), NOSPLIT, $0-84
 	VCVTSI2SSQ CX, X5, X5
 	VXORPS Y4, Y4, Y4
 	SUBQ $8, CX
-	JLT tail82
-loop81:
+	JLT tail76
+loop75:
 	VMOVUPS (SI), Y0
 	VFMADD231PS Y0, Y0, Y4
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JGE loop81
-tail82:
+	JGE loop75
+tail76:
 	ADDQ $8, CX
-	JEQ done83
+	JEQ done77
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
 	VMOVUPS (R11)(R13*4), Y15
 	VMASKMOVPS (SI), Y15, Y0
 	VFMADD231PS Y0, Y0, Y4
-done83:
+done77:
 	VEXTRACTF128 $1, Y4, X0
 	VADDPS X0, X4, X4
 	VPERMILPS $0x4E, X4, X0
@@ -1581,8 +1614,8 @@ done83:
 	MOVQ x_len+32(FP), CX
 	MOVQ w_base+48(FP), DX
 	SUBQ $8, CX
-	JLT tail85
-loop84:
+	JLT tail79
+loop78:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DX), Y1
 	VMULPS Y4, Y0, Y0
@@ -1592,10 +1625,10 @@ loop84:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop84
-tail85:
+	JGE loop78
+tail79:
 	ADDQ $8, CX
-	JEQ done86
+	JEQ done80
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1605,7 +1638,7 @@ tail85:
 	VMULPS Y4, Y0, Y0
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done86:
+done80:
 	VZEROUPPER
 	RET
 
@@ -1618,8 +1651,8 @@ TEXT ·normBackAVX2(SB), NOSPLIT, $0-124
 	VCVTSI2SSQ CX, X5, X5
 	VXORPS Y4, Y4, Y4
 	SUBQ $8, CX
-	JLT tail88
-loop87:
+	JLT tail82
+loop81:
 	VMOVUPS (BX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (DX), Y2
@@ -1629,10 +1662,10 @@ loop87:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JGE loop87
-tail88:
+	JGE loop81
+tail82:
 	ADDQ $8, CX
-	JEQ done89
+	JEQ done83
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1642,7 +1675,7 @@ tail88:
 	VMASKMOVPS (DX), Y15, Y2
 	VMULPS Y2, Y0, Y0
 	VFMADD231PS Y1, Y0, Y4
-done89:
+done83:
 	VEXTRACTF128 $1, Y4, X0
 	VADDPS X0, X4, X4
 	VPERMILPS $0x4E, X4, X0
@@ -1663,8 +1696,8 @@ done89:
 	MOVQ dx_base+0(FP), DI
 	MOVQ dw_base+24(FP), R8
 	SUBQ $8, CX
-	JLT tail91
-loop90:
+	JLT tail85
+loop84:
 	VMOVUPS (BX), Y0
 	VMOVUPS (SI), Y1
 	VMOVUPS (DX), Y2
@@ -1682,10 +1715,10 @@ loop90:
 	ADDQ $32, DI
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop90
-tail91:
+	JGE loop84
+tail85:
 	ADDQ $8, CX
-	JEQ done92
+	JEQ done86
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1701,7 +1734,7 @@ tail91:
 	VFNMADD231PS Y1, Y4, Y3
 	VMASKMOVPS Y3, Y15, (DI)
 	VMASKMOVPS Y5, Y15, (R8)
-done92:
+done86:
 	VZEROUPPER
 	RET
 
@@ -1714,9 +1747,9 @@ TEXT ·rotateAVX2(SB), NOSPLIT, $0-72
 	MOVQ cos_base+24(FP), R9
 	MOVQ cos_len+32(FP), R12
 	MOVQ sin_base+48(FP), R10
-head93:
+head87:
 	CMPQ AX, DX
-	JGE end94
+	JGE end88
 	MOVQ R12, CX
 	MOVQ AX, SI
 	LEAQ (AX)(R12*4), DI
@@ -1724,8 +1757,8 @@ head93:
 	MOVQ R9, BX
 	MOVQ R10, R8
 	SUBQ $8, CX
-	JLT tail96
-loop95:
+	JLT tail90
+loop89:
 	VMOVUPS (SI), Y0
 	VMOVUPS (DI), Y1
 	VMOVUPS (BX), Y2
@@ -1741,10 +1774,10 @@ loop95:
 	ADDQ $32, BX
 	ADDQ $32, R8
 	SUBQ $8, CX
-	JGE loop95
-tail96:
+	JGE loop89
+tail90:
 	ADDQ $8, CX
-	JEQ done97
+	JEQ done91
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1759,9 +1792,9 @@ tail96:
 	VFMADD231PS Y0, Y3, Y5
 	VMASKMOVPS Y4, Y15, (SI)
 	VMASKMOVPS Y5, Y15, (DI)
-done97:
-	JMP head93
-end94:
+done91:
+	JMP head87
+end88:
 	VZEROUPPER
 	RET
 
@@ -1783,8 +1816,8 @@ TEXT ·adamwAVX2(SB), NOSPLIT, $0-104
 	VBROADCASTSS 28(AX), Y13
 	VBROADCASTSS 32(AX), Y14
 	SUBQ $8, CX
-	JLT tail99
-loop98:
+	JLT tail93
+loop92:
 	VMOVUPS (SI), Y0
 	VMULPS Y6, Y0, Y0
 	VMOVUPS (DX), Y1
@@ -1810,10 +1843,10 @@ loop98:
 	ADDQ $32, DX
 	ADDQ $32, BX
 	SUBQ $8, CX
-	JGE loop98
-tail99:
+	JGE loop92
+tail93:
 	ADDQ $8, CX
-	JEQ done100
+	JEQ done94
 	LEAQ laneMask<>(SB), R11
 	MOVL $8, R13
 	SUBQ CX, R13
@@ -1838,6 +1871,6 @@ tail99:
 	VFMADD231PS Y3, Y14, Y1
 	VSUBPS Y1, Y3, Y3
 	VMASKMOVPS Y3, Y15, (DI)
-done100:
+done94:
 	VZEROUPPER
 	RET

@@ -28,7 +28,10 @@ var calls = []call{
 		top, sum := s.softmax(v[0], float32(math.Abs(float64(a)))+0.01)
 		return append(v[0], top+float32(math.Log(float64(sum))))
 	}},
-	{"softmaxBack", func(s set, v [5][]float32, a, _ float32) []float32 { s.softmaxBack(v[0], v[1], a); return v[0] }},
+	{"softmaxBack", func(s set, v [5][]float32, a, b float32) []float32 {
+		s.softmaxBack(v[0], v[1], a, b+3, a-b)
+		return append(v[0], v[1]...)
+	}},
 	{"swiglu", func(s set, v [5][]float32, _, _ float32) []float32 { s.swiglu(v[0], v[1], v[2]); return v[0] }},
 	{"swigluBack", func(s set, v [5][]float32, _, _ float32) []float32 {
 		s.swigluBack(v[0], v[1], v[2], v[3], v[4])
@@ -167,7 +170,7 @@ func TestWrongLengthsPanic(t *testing.T) {
 	for name, f := range map[string]func(){
 		"dot":         func() { Dot(x, y) },
 		"axpy":        func() { Axpy(x, 1, y) },
-		"softmaxBack": func() { SoftmaxBack(x, y, 1) },
+		"softmaxBack": func() { SoftmaxBack(x, y, 1, 1, 1) },
 		"swiglu":      func() { SwiGLU(x, x, y) },
 		"swigluBack":  func() { SwiGLUBack(x, x, x, x, y) },
 		"norm":        func() { Norm(x, x, y, 1) },

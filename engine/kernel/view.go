@@ -32,6 +32,9 @@ func (v View) Sub(lo, hi int) View {
 	return v
 }
 
+// Columns returns columns lo to hi of v over the same data.
+func (v View) Columns(lo, hi int) View { return v.T().Sub(lo, hi).T() }
+
 // check panics unless all elements of v lie within its data.
 func (v View) check(name string) {
 	if v.Rows < 0 || v.Cols < 0 || v.RowStep < 0 || v.ColStep < 0 {

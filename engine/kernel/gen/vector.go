@@ -108,25 +108,25 @@ func softmax(s isa, f, stubs *file) {
 }
 
 func softmaxBack(s isa, f, stubs *file) {
-	s.begin(f, stubs, "softmaxBack", "dp, p []float32, scale float32", "", 52)
-	restart := func() {
-		f.op("MOVQ dp_base+0(FP), SI")
-		f.op("MOVQ dp_len+8(FP), CX")
-		f.op("MOVQ p_base+24(FP), DI")
-	}
-	restart()
-	s.zero(f, 4)
-	s.sumProducts(f, "SI", "DI", 4)
-	f.op("VBROADCASTSS X4, %s", s.r(4))
+	s.begin(f, stubs, "softmaxBack", "dp, x []float32, scale, logSum, mean float32", "", 60)
+	f.op("MOVQ dp_base+0(FP), SI")
+	f.op("MOVQ dp_len+8(FP), CX")
+	f.op("MOVQ x_base+24(FP), DI")
 	f.op("VBROADCASTSS scale+48(FP), %s", s.r(2))
-	restart()
+	f.op("VBROADCASTSS logSum+52(FP), %s", s.r(3))
+	f.op("VBROADCASTSS mean+56(FP), %s", s.r(4))
+	s.bounds(f)
 	s.loop(f, "SI DI", func(l lane) {
-		l.load("SI", 0)
-		l.load("DI", 1)
-		l.three("VSUBPS", 4, 0, 0)
-		l.three("VMULPS", 1, 0, 0)
+		l.load("DI", 0)
 		l.three("VMULPS", 2, 0, 0)
-		l.store(0, "SI")
+		l.three("VSUBPS", 3, 0, 0)
+		l.exp(0, 6, 7)
+		l.store(0, "DI")
+		l.load("SI", 1)
+		l.three("VSUBPS", 4, 1, 1)
+		l.three("VMULPS", 0, 1, 1)
+		l.three("VMULPS", 2, 1, 1)
+		l.store(1, "SI")
 	})
 	s.end(f)
 }

@@ -1,0 +1,72 @@
+package cpu
+
+// This file holds products of matrices shared between threads.
+
+import "lode/engine/kernel"
+
+const (
+	// tileRows keeps the ranges of a split at multiples of a matrix tile.
+	tileRows = 24
+	// stripeValues bounds the part of the right operand that is packed at a time.
+	stripeValues = 1 << 22
+	// stripeInner is what the inner dimension may be cut at without changing a bit:
+	// sums run over blocks of that length (see kernel.Mul).
+	stripeInner = 256
+	// aloneValues of an operand are packed faster than a goroutine wakes.
+	aloneValues = 1 << 15
+	// A part of a product is at most so large: what is read of the left operand fits
+	// the second-level cache.
+	partRows, partCols = 240, 1024
+)
+
+// multiply sets c = a·b, or adds it, with the bits of kernel.Mul and kernel.MulAdd.
+func (t *team) multiply(c, a, b kernel.View, add bool) {
+	switch {
+	case t.size > 1:
+	case add:
+		kernel.MulAdd(c, a, b)
+		return
+	default:
+		kernel.Mul(c, a, b)
+		return
+	}
+	deep := min(b.Rows, max(stripeInner, stripeValues/max(b.Cols, 1)/stripeInner*stripeInner))
+	wide := min(b.Cols, max(kernel.PanelCols, stripeValues/max(deep, 1)/kernel.PanelCols*kernel.PanelCols))
+	for j := 0; j < b.Cols; j += wide {
+		end := min(j+wide, b.Cols)
+		for k := 0; k < b.Rows; k += deep {
+			stop := min(k+deep, b.Rows)
+			t.stripe(c.Columns(j, end), a.Columns(k, stop), b.Sub(k, stop).Columns(j, end), add || k > 0)
+		}
+	}
+}
+
+// stripe is multiply for a b that is packed whole.
+func (t *team) stripe(c, a, b kernel.View, add bool) {
+	var p kernel.Panels
+	p, t.panels = kernel.NewPanels(t.panels, b.Rows, b.Cols)
+	if b.Rows*b.Cols <= aloneValues {
+		p.Fill(b, 0, b.Cols)
+	} else {
+		t.split(b.Cols, kernel.PanelCols, func(_, lo, hi int) { p.Fill(b, lo, hi) })
+	}
+	rows, cols := t.parts(c.Rows, c.Cols)
+	down := (c.Rows + rows - 1) / rows
+	t.share(down*((c.Cols+cols-1)/cols), func(_, i int) {
+		r, j := i%down*rows, i/down*cols
+		end, stop := min(r+rows, c.Rows), min(j+cols, c.Cols)
+		kernel.MulPanels(c.Sub(r, end).Columns(j, stop), a.Sub(r, end), p.Columns(j, stop), add)
+	})
+}
+
+// parts returns the rows and columns of a part of a product: few enough for every
+// member to have some, many enough to be worth its start.
+func (t *team) parts(n, m int) (rows, cols int) {
+	up := func(x, unit int) int { return (x + unit - 1) / unit * unit }
+	rows = min(partRows, up(max(2*tileRows, (n+partsEach*t.size-1)/(partsEach*t.size)), tileRows/2))
+	cols = min(partCols, up(m, kernel.PanelCols))
+	for cols > 2*kernel.PanelCols && ((n+rows-1)/rows)*((m+cols-1)/cols) < partsEach*t.size {
+		cols = up(cols/2, kernel.PanelCols)
+	}
+	return rows, cols
+}
