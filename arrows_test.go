@@ -25,7 +25,7 @@ var floors = map[int][]string{
 	20: {
 		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile",
 		"checkpoints/...", "transport", "data", "data/chance", "data/split", "data/examples", "coordinator/journal",
-		"data/tokenizer", "data/documents",
+		"data/tokenizer", "data/documents", "data/shards",
 	},
 	25: {"aggregation", "engine/..."},
 	30: {"validator/score", "yuma/ledger", "yuma/ledger/tree", "yuma/ledger/ask"},

@@ -17,7 +17,7 @@
 //	         gradient ← engine/…                     edges
 //	         checkpoints/…  transport  coordinator/journal
 //	         data/chance ← data, data/split ← data/examples
-//	         data/tokenizer  data/documents
+//	         data/tokenizer, data/documents ← data/shards
 //	floor 1  protocol   tensor                       words and numbers of everyone
 //
 // Floor 1. protocol holds identities, digests, messages, the record and their one
@@ -38,7 +38,8 @@
 // reads labelled pictures and tables, data/split deals such to clients that keep their
 // own; data/chance draws the numbers for all that, the same for everybody. coordinator/journal keeps the records of
 // runs on disk. data/tokenizer turns text into tokens,
-// data/documents reads it out of files of many formats.
+// data/documents reads it out of files of many formats, data/shards
+// keeps it as tokens on disk.
 //
 // Floor 3. validator/score decides from measurements which updates are accepted.
 // yuma/ledger is the economy of runs, moved by signed transactions in blocks;

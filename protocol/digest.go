@@ -165,6 +165,12 @@ func (r RunID) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // MarshalText implements [encoding.TextMarshaler].
 func (d Digest) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (d *Digest) UnmarshalText(b []byte) (err error) {
+	*d, err = parseText("digest", string(b))
+	return
+}
+
 // ParseNodeID reads what [NodeID.String] writes.
 func ParseNodeID(s string) (NodeID, error) { b, err := parseText("node id", s); return b, err }
 

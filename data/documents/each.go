@@ -4,6 +4,7 @@ package documents
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -53,7 +54,7 @@ func Each[T any](ctx context.Context, workers int, read func(context.Context, fu
 		for j := range order {
 			select {
 			case r := <-j.result:
-				if err := take(j.batch, r); err != nil {
+				if err := errors.Join(ctx.Err(), take(j.batch, r)); err != nil {
 					return err
 				}
 			case <-ctx.Done():
