@@ -40,6 +40,23 @@ func Tokens(rows, steps int, inputs, targets []int32) Batch {
 // text, the rows of a classification.
 func (b Batch) NumTargets() int { return len(b.Targets.IDs) + len(b.Targets.Reals) }
 
+// Part returns rows lo to hi, over the same data.
+func (b Batch) Part(lo, hi int) Batch {
+	return Batch{Rows: hi - lo, Inputs: b.Inputs.part(b.Rows, lo, hi), Targets: b.Targets.part(b.Rows, lo, hi)}
+}
+
+func (a Array) part(rows, lo, hi int) Array {
+	if a.IDs != nil {
+		n := len(a.IDs) / rows
+		a.IDs = a.IDs[lo*n : hi*n]
+	}
+	if a.Reals != nil {
+		n := len(a.Reals) / rows
+		a.Reals = a.Reals[lo*n : hi*n]
+	}
+	return a
+}
+
 // Port is what an engine takes for one array of a batch.
 type Port struct {
 	Shape []int // of one row

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -112,5 +113,17 @@ func TestHyperResolve(t *testing.T) {
 		if _, err := bad.Resolve(); err == nil {
 			t.Errorf("case %d: %+v was accepted", i, bad)
 		}
+	}
+}
+
+// TestParts: a batch cut into parts is the batch.
+func TestParts(t *testing.T) {
+	b := Batch{Rows: 3, Inputs: Array{Shape: []int{2}, Reals: []float32{1, 2, 3, 4, 5, 6}}, Targets: Array{IDs: []int32{7, 8, 9}}}
+	p := b.Part(1, 3)
+	if p.Rows != 2 || !slices.Equal(p.Inputs.Reals, []float32{3, 4, 5, 6}) || !slices.Equal(p.Targets.IDs, []int32{8, 9}) || p.NumTargets() != 2 {
+		t.Fatalf("rows 1 and 2 are %+v", p)
+	}
+	if err := p.Validate(Port{Shape: []int{2}}, Port{Limit: 10}); err != nil {
+		t.Fatal(err)
 	}
 }

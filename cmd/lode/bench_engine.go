@@ -26,15 +26,15 @@ import (
 // benchEngines are the engines that can be measured.
 var benchEngines = map[string]benchEngine{
 	"cpu": {
-		open: func(m model.Model, threads int) (engine.Engine, error) {
-			return cpu.New(m, cpu.Options{Threads: threads})
+		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
+			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute})
 		},
 		name: func() string { return "cpu " + kernel.Name() }, peak: measure.Peak,
 	},
 }
 
 type benchEngine struct {
-	open func(m model.Model, threads int) (engine.Engine, error)
+	open func(m model.Model, f *engineBench) (engine.Engine, error)
 	name func() string             // with what of the machine it uses
 	peak func(threads int) float64 // operations in a second at best; nil if not known
 }
@@ -43,6 +43,8 @@ type benchEngine struct {
 type engineBench struct {
 	engine, size    string
 	threads, steps  int
+	microRows       int
+	recompute       bool
 	export, profile string
 	asJSON          bool
 }
@@ -69,6 +71,8 @@ written to a folder instead, for other programs to train on.`,
 	c.Flags().StringVar(&f.size, "size", "10m", "model: "+sizes)
 	c.Flags().IntVar(&f.threads, "threads", runtime.NumCPU(), "threads")
 	c.Flags().IntVar(&f.steps, "steps", 10, "steps that count")
+	c.Flags().IntVar(&f.microRows, "micro-rows", 0, "rows of a batch worked on at a time; 0 takes all (engine cpu)")
+	c.Flags().BoolVar(&f.recompute, "recompute", false, "keep less for the backward pass and compute it again (engine cpu)")
 	c.Flags().StringVar(&f.export, "export", "", "write model and batches to this folder and train nothing")
 	c.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of the steps to this file")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -87,8 +91,8 @@ func (f *engineBench) run(ctx context.Context, out io.Writer) error {
 	if i < 0 {
 		return usagef("--size is %q, want one of %s", f.size, strings.Join(sizeNames(), ", "))
 	}
-	if f.steps < 1 || f.threads < 1 || f.threads > cpu.MaxThreads {
-		return usagef("--steps must be above 0, --threads 1 to %d", cpu.MaxThreads)
+	if f.steps < 1 || f.threads < 1 || f.threads > cpu.MaxThreads || f.microRows < 0 {
+		return usagef("--steps must be above 0, --threads 1 to %d, --micro-rows at least 0", cpu.MaxThreads)
 	}
 	size := measure.Sizes()[i]
 	if f.export != "" {
@@ -114,7 +118,7 @@ func (f *engineBench) measure(ctx context.Context, with benchEngine, size measur
 	if with.peak != nil {
 		peak = with.peak(f.threads)
 	}
-	e, err := with.open(size.Model, f.threads)
+	e, err := with.open(size.Model, f)
 	if err != nil {
 		return r, err
 	}

@@ -26,6 +26,8 @@ type builder struct {
 	buffers map[string][]float32
 	tables  map[model.Heads]tables
 	members []strips // of attention, by member of the team
+	segment *segment // that the next stage may be in
+	last    *segment // that was closed, nil if none was
 	loss    *gorgonia.Node
 	err     error
 }
@@ -58,8 +60,14 @@ func (b *builder) next() value {
 	v := value{rows: b.n(), width: b.trace.Values[at].Width()}
 	n := v.rows * v.width
 	if b.train {
-		v.data, v.grad = make([]float32, n), b.slots.of(at)[:n]
-	} else {
+		v.grad = b.slots.of(at)[:n]
+	}
+	switch {
+	case b.inside(at):
+		v.data = b.passing(n)
+	case b.train:
+		v.data = make([]float32, n)
+	default:
 		v.data = b.slots.of(at)[:n]
 	}
 	return v
@@ -67,6 +75,7 @@ func (b *builder) next() value {
 
 // add adds a stage that makes v.
 func (b *builder) add(v value, s stage, in ...*gorgonia.Node) model.Value {
+	s = b.again(model.Value(len(b.values)), s)
 	if s.out = dense(v.data, v.rows, v.width); b.err == nil {
 		v.node, b.err = s.apply(in...)
 	}
@@ -76,6 +85,9 @@ func (b *builder) add(v value, s stage, in ...*gorgonia.Node) model.Value {
 
 // end adds the stage that computes the loss.
 func (b *builder) end(s stage, in ...*gorgonia.Node) {
+	if b.last != nil {
+		b.last.runs = nil // nothing has overwritten its values
+	}
 	if s.loss = &b.graph.mean; b.err == nil {
 		b.loss, b.err = s.apply(in...)
 	}

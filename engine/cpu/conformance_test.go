@@ -9,10 +9,13 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	for name, threads := range map[string]int{"one thread": 1, "three threads": 3} {
+	for name, opt := range map[string]Options{
+		"one thread": {}, "three threads": {Threads: 3}, "row by row": {Threads: 2, MicroRows: 1, Recompute: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			enginetest.Run(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
-				return New(m, Options{Threads: threads, Frozen: frozen})
+				opt.Frozen = frozen
+				return New(m, opt)
 			})
 		})
 	}

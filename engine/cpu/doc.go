@@ -22,8 +22,11 @@
 // Tensors may be frozen (Options.Frozen): the backward pass ends at the lowest
 // tensor that is trained, and no gradient of a frozen one is computed.
 //
+// Memory for values grows with rows and steps, not with the square of the steps.
+// Options.MicroRows and Options.Recompute trade time for memory.
+//
 // Results depend on the instruction set in use (kernel.Name), not on
-// Options.Threads: threads share work by rows and no sum is cut by their number.
+// Options.Threads: threads share work by parts and no sum is cut by their number.
 //
 // An Engine belongs to one goroutine at a time and keeps no slice it is handed.
 package cpu

@@ -26,6 +26,15 @@ type Options struct {
 	// Frozen says of each tensor of the model's layout whether it stays as it is.
 	// Nil freezes none.
 	Frozen []bool
+	// MicroRows is how many rows of a batch are worked on at a time at most; memory is
+	// for so many, and once more for the gradient. The batch is cut into equal parts,
+	// but for the last one, and their gradients are added up: the same as that of the
+	// whole up to rounding. Zero takes a batch at once.
+	MicroRows int
+	// Recompute keeps of a training step's values only those that residuals add, and
+	// computes the others again in the backward pass: less memory for about a quarter
+	// more work, and the same bits. It is meant for long sequences.
+	Recompute bool
 }
 
 // Engine trains one model on the processor. Make one with [New].
@@ -37,11 +46,15 @@ type Engine struct {
 	frozen []bool         // by tensor
 	team   team
 
+	microRows int
+	recompute bool
+
 	params []float32 // length D; graphs hold slices of these two, so they never move
 	grads  []float32 // length D; where frozen nothing ever writes, so it stays zero
 	adam   engine.Moments
 	muon   muon
-	graphs []*graph // most recently used first, at most maxGraphs
+	sum    []float32 // of the gradients of parts of a batch; nil until there is one
+	graphs []*graph  // most recently used first, at most maxGraphs
 	closed bool
 }
 
@@ -55,6 +68,9 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if opt.Threads < 0 || opt.Threads > MaxThreads {
 		return nil, fmt.Errorf("cpu: %d threads, want 0 to %d", opt.Threads, MaxThreads)
 	}
+	if opt.MicroRows < 0 {
+		return nil, fmt.Errorf("cpu: %d rows at a time, want at least 0", opt.MicroRows)
+	}
 	trace, err := model.TraceOf(m)
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
@@ -63,7 +79,7 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads)}}
+	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads)}, microRows: opt.MicroRows, recompute: opt.Recompute}
 	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
 		e.frozen = make([]bool, l.NumTensors())
 	}
@@ -110,20 +126,29 @@ func (e *Engine) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 	return loss, e.update(h)
 }
 
+// run computes the loss and, in training, the gradient.
 func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
 	if e.closed {
 		return 0, engine.ErrClosed
 	}
-	inputs, targets := e.Takes()
-	if err := b.Validate(inputs, targets); err != nil {
-		return 0, err
-	}
-	g, err := e.graph(shapeOf(b, inputs, train))
-	if err != nil {
+	if err := b.Validate(e.Takes()); err != nil {
 		return 0, err
 	}
 	e.team.begin()
 	defer e.team.end()
+	if e.microRows == 0 || b.Rows <= e.microRows {
+		return e.pass(b, train)
+	}
+	return e.accumulate(b, train)
+}
+
+// pass is run for a batch that is taken at once.
+func (e *Engine) pass(b engine.Batch, train bool) (float64, error) {
+	inputs, _ := e.Takes()
+	g, err := e.graph(shapeOf(b, inputs, train))
+	if err != nil {
+		return 0, err
+	}
 	loss, err := g.run(b)
 	if err != nil {
 		return 0, err
@@ -191,6 +216,6 @@ func (e *Engine) Close() error {
 			err = fmt.Errorf("cpu: close a graph: %w", cerr)
 		}
 	}
-	e.graphs, e.params, e.grads, e.adam, e.muon = nil, nil, nil, engine.Moments{}, muon{}
+	e.graphs, e.params, e.grads, e.sum, e.adam, e.muon = nil, nil, nil, nil, engine.Moments{}, muon{}
 	return err
 }
