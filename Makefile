@@ -76,14 +76,16 @@ race:
 	cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "no C compiler here: the race detector is left out"; exit 0; }; \
 	echo "$(GO) test -race -short -p $(P) -skip '$(NORACE)' $(RACE)"; CGO_ENABLED=1 $(GO) test -race -short -p $(P) -skip '$(NORACE)' $(RACE)
 
-# The second implementation of the update format, alone and against the first.
+# The second implementation of the update format, alone and against the first, and the
+# engine in Python with numpy. LODE_TORCH_PYTHON may name a Python with PyTorch, by which
+# that engine is held to the same.
 python:
 	@if ! test -e $(VENV)/ready; then \
-		echo "NOT CHECKED: python/, the twin of the update format (no Python with venv and pip, or it could not install; see make setup)"; \
+		echo "NOT CHECKED: python/, the twin of the update format and the engine in Python (no Python with venv and pip, or it could not install; see make setup)"; \
 		test -z "$(NEED_PYTHON)"; exit; \
 	fi; \
 	echo "$(VENV)/bin/python -m unittest discover -s python/tests"; $(VENV)/bin/python -m unittest discover -s python/tests || exit 1; \
-	echo "$(GO) test -count 1 -run PythonTwin ./gradient"; LODE_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -count 1 -run PythonTwin ./gradient
+	echo "$(GO) test -count 1 -run Python ./gradient ./engine/torch ./worker"; LODE_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -p $(P) -count 1 -run Python ./gradient ./engine/torch ./worker
 
 up:
 	$(GO) run ./cmd/lode up

@@ -23,6 +23,7 @@ const module = "lode"
 var floors = map[int][]string{
 	10: {"protocol", "tensor"},
 	20: {
+		"python",
 		"gradient", "gradient/column", "gradient/kernel", "privacy", "yuma", "yuma/economy", "yuma/study", "yuma/casefile",
 		"checkpoints/...", "transport", "data", "data/chance", "data/split", "data/examples", "coordinator/journal",
 		"data/tokenizer", "data/documents", "data/shards",

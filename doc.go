@@ -15,7 +15,7 @@
 //	floor 2  gradient ← aggregation   privacy        pure arithmetic
 //	         yuma ← yuma/economy, yuma/study ← yuma/casefile
 //	         gradient ← engine/…                     edges
-//	         checkpoints/…  transport  coordinator/journal
+//	         checkpoints/…  transport  coordinator/journal  python
 //	         data/chance ← data, data/split ← data/examples
 //	         data/tokenizer, data/documents ← data/shards
 //	floor 1  protocol   tensor                       words and numbers of everyone
@@ -32,7 +32,8 @@
 // yuma/study other published rules to compare with, yuma/casefile epochs as JSON.
 // engine trains and measures models, with one folder below it for each part of
 // that; it stands half a floor above gradient, as aggregation does, since a device
-// compresses updates where its parameters live. checkpoints keeps models in stores and gets them back verified, with the
+// compresses updates where its parameters live. python holds the Python
+// files that an engine is started from. checkpoints keeps models in stores and gets them back verified, with the
 // file format below it. transport carries messages and payloads over QUIC. data
 // cuts corpora into pieces and says who trains on which; data/examples
 // reads labelled pictures and tables, data/split deals such to clients that keep their

@@ -1,7 +1,7 @@
 // Package engine holds the words that all training engines share: a batch of
 // examples, the settings of one optimizer step, and what an engine can do. It
-// trains nothing itself; [lode/engine/cpu] does, and package enginetest holds
-// the conformance kit that every engine must pass.
+// trains nothing itself; [lode/engine/cpu] and [lode/engine/torch] do, and package
+// enginetest holds the conformance kit that every engine must pass.
 //
 // Read it in this order: [Batch] is what goes in, [Port] what of that an engine
 // takes, [Hyper] how one optimizer step is taken, [Engine] what a trainer offers,
@@ -12,6 +12,9 @@
 // sequences of tokens, pictures, lines of a table. Parameters, gradients and
 // other vectors have length D in the order of [Engine.Layout]; they cross the
 // border chunk by chunk.
+//
+// An engine may be lost, with its process or its device: [ErrLost]. [Insist] is for those
+// who go on.
 //
 // [Moments] is what an optimizer remembers, and its bytes, for engines to share.
 //

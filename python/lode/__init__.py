@@ -12,6 +12,8 @@ docs/update-format.md is the specification, and the modules follow its sections:
     update  whole updates                 sections 3 and 8 to 12
     step    merged steps                  section 13
 
+`engine` trains for the program, in a process of its own.
+
 `state` checks proofs of the chain's state (docs/state-proof.md).
 
 What comes from others is refused with one of the errors of `errors`.

@@ -1,0 +1,124 @@
+"""The calls of the program, one after another, and which backend answers them.
+
+    open    {"backend", "options", "model"}: the layout, as the backend has it
+    attach  {"length", "tensors"}: maps the shared memory, of so many values; what of the
+            layout is frozen, what is Muon's
+    initial {}: the first parameters of the model's own making go to shared memory
+    loss, gradient {"batch", "taken"}: {"loss"}; gradient leaves the gradient
+    step    {"batch", "taken", "hyper"}: {"loss"}; moves parameters and moments
+    give    {}: what the backend keeps elsewhere goes to shared memory
+
+"taken" names what the program wrote to shared memory since: "params", "moments".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import traceback
+from typing import Any, Protocol
+
+from . import memory, wire
+from .optimizer import Hyper
+from .wire import Refused
+
+VERSION = 1
+
+
+class Backend(Protocol):
+    def describe(self) -> dict[str, Any]: ...
+    def attach(self, view: Any, places: list[memory.Place]) -> None: ...
+    def initial(self) -> None: ...
+    def take(self, what: list[str]) -> None: ...
+    def give(self) -> None: ...
+    def loss(self, batch: dict[str, Any]) -> float: ...
+    def gradient(self, batch: dict[str, Any], seed: int | None) -> float: ...
+    def norm(self) -> float: ...
+    def move(self, h: Hyper, scale: float) -> None: ...
+
+
+def open_backend(call: dict[str, Any], beat: Any) -> Backend:
+    name = call["backend"]
+    try:
+        if name == "numpy":
+            from .reference import Reference as chosen
+        elif name == "torch":
+            from .module import Module as chosen
+        else:
+            raise Refused(f"there is no backend {name!r}; there are torch and numpy")
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("numpy", "torch"):
+            raise
+        raise Refused(
+            f"{sys.executable} has no {missing.name}: install it ({sys.executable} -m pip install {missing.name}) "
+            "or name a Python that has it"
+        ) from None
+    return chosen(call["model"], call["options"], beat)
+
+
+class Server:
+    def __init__(self, way: wire.Wire, descriptor: int) -> None:
+        self.way, self.descriptor = way, descriptor
+        self.backend: Backend | None = None
+
+    def call(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
+        if name == "open":
+            self.backend = open_backend(args, self.way.beat)
+            return self.backend.describe()
+        b = self.backend
+        if b is None:
+            raise Refused("nothing is open")
+        if name == "attach":
+            tensors = [memory.Spec(t["name"], tuple(t["shape"]), t["frozen"], t["hidden"]) for t in args["tensors"]]
+            where, length = memory.places(tensors)
+            if args["length"] != length:
+                raise Refused(f"the program shares {args['length']} values, the model needs {length}")
+            b.attach(memory.attach(self.descriptor, length), where)
+        elif name == "initial":
+            b.initial()
+        elif name == "give":
+            b.give()
+        elif name in ("loss", "gradient", "step"):
+            return {"loss": measure(b, name, args)}
+        else:
+            raise Refused(f"there is no call {name!r}")
+        return {}
+
+
+def measure(b: Backend, name: str, args: dict[str, Any]) -> float:
+    b.take(args["taken"])
+    if name == "loss":
+        loss = b.loss(args["batch"])
+    else:
+        loss = b.gradient(args["batch"], args["hyper"]["number"] if name == "step" else None)
+    if not math.isfinite(loss):
+        raise Refused(f"the loss is {loss}")
+    if name == "step":
+        norm = b.norm()
+        if not math.isfinite(norm):
+            raise Refused(f"the gradient's norm is {norm}")
+        h = Hyper(**args["hyper"])
+        try:
+            b.move(h, h.scale(norm))
+        except Exception:  # some of it moved and some did not: nothing here is worth keeping
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+    return loss
+
+
+def serve(way: wire.Wire, descriptor: int) -> None:
+    """Answers calls until the program is gone."""
+    way.write({"hello": VERSION, "python": sys.version.split()[0]})
+    server = Server(way, descriptor)
+    while (c := way.read()) is not None:
+        try:
+            result = server.call(c["call"], c["args"])
+        except Refused as refused:
+            way.answer(error=str(refused))
+        except Exception as unforeseen:  # a model of the user's own may fail in any way
+            traceback.print_exc()
+            way.answer(error=f"{type(unforeseen).__name__}: {unforeseen}")
+        else:
+            way.answer(result=result)
