@@ -1,0 +1,166 @@
+"""The backend in PyTorch: trains any nn.Module on any device."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import memory, optimizer
+from .program import Program
+from .wire import Refused
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+def default_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean cross-entropy of the logits model(inputs), [..., classes], against targets
+    that are ids; the mean squared difference to targets that are reals."""
+    out = model(inputs)
+    out = getattr(out, "logits", out)  # as Hugging Face's models answer
+    if targets.is_floating_point():
+        return F.mse_loss(out.float(), targets)
+    return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())
+
+
+def choose_device(name: str) -> torch.device:
+    """Returns the device of that name, the best there is for none."""
+    mps = getattr(torch.backends, "mps", None)
+    there = {"cuda": torch.cuda.is_available(), "mps": bool(mps and mps.is_available()), "cpu": True}
+    if not name:
+        name = next(n for n, is_there in there.items() if is_there)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise Refused(f"there is no device {name!r}; there are {', '.join(n for n, t in there.items() if t)}") from None
+    if not there.get(device.type, False):
+        raise Refused(f"PyTorch {torch.__version__} finds no {device.type} here; there are {', '.join(n for n, t in there.items() if t)}")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise Refused(f"there is no {name}, this machine has {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+class Module:
+    """On the processor parameters, gradient and moments are the shared memory itself; on a
+    device they are copies, which take and give bring up to date."""
+
+    def __init__(self, model: dict[str, Any], options: dict[str, Any], beat: Callable[[str], None]):
+        self.beat = beat
+        self.device = choose_device(options["device"])
+        if options["precision"] not in ("", "float32", "bf16"):
+            raise Refused(f"there is no precision {options['precision']!r}; there are float32 and bf16")
+        self.mixed = options["precision"] == "bf16"
+        self.shared = self.device.type == "cpu" and not options["apart"]
+        if self.device.type == "cpu":
+            torch.set_num_threads(options["threads"])
+        with torch.device("meta"):
+            self.module: nn.Module = Program(model, beat)
+        self.loss_of: Loss = lambda m, inputs, targets: m(inputs, targets)
+        self.params = {t["name"]: self.module.get_parameter(t["name"]) for t in model["tensors"]}
+
+    def describe(self) -> dict[str, Any]:
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        return {
+            "tensors": [{"name": name, "shape": list(p.shape)} for name, p in self.params.items()],
+            "device": f"{name} (PyTorch {torch.__version__})",
+            "shared": self.shared,
+        }
+
+    def attach(self, view: Any, places: list[memory.Place]) -> None:
+        self.view = view
+        self.pairs: dict[str, list[tuple[Tensor, Tensor]]] = {"params": [], "grads": [], "moments": []}
+        self.moving: list[optimizer.Moving] = []
+        for place in places:
+            self.attach_one(self.params[place.spec.name], place)
+        self.watch()
+
+    def attach_one(self, p: nn.Parameter, place: memory.Place) -> None:
+        def at(start: int, what: str) -> Tensor:
+            # A tensor of its own, not a part of one for all: writing to one would count as
+            # writing to the others, and autograd would find its values changed.
+            here = torch.frombuffer(self.view, dtype=torch.float32, offset=memory.SIZE * start, count=len(place.spec))
+            here = here.view(place.spec.shape)
+            there = here if self.shared else here.to(self.device, copy=True)
+            self.pairs[what].append((here, there))
+            return there
+
+        name, owner = place.spec.name, self.module
+        *path, last = name.split(".")
+        for step in path:
+            owner = getattr(owner, step)
+        values = at(place.params, "params")
+        p = nn.Parameter(values, requires_grad=not place.spec.frozen)
+        setattr(owner, last, p)
+        self.params[name] = p
+        if place.first is None or place.second is None:
+            return
+        p.grad = at(place.grads, "grads")
+        self.moving.append(optimizer.Moving(values, p.grad, at(place.first, "moments"), at(place.second, "moments"), place.spec.hidden))
+
+    def watch(self) -> None:
+        """Has work report that it goes on."""
+        for name, m in self.module.named_modules():
+            m.register_forward_hook(lambda *_, name=name: self.beat(f"forward {name}"))
+        for name, p in self.params.items():
+            if p.requires_grad:
+                p.register_post_accumulate_grad_hook(lambda _, name=name: self.beat(f"backward {name}"))
+
+    def initial(self) -> None:
+        raise Refused("the first parameters of this model are for the program to draw")
+
+    def take(self, what: list[str]) -> None:
+        if not self.shared:
+            for kind in what:
+                for here, there in self.pairs[kind]:
+                    there.copy_(here)
+
+    def give(self) -> None:
+        if not self.shared:
+            for pairs in self.pairs.values():
+                for here, there in pairs:
+                    here.copy_(there)
+
+    def loss(self, batch: dict[str, Any]) -> float:
+        self.module.eval()
+        with torch.no_grad():
+            return self.forward(batch).item()
+
+    def gradient(self, batch: dict[str, Any], seed: int | None) -> float:
+        """Leaves the gradient. A seed says that this is training: dropout draws from it."""
+        self.module.train(seed is not None)
+        if seed is not None:
+            torch.manual_seed(seed)
+        for t in self.moving:
+            t.grad.zero_()
+        loss = self.forward(batch)
+        loss.backward()
+        return loss.item()
+
+    def forward(self, batch: dict[str, Any]) -> Tensor:
+        mixed = torch.autocast(self.device.type, torch.bfloat16) if self.mixed else contextlib.nullcontext()
+        with mixed:
+            loss = self.loss_of(self.module, self.tensor(batch, "inputs"), self.tensor(batch, "targets"))
+        if loss.dim() != 0:
+            raise Refused(f"the loss has shape {list(loss.shape)}, it must be one number, the mean")
+        return loss
+
+    def tensor(self, batch: dict[str, Any], which: str) -> Tensor:
+        a = batch[which]
+        raw, kind = (a["reals"], torch.float32) if a["ids"] is None else (a["ids"], torch.int32)
+        t = torch.frombuffer(bytearray(raw), dtype=kind).view(batch["rows"], *a["shape"]).to(self.device)
+        return t if kind.is_floating_point else t.long()
+
+    def norm(self) -> float:
+        return torch.stack([torch.linalg.vector_norm(t.grad) for t in self.moving]).norm().item()
+
+    @torch.no_grad()
+    def move(self, h: optimizer.Hyper, scale: float) -> None:
+        for t in self.moving:
+            self.beat("optimizer step")
+            optimizer.move(t, h, scale)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)  # a fault of the device is one of this step
