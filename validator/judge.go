@@ -15,6 +15,7 @@ import (
 
 	"lode/aggregation"
 	"lode/coordinator/round"
+	"lode/engine"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -119,7 +120,7 @@ func (j *judge) run(ctx context.Context) error {
 
 // do answers one duty. A refusal is logged: the record moved on.
 func (j *judge) do(ctx context.Context, k task) error {
-	body, err := j.swear(ctx, k, func() (protocol.Body, error) { return j.answer(ctx, k) })
+	body, err := j.swear(ctx, k, func() (protocol.Body, error) { return j.insist(ctx, k) })
 	if err == nil && k.weights != nil { // before what may end the round, and with it the epoch
 		j.say(ctx, k)
 	}
@@ -159,6 +160,18 @@ func (j *judge) say(ctx context.Context, k task) {
 // errStale says that a duty belongs to a round the model has not reached or has
 // left.
 var errStale = errors.New("the round moved on")
+
+// insist answers a duty, once more where the engine is lost meanwhile: what it holds
+// is put there anew by every measurement.
+func (j *judge) insist(ctx context.Context, k task) (body protocol.Body, err error) {
+	err = engine.Insist(ctx, j.cfg.Engine, func(loss error) {
+		j.cfg.Log.Warn().Err(loss).Msg("the engine is lost, starting it again")
+	}, func() error { return nil }, func() (err error) {
+		body, err = j.answer(ctx, k)
+		return err
+	})
+	return body, err
+}
 
 func (j *judge) answer(ctx context.Context, k task) (protocol.Body, error) {
 	r := k.round

@@ -4,6 +4,7 @@ package validator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"lode/aggregation"
@@ -233,7 +234,11 @@ func (j *judge) audit(r *round.Round, updates []aggregation.Source, b engine.Bat
 		row := &sheet.Rows[i]
 		row.Audited, row.Paired = true, -protocol.MaxNanoNats
 		// A loss that is not finite is as bad as can be, and no fault of this side.
-		if after, err := j.cfg.Engine.Loss(b); err == nil {
+		after, err := j.cfg.Engine.Loss(b)
+		if errors.Is(err, engine.ErrLost) {
+			return err
+		}
+		if err == nil {
 			row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
 		}
 	}

@@ -43,6 +43,45 @@ func (l letters) Examine(_ context.Context, _ protocol.Digest, _, _ int, seed pr
 	return l.draw(seed, rows)
 }
 
+// Whatever call an engine is lost at, the sheet is the same.
+func TestLostEngine(t *testing.T) {
+	var want protocol.Body
+	calls := 0
+	for at := 0; at <= calls; at += 5 {
+		j, s := newTestJudge(t)
+		j.cfg.Text = letters{}
+		e, err := cpu.New(j.cfg.Rules.Model, cpu.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		fragile, err := enginetest.NewFragile(e, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.cfg.Engine = fragile
+		r := &round.Round{Eval: protocol.Digest{5}, Audit: []int{0}, Examine: []int{1}}
+		for n := range byte(2) {
+			entry, _ := s.entry(t, j.cfg.Rules, 10+n)
+			r.Entries = append(r.Entries, entry)
+			r.Candidates = append(r.Candidates, score.Candidate{Worker: entry.Worker})
+			r.Clips = append(r.Clips, gradient.Unclipped)
+		}
+		got, err := j.insist(t.Context(), task{duty: duty{kind: protocol.KindSheetCommit}, round: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at == 0 {
+			want, calls = got, fragile.Calls
+		} else if got != want || fragile.Lost != 1 {
+			t.Fatalf("lost %d times, at call %d of %d: another sheet", fragile.Lost, at, calls)
+		}
+	}
+	if calls < 50 {
+		t.Fatalf("only %d calls", calls)
+	}
+}
+
 // Every measurement is there, and each first-order one is that of its definition.
 // An engine that multiplies is asked to, and the sheet stays the same.
 func TestScore(t *testing.T) {

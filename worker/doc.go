@@ -20,6 +20,8 @@
 // disk. The key of the payload follows from the worker's own key and the plain
 // update, so it needs no file.
 //
+// An engine that is lost is opened again and the round done again from that file.
+//
 // Run may be called once. One goroutine owns the record and one the engine;
 // both end before Run returns.
 package worker

@@ -86,6 +86,7 @@ func (t *trainer) save(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("keep the state of round %d: %w", k.round, err)
 	}
+	t.since = nil
 	return nil
 }
 
@@ -130,18 +131,24 @@ func streamValues(w io.Writer, l tensor.Layout, from tensor.Reader) error {
 	return nil
 }
 
-// load takes up what an earlier process left, or begins anew. A file that is
-// damaged or of another run is left aside with a warning: the worker loses its
-// residual, not its place.
+// load makes what the trainer works in and takes up what an earlier process left, or
+// begins anew.
 func (t *trainer) load(ctx context.Context) error {
-	var err error
-	if t.model, err = replica.NewModel(t.cfg.Rules); err != nil {
-		return err
-	}
 	for _, v := range []*engine.Vector{&t.residual, &t.a} {
+		var err error
 		if *v, err = t.cfg.Engine.NewVector(); err != nil {
 			return fmt.Errorf("residual: %w", err)
 		}
+	}
+	return t.insist(ctx, func() error { return t.takeUp(ctx) })
+}
+
+// takeUp brings everything to where the state file says, or to the beginning. A file
+// that is damaged or of another run is left aside with a warning: the worker loses its
+// residual, not its place.
+func (t *trainer) takeUp(ctx context.Context) error {
+	if err := t.anew(); err != nil {
+		return err
 	}
 	in, size, err := t.cfg.Files.Get(ctx, stateFile, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,11 +164,25 @@ func (t *trainer) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("earlier state: %w", err)
 	}
-	if err := t.restore(b, size); err != nil {
-		t.cfg.Log.Warn().Err(err).Msg("earlier state is of no use, starting without it")
-		t.sent = nil
-		t.model, err = replica.NewModel(t.cfg.Rules)
+	err = t.restore(b, size)
+	if err == nil || errors.Is(err, engine.ErrLost) {
 		return err
+	}
+	t.cfg.Log.Warn().Err(err).Msg("earlier state is of no use, starting without it")
+	return t.anew()
+}
+
+// anew brings model, residual and what was sent to the beginning.
+func (t *trainer) anew() (err error) {
+	t.sent, t.newest = nil, nil
+	if t.model, err = replica.NewModel(t.cfg.Rules); err != nil {
+		return err
+	}
+	nothing := make([]float32, tensor.ChunkLen)
+	for c := range t.cfg.Rules.Layout.Chunks() {
+		if err := errors.Join(t.residual.WriteChunk(c, nothing[:c.Len]), t.a.WriteChunk(c, nothing[:c.Len])); err != nil {
+			return fmt.Errorf("residual: %w", err)
+		}
 	}
 	return nil
 }

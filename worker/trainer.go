@@ -45,7 +45,8 @@ type trainer struct {
 	residual engine.Vector // e before round model.Next
 	a        engine.Vector // θ_r while it is trained from, then what sent was compressed from
 	sent     *sent
-	newest   *round.Summary // last round applied; nil before the first
+	newest   *round.Summary  // last round applied; nil before the first
+	since    []round.Summary // rounds applied since the state file was written
 
 	mu     sync.Mutex
 	todo   *task           // newest task not yet begun
@@ -110,7 +111,7 @@ func (t *trainer) run(ctx context.Context) error {
 		work, cancel := context.WithCancel(ctx)
 		t.cancel, t.doing = cancel, *todo
 		t.mu.Unlock()
-		err := t.do(work, *todo)
+		err := t.insist(work, func() error { return t.do(work, *todo) })
 		t.mu.Lock()
 		t.cancel = nil
 		t.mu.Unlock()
@@ -125,6 +126,20 @@ func (t *trainer) run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// insist calls f, which uses the engine, and goes on where that is lost: from the state
+// that was saved last, as a new process of this worker would.
+func (t *trainer) insist(ctx context.Context, f func() error) error {
+	return engine.Insist(ctx, t.cfg.Engine, func(loss error) {
+		t.cfg.Log.Warn().Err(loss).Msg("the engine is lost, starting it again")
+	}, func() error {
+		t.mu.Lock()
+		t.final = append(slices.Clone(t.since), t.final...)
+		t.mu.Unlock()
+		t.since = nil
+		return t.takeUp(ctx)
+	}, f)
 }
 
 // do brings the model up to the task's round, trains, and sends the update.
@@ -196,6 +211,7 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 				return err
 			}
 			t.newest = s
+			t.since = append(t.since, *s)
 		}
 		done++
 	}

@@ -84,7 +84,9 @@ func (o *outside) Fetch(_ context.Context, d protocol.Digest, _ int64) ([]byte, 
 
 func (o *outside) Put(_ context.Context, name string, r io.Reader, _ int64) error {
 	b, err := io.ReadAll(r)
-	o.files[name] = b
+	if err == nil { // a file is there as a whole or not at all
+		o.files[name] = b
+	}
 	return err
 }
 

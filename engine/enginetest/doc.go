@@ -9,7 +9,8 @@
 // engines that build any description: it tries each stage in shapes that no family
 // has.
 //
-// [Able] is an engine that has all abilities, to see them used.
+// [Able] is an engine that has all abilities, to see them used; [Fragile] one that is
+// lost when a test wants it.
 //
 // [Reference] is a trainer in float64 and plain loops, slow and easy to check;
 // its own gradient is held to finite differences by this package's tests. It takes

@@ -1,0 +1,206 @@
+package worker
+
+// This file tests what becomes of a round whose engine is lost: the same as of one
+// whose engine is not.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rs/zerolog"
+
+	"lode/aggregation"
+	"lode/coordinator/round"
+	"lode/engine"
+	"lode/engine/enginetest"
+	"lode/engine/torch"
+	"lode/gradient"
+	"lode/protocol"
+	"lode/replica"
+)
+
+// campaign plays rounds whose verdicts and rosters differ, and returns what was sent
+// and kept.
+func campaign(t *testing.T, cfg Config, out *outside) (story string) {
+	t.Helper()
+	tr, err := start(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge, err := replica.NewModel(cfg.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	act := func(k task) *sent {
+		t.Helper()
+		if err := tr.insist(t.Context(), func() error { return tr.do(t.Context(), k) }); err != nil {
+			t.Fatal(err)
+		}
+		story += fmt.Sprintf("%d %x\n", k.round, protocol.Sum(out.files[stateFile]))
+		return tr.sent
+	}
+	end := func(s *sent, reason protocol.Reason) {
+		t.Helper()
+		merged, err := judge.Merge([]aggregation.Contribution{{Update: s.update, Clip: gradient.Unclipped}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire := merged.Step.Wire()
+		rc := protocol.Receipt{Round: s.task.round, Step: merged.Plain, Model: merged.Model, Outer: merged.State, Payload: protocol.Sum(wire)}
+		out.payloads[rc.Payload] = wire
+		if err := judge.Adopt(merged, rc); err != nil {
+			t.Fatal(err)
+		}
+		sum := tr.over(s, reason, gradient.Unclipped)
+		sum.Receipt = rc
+		tr.finish([]round.Summary{*sum})
+	}
+	end(act(taskOf(0, 1)), protocol.OK)
+	end(act(taskOf(1, 2)), protocol.NoImprovement)
+	s := act(taskOf(2, 3))
+	end(s, protocol.OK) // nothing is trained in round 3
+	s.task.round = 3
+	end(s, protocol.OK)
+	act(taskOf(4, 4))
+	act(taskOf(4, 5)) // another roster
+	for _, c := range out.commits {
+		story += fmt.Sprintf("%x\n", protocol.Encode(c))
+	}
+	return story + fmt.Sprint(valuesOf(t, tr, tr.residual)[:50])
+}
+
+// start is begin, where loading may fail.
+func start(t *testing.T, cfg Config) (*trainer, error) {
+	t.Helper()
+	w, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.trainer, w.trainer.load(t.Context())
+}
+
+// Whatever call an engine is lost at, what is sent and kept is the same.
+func TestLostEngine(t *testing.T) {
+	play := func(at, again int) (string, *enginetest.Fragile) {
+		out := newOutside()
+		cfg := config(t, out)
+		fragile, err := enginetest.NewFragile(engineOf(t, cfg.Rules), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fragile.Again = again
+		cfg.Engine = fragile
+		return campaign(t, cfg, out), fragile
+	}
+	want, whole := play(0, 0)
+	numChunks := config(t, newOutside()).Rules.Layout.NumChunks()
+	stride := 7 // no divisor of what repeats
+	if testing.Short() {
+		stride = 41
+	}
+	// The first two calls make vectors: there is nothing yet to go on with.
+	for at := 3; at <= whole.Calls-numChunks; at += stride { // the last calls are the test's own
+		got, fragile := play(at, 0)
+		if fragile.Lost != 1 {
+			t.Fatalf("call %d: lost %d times", at, fragile.Lost)
+		}
+		if got != want {
+			t.Fatalf("call %d of %d: sent and kept\n%s\nwant\n%s", at, whole.Calls, got, want)
+		}
+	}
+	if got, fragile := play(150, 150); got != want || fragile.Lost < 3 {
+		t.Errorf("lost %d times: sent and kept\n%s\nwant\n%s", fragile.Lost, got, want)
+	}
+}
+
+// killing kills the engine's process in the middle of a round, once.
+type killing struct {
+	Duties
+	t *testing.T
+	e *torch.Engine
+}
+
+func (k *killing) Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
+	return func(yield func(engine.Batch, error) bool) {
+		n := 0
+		for b, err := range k.Duties.Batches(ctx, seed, workers, worker) {
+			if n++; n == 2 && k.e != nil {
+				p, err := os.FindProcess(k.e.ProcessID())
+				if err == nil {
+					err = p.Kill()
+				}
+				if k.e = nil; err != nil {
+					k.t.Error(err)
+				}
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+// A worker whose engine's process is killed within a round makes the same of it.
+func TestPythonKilledMidRound(t *testing.T) {
+	python := os.Getenv("LODE_PYTHON")
+	if python == "" {
+		t.Skip("A WORKER'S ENGINE IN PYTHON IS NOT CHECKED: LODE_PYTHON names no Python with numpy (see make python)")
+	}
+	play := func(kill bool) string {
+		out := newOutside()
+		cfg := config(t, out)
+		e, err := torch.New(cfg.Rules.Model, torch.Options{Python: python, Numpy: true, Frozen: cfg.Rules.Frozen})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		cfg.Engine = e
+		duties := &killing{Duties: cfg.Duties, t: t}
+		if kill {
+			duties.e = e
+		}
+		cfg.Duties = duties
+		story := campaign(t, cfg, out)
+		if kill && duties.e != nil {
+			t.Error("nothing was killed")
+		}
+		return story
+	}
+	if got, want := play(true), play(false); got != want {
+		t.Errorf("sent and kept\n%s\nwant\n%s", got, want)
+	}
+}
+
+// An engine that is lost again and again ends the worker, in words; one that cannot
+// come back does at once.
+func TestEngineStaysLost(t *testing.T) {
+	cfg := config(t, newOutside())
+	fragile, err := enginetest.NewFragile(engineOf(t, cfg.Rules), 40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragile.Again = 30
+	var log bytes.Buffer
+	cfg.Engine, cfg.Log = fragile, zerolog.New(&log)
+	tr := begin(t, cfg)
+	synctest.Test(t, func(t *testing.T) {
+		err := tr.insist(context.Background(), func() error { return tr.do(context.Background(), taskOf(0, 1)) })
+		if !errors.Is(err, engine.ErrLost) || fragile.Lost != 7 {
+			t.Errorf("lost %d times: %v", fragile.Lost, err)
+		}
+	})
+	if n := strings.Count(log.String(), "the engine is lost, starting it again"); n != 6 {
+		t.Errorf("%d warnings: %s", n, log.String())
+	}
+	cfg.Engine = struct{ engine.Engine }{fragile}
+	if _, err := start(t, cfg); !errors.Is(err, engine.ErrLost) {
+		t.Errorf("an engine that cannot come back: %v", err)
+	}
+}
