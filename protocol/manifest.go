@@ -34,21 +34,16 @@ type Manifest struct {
 	Economy     Economy
 }
 
-// Model is the architecture. Family "llama" is the one built in.
+// Model is the architecture.
 type Model struct {
-	_       struct{} `cbor:",toarray"`
-	Family  string
-	Dim     uint32 // width
-	Layers  uint32
-	Heads   uint32
-	KVHeads uint32
-	FFN     uint32 // hidden width of the gated feed-forward block
-	Vocab   uint32
-	Context uint32 // longest sequence, tokens
-	Tied    bool   // output head shares the embedding
-	Theta   float64
-	NormEps float64
+	_ struct{} `cbor:",toarray"`
+	// Config is its config.json, which checkpoints get: up to MaxConfig bytes of UTF-8,
+	// exactly as the program writes it. What it says is for lode/replica to check.
+	Config string
 }
+
+// MaxConfig bounds Model.Config, in bytes.
+const MaxConfig = 1 << 16
 
 // Data names the corpus.
 type Data struct {
@@ -221,10 +216,9 @@ func (m Manifest) Validate() error {
 	check(m.Version == Version, "version", "is %d, this program speaks %d", m.Version, Version)
 	check(isName(m.Name, 64), "name", "must have 1 to 64 letters, digits, spaces, dots, dashes or underscores")
 	check(m.Coordinator != NodeID{}, "coordinator", "is missing")
-	m.Model.validate(check, within)
+	m.Model.validate(check)
 	m.Data.validate(check, within)
 	m.Train.validate(check, within)
-	check(m.Train.Steps <= m.Model.Context, "train.steps", "is %d, longer than the model's context of %d", m.Train.Steps, m.Model.Context)
 	for _, b := range []struct {
 		field string
 		rows  uint32
@@ -288,21 +282,8 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-func (m Model) validate(check checkFunc, within withinFunc) {
-	check(m.Family == "llama", "model.family", "is %q, only %q is known", m.Family, "llama")
-	within("model.dim", float64(m.Dim), 2, 1<<16)
-	within("model.layers", float64(m.Layers), 1, 1<<10)
-	within("model.heads", float64(m.Heads), 1, 1<<10)
-	within("model.kv_heads", float64(m.KVHeads), 1, 1<<10)
-	within("model.ffn", float64(m.FFN), 1, 1<<18)
-	within("model.vocab", float64(m.Vocab), 2, 1<<20)
-	within("model.context", float64(m.Context), 2, 1<<20)
-	within("model.theta", m.Theta, 1, 1e9)
-	within("model.norm_eps", m.NormEps, 1e-12, 1e-1)
-	if m.Heads > 0 && m.KVHeads > 0 {
-		check(uint64(m.Dim)%(2*uint64(m.Heads)) == 0, "model.dim", "is %d, must be an even multiple of %d heads", m.Dim, m.Heads)
-		check(m.Heads%m.KVHeads == 0, "model.kv_heads", "is %d, must divide %d heads", m.KVHeads, m.Heads)
-	}
+func (m Model) validate(check checkFunc) {
+	check(m.Config != "" && len(m.Config) <= MaxConfig && utf8.ValidString(m.Config), "model.config", "has %d bytes, must have 1 to %d of UTF-8", len(m.Config), MaxConfig)
 }
 
 func (d Data) validate(check checkFunc, within withinFunc) {

@@ -12,10 +12,7 @@ import (
 func testManifest() Manifest {
 	return Manifest{
 		Version: Version, Name: "Test run-1", Coordinator: NodeID{1}, Owner: NodeID{2}, Seed: Digest{3},
-		Model: Model{
-			Family: "llama", Dim: 64, Layers: 2, Heads: 4, KVHeads: 2, FFN: 128, Vocab: 256, Context: 64,
-			Tied: true, Theta: 10000, NormEps: 1e-5,
-		},
+		Model: Model{Config: `{"model_type":"llama"}`},
 		Data: Data{
 			Mode: "assigned", Tokenizer: TokenFile, Vocabulary: Digest{9}, Width: 2, Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
 		},
@@ -72,21 +69,9 @@ func TestManifestFaults(t *testing.T) {
 		{"name", func(m *Manifest) { m.Name = "bell\a" }},
 		{"name", func(m *Manifest) { m.Name = "ünsafe" }},
 		{"coordinator", func(m *Manifest) { m.Coordinator = NodeID{} }},
-		{"model.family", func(m *Manifest) { m.Model.Family = "" }},
-		{"model.dim", func(m *Manifest) { m.Model.Dim = 0 }},
-		{"model.dim", func(m *Manifest) { m.Model.Dim = 60 }},
-		{"model.dim", func(m *Manifest) { m.Model.Dim = 1 << 17 }},
-		{"model.layers", func(m *Manifest) { m.Model.Layers = 0 }},
-		{"model.heads", func(m *Manifest) { m.Model.Heads = 0 }},
-		{"model.heads", func(m *Manifest) { m.Model.Heads = 1 << 31 }},
-		{"model.kv_heads", func(m *Manifest) { m.Model.KVHeads = 0 }},
-		{"model.kv_heads", func(m *Manifest) { m.Model.KVHeads = 3 }},
-		{"model.kv_heads", func(m *Manifest) { m.Model.KVHeads = 8 }},
-		{"model.ffn", func(m *Manifest) { m.Model.FFN = 0 }},
-		{"model.vocab", func(m *Manifest) { m.Model.Vocab = 1 }},
-		{"model.context", func(m *Manifest) { m.Model.Context = 1<<20 + 1 }},
-		{"model.theta", func(m *Manifest) { m.Model.Theta = nan }},
-		{"model.norm_eps", func(m *Manifest) { m.Model.NormEps = 0 }},
+		{"model.config", func(m *Manifest) { m.Model.Config = "" }},
+		{"model.config", func(m *Manifest) { m.Model.Config = strings.Repeat(" ", MaxConfig+1) }},
+		{"model.config", func(m *Manifest) { m.Model.Config = "\xff" }},
 		{"data.mode", func(m *Manifest) { m.Data.Mode = "private" }},
 		{"data.tokenizer", func(m *Manifest) { m.Data.Tokenizer = "words" }},
 		{"data.vocabulary", func(m *Manifest) { m.Data.Vocabulary = Digest{} }},
@@ -102,7 +87,6 @@ func TestManifestFaults(t *testing.T) {
 		{"train.inner_steps", func(m *Manifest) { m.Train.InnerSteps = 0 }},
 		{"train.rows", func(m *Manifest) { m.Train.Rows = 0 }},
 		{"train.steps", func(m *Manifest) { m.Train.Steps = 1 }},
-		{"train.steps", func(m *Manifest) { m.Train.Steps = 65 }},
 		{"train.rows", func(m *Manifest) { m.Train.Rows = MaxBatch/64 + 1 }},
 		{"train.rows", func(m *Manifest) { m.Train.Rows, m.Train.Steps = 1e5, 1e6 }},
 		{"score.rows", func(m *Manifest) { m.Score.Rows = MaxBatch/64 + 1 }},
@@ -225,10 +209,10 @@ func TestManifestOfVolunteers(t *testing.T) {
 
 func TestManifestReportsAllFaultsAtOnce(t *testing.T) {
 	m := testManifest()
-	m.Name, m.Model.Family, m.Data.Mode, m.Train.Rate, m.Update.Codec = "", "", "", 0, ""
+	m.Name, m.Model.Config, m.Data.Mode, m.Train.Rate, m.Update.Codec = "", "", "", 0, ""
 	m.Merge.Rule, m.Score.WorkMin, m.Timing.Grace, m.Members.MinWorkers, m.Economy.Tempo = "", 0, 0, 0, 0
 	want := []string{
-		"name", "model.family", "data.mode", "train.rate", "update.codec",
+		"name", "model.config", "data.mode", "train.rate", "update.codec",
 		"merge.rule", "score.work_min", "timing.grace", "members.min_workers", "economy.tempo",
 	}
 	err := m.Validate()

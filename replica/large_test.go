@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"lode/aggregation"
+	"lode/engine/model"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -73,7 +74,7 @@ func peak() float64 {
 // the process.
 func BenchmarkLargeMerge(b *testing.B) {
 	man := manifest()
-	man.Model = protocol.Model{Family: "llama", Dim: 768, Layers: 12, Heads: 12, KVHeads: 12, FFN: 2048, Vocab: 20480, Context: 128, Theta: 1e4, NormEps: 1e-5, Tied: true}
+	man.Model = protocol.Model{Config: string(model.Llama{Dim: 768, Layers: 12, Heads: 12, KVHeads: 12, FFN: 2048, Vocab: 20480, Context: 128, RopeTheta: 1e4, NormEps: 1e-5, Tied: true}.Config())}
 	man.Update.Keep, man.Update.Boost, man.Update.DenseStart = 64, 1, 0
 	plain(&man)
 	r, err := replica.NewRules(man)

@@ -17,8 +17,11 @@ import (
 	"lode/tensor"
 )
 
-// Engines take every batch that a manifest may ask for.
-const _ = uint(engine.MaxIDs - protocol.MaxBatch)
+// Engines take every batch that a manifest may ask for, and every config is read.
+const (
+	_ = uint(engine.MaxIDs - protocol.MaxBatch)
+	_ = uint(model.MaxConfig - protocol.MaxConfig)
+)
 
 // Rules are a manifest's rules in the terms of the packages that follow them.
 type Rules struct {
@@ -34,13 +37,11 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 	if err := man.Validate(); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	m := man.Model
-	r := &Rules{Manifest: man, Run: man.ID(), Model: model.Llama{
-		Dim: int(m.Dim), Layers: int(m.Layers), Heads: int(m.Heads), KVHeads: int(m.KVHeads),
-		FFN: int(m.FFN), Vocab: int(m.Vocab), Context: int(m.Context),
-		RopeTheta: m.Theta, NormEps: m.NormEps, Tied: m.Tied,
-	}}
+	r := &Rules{Manifest: man, Run: man.ID()}
 	var err error
+	if r.Model, err = architecture(man); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
 	if r.Layout, err = model.Layout(r.Model); err != nil {
 		return nil, fmt.Errorf("manifest: model: %w", err)
 	}
@@ -52,6 +53,32 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 		return nil, fmt.Errorf("manifest: merge: %w", err)
 	}
 	return r, nil
+}
+
+// architecture reads the model's config and holds it to the rest of the manifest.
+func architecture(man protocol.Manifest) (model.Model, error) {
+	config := man.Model.Config
+	m, err := model.ParseConfig([]byte(config))
+	if err != nil {
+		return nil, fmt.Errorf("model.config: %w", err)
+	}
+	if string(m.Config()) != config {
+		return nil, &protocol.FieldError{Field: "model.config", Fault: "is not as this program writes it for that model, so equal models would be different runs"}
+	}
+	return m, Suits(m, man)
+}
+
+// Suits reports whether the model takes the batches that the rest of the manifest
+// makes.
+func Suits(m model.Model, man protocol.Manifest) error {
+	inputs, _ := m.Takes()
+	if !inputs.Series {
+		return &protocol.FieldError{Field: "data.mode", Fault: fmt.Sprintf("is %q, which deals out text, but a model of family %s reads none", man.Data.Mode, m.Family())}
+	}
+	if longest := inputs.Shape[0]; uint64(man.Train.Steps) > uint64(longest) {
+		return &protocol.FieldError{Field: "train.steps", Fault: fmt.Sprintf("is %d, longer than the model's context of %d", man.Train.Steps, longest)}
+	}
+	return nil
 }
 
 // frozen says of each tensor whether none of the patterns is one of its name; nil

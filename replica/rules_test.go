@@ -8,6 +8,7 @@ import (
 
 	"lode/aggregation"
 	"lode/engine/cpu"
+	"lode/engine/model"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -82,7 +83,11 @@ func TestFrozen(t *testing.T) {
 func TestFit(t *testing.T) {
 	all := rulesOf(t)
 	part := rulesOf(t, func(m *protocol.Manifest) { m.Train.Only = []string{"*norm.weight"} })
-	larger := rulesOf(t, func(m *protocol.Manifest) { m.Model.FFN++ })
+	larger := rulesOf(t, func(m *protocol.Manifest) {
+		wide := all.Model.(model.Llama)
+		wide.FFN++
+		m.Model.Config = string(wide.Config())
+	})
 	for i, of := range []*replica.Rules{all, part, larger} {
 		e, err := cpu.New(of.Model, cpu.Options{Frozen: of.Frozen})
 		if err != nil {
@@ -139,5 +144,32 @@ func TestMergeRules(t *testing.T) {
 		return man
 	}()); !errors.Is(err, gradient.ErrParams) {
 		t.Errorf("a rule that looks at whole rows, of senders: got %v", err)
+	}
+}
+
+// TestArchitecture: a manifest says a model in one way only, and one that takes what
+// the run deals out.
+func TestArchitecture(t *testing.T) {
+	plain := rulesOf(t).Model.(model.Llama)
+	for name, c := range map[string]struct {
+		config string
+		field  string
+		says   string
+	}{
+		"no JSON":       {"llama", "", "model.config: config: "},
+		"no family":     {"{}", "", `model_type is ""`},
+		"other family":  {`{"model_type":"gpt2"}`, "", `model_type is "gpt2"`},
+		"invalid":       {strings.Replace(string(plain.Config()), `"num_attention_heads": 2`, `"num_attention_heads": 3`, 1), "", "must be an even multiple of 3 heads"},
+		"other order":   {" " + string(plain.Config()), "model.config", "is not as this program writes it"},
+		"too short":     {strings.Replace(string(plain.Config()), `"max_position_embeddings": 16`, `"max_position_embeddings": 4`, 1), "train.steps", "longer than the model's context of 4"},
+		"reads no text": {string(model.LeNet(28, 28, 10).Config()), "data.mode", "a model of family cnn reads none"},
+	} {
+		man := manifest()
+		man.Model.Config = c.config
+		_, err := replica.NewRules(man)
+		var field *protocol.FieldError
+		if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &field) != (c.field != "") || c.field != "" && field.Field != c.field {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

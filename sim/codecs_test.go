@@ -48,7 +48,7 @@ func TestEveryWay(t *testing.T) {
 	for name, change := range ways {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)
-			o.Manifest.Model.Dim, o.Manifest.Model.Layers, o.Manifest.Model.FFN = 32, 1, 64
+			o.Manifest.Model = narrow
 			change(&o.Manifest)
 			o.Conducts, o.Rounds, o.Validators = []string{"", "", "", "copycat"}, 10, 1
 			o.Manifest.Score.WorkGate = -3 << 16 // none: it errs at times over so few rounds

@@ -9,6 +9,7 @@ import (
 
 	"lode/coordinator/round"
 	"lode/data"
+	"lode/engine/model"
 	"lode/protocol"
 	"lode/yuma/ledger"
 )
@@ -45,7 +46,7 @@ func options(t *testing.T) Options {
 	}
 	man := protocol.Manifest{
 		Version: protocol.Version, Name: "sim", Seed: protocol.Digest{1}, Owner: NodeID("owner", 0),
-		Model:   protocol.Model{Family: "llama", Dim: 48, Layers: 2, Heads: 4, KVHeads: 4, FFN: 128, Vocab: 256, Context: 64, Tied: true, Theta: 1e4, NormEps: 1e-5},
+		Model:   protocol.Model{Config: string(model.Llama{Dim: 48, Layers: 2, Heads: 4, KVHeads: 4, FFN: 128, Vocab: 256, Context: 64, Tied: true, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:    protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: ix.Digest(), Bytes: ix.Bytes, Piece: piece, HeldOut: protocol.Q16(0.05)},
 		Train:   protocol.Train{InnerSteps: 10, Rows: 8, Steps: 32, Optimizer: "adamw", Rate: 5e-3, Warmup: 5, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
 		Update:  protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
@@ -94,10 +95,15 @@ func TestHonestRun(t *testing.T) {
 	}
 }
 
+// narrow is a smaller model than that of options.
+var narrow = protocol.Model{Config: string(model.Llama{
+	Dim: 32, Layers: 1, Heads: 4, KVHeads: 4, FFN: 64, Vocab: 256, Context: 64, Tied: true, RopeTheta: 1e4, NormEps: 1e-5,
+}.Config())}
+
 // Workers of one owner join at once, each with its own place, and he is paid for all.
 func TestOneOwner(t *testing.T) {
 	o := options(t)
-	o.Manifest.Model.Dim, o.Manifest.Model.Layers, o.Manifest.Model.FFN = 32, 1, 64
+	o.Manifest.Model = narrow
 	o.Conducts, o.Rounds, o.Validators, o.Owner = []string{"", "", "", ""}, 10, 1, Key("owner of workers", 0)
 	m, err := Run(t.Context(), o)
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"lode/coordinator/round"
 	"lode/data"
 	"lode/engine/cpu"
+	"lode/engine/model"
 	"lode/protocol"
 	"lode/replica"
 	"lode/validator"
@@ -69,7 +70,7 @@ func newTiny(t testing.TB, change ...func(*protocol.Manifest)) *tiny {
 	}
 	man := protocol.Manifest{
 		Version: protocol.Version, Name: "tiny", Seed: protocol.Digest{1}, Owner: NodeID("owner", 0), Coordinator: NodeID("coordinator", 0),
-		Model:  protocol.Model{Family: "llama", Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Vocab: 256, Context: 16, Tied: true, Theta: 1e4, NormEps: 1e-5},
+		Model:  protocol.Model{Config: string(model.Llama{Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Vocab: 256, Context: 16, Tied: true, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: ix.Digest(), Bytes: ix.Bytes, Piece: piece, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 2, Rows: 2, Steps: 8, Optimizer: "adamw", Rate: 5e-3, Warmup: 1, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},

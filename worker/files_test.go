@@ -8,6 +8,7 @@ import (
 	"io"
 	"testing"
 
+	"lode/engine/model"
 	"lode/gradient/column/columntest"
 	"lode/replica"
 )
@@ -34,7 +35,9 @@ func TestStateFileIsStreamed(t *testing.T) {
 	cfg := config(t, out.outside)
 	cfg.Files = out
 	man := cfg.Rules.Manifest
-	man.Model.Dim, man.Model.FFN = 256, 1024
+	large := cfg.Rules.Model.(model.Llama)
+	large.Dim, large.FFN = 256, 1024
+	man.Model.Config = string(large.Config())
 	var err error
 	if cfg.Rules, err = replica.NewRules(man); err != nil {
 		t.Fatal(err)

@@ -42,17 +42,17 @@ func (m CNN) Family() string { return cnnFamily }
 // Validate implements Model. Whether the windows fit is for [TraceOf] to say.
 func (m CNN) Validate() error {
 	errs := []error{
-		exampleShape(m.Input), widths("convolution", m.Filters), within("kernel", m.Kernel, MaxKernel), within("pool", m.Pool, MaxKernel),
-		widths("hidden layer", m.Hidden), known(m.Activation), within("classes", m.Classes, MaxClasses),
+		exampleShape(m.Input), widths("filters", m.Filters), within("kernel", m.Kernel, MaxKernel), within("pool", m.Pool, MaxKernel),
+		widths("hidden", m.Hidden), known(m.Activation), within("classes", m.Classes, MaxClasses),
 	}
 	if len(m.Input) != 3 {
-		errs = append(errs, fmt.Errorf("model: pictures of shape %v, want channels, height and width", m.Input))
+		errs = append(errs, fault("input", "is %v, want channels, height and width", m.Input))
 	}
 	if len(m.Filters) == 0 {
-		errs = append(errs, errors.New("model: no convolution: an mlp has none"))
+		errs = append(errs, fault("filters", "has no layers: an mlp has none"))
 	}
 	if m.Padding < 0 || m.Padding >= max(1, m.Kernel) {
-		errs = append(errs, fmt.Errorf("model: padding is %d, want 0 to %d", m.Padding, max(1, m.Kernel)-1))
+		errs = append(errs, fault("padding", "is %d, want 0 to %d", m.Padding, max(1, m.Kernel)-1))
 	}
 	return errors.Join(errs...)
 }

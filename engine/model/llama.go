@@ -60,22 +60,22 @@ func (m Llama) Validate() error {
 		within("dim", m.Dim, MaxDim),
 		within("layers", m.Layers, MaxLayers),
 		within("heads", m.Heads, MaxDim),
-		within("kv heads", m.KVHeads, MaxDim),
+		within("kv_heads", m.KVHeads, MaxDim),
 		within("ffn", m.FFN, 4*MaxDim),
 		within("vocab", m.Vocab, MaxVocab),
 		within("context", m.Context, MaxContext),
 	}
 	if m.Heads > 0 && m.Dim%(2*m.Heads) != 0 {
-		errs = append(errs, fmt.Errorf("model: dim %d is not a multiple of 2·%d heads", m.Dim, m.Heads))
+		errs = append(errs, fault("dim", "is %d, must be an even multiple of %d heads", m.Dim, m.Heads))
 	}
 	if m.KVHeads > 0 && m.Heads%m.KVHeads != 0 {
-		errs = append(errs, fmt.Errorf("model: %d heads cannot share %d kv heads", m.Heads, m.KVHeads))
+		errs = append(errs, fault("kv_heads", "is %d, must divide %d heads", m.KVHeads, m.Heads))
 	}
 	if !(m.RopeTheta >= 1) || math.IsInf(m.RopeTheta, 0) {
-		errs = append(errs, fmt.Errorf("model: rope theta %v, want a finite number of at least 1", m.RopeTheta))
+		errs = append(errs, fault("theta", "is %v, want a finite number of at least 1", m.RopeTheta))
 	}
 	if !(m.NormEps >= 1e-12 && m.NormEps <= 1) {
-		errs = append(errs, fmt.Errorf("model: norm eps %v, want 1e-12 to 1", m.NormEps))
+		errs = append(errs, fault("norm_eps", "is %v, want 1e-12 to 1", m.NormEps))
 	}
 	return errors.Join(errs...)
 }

@@ -31,12 +31,12 @@ func (m MLP) Family() string { return mlpFamily }
 
 // Validate implements Model.
 func (m MLP) Validate() error {
-	errs := []error{exampleShape(m.Input), widths("hidden layer", m.Hidden), known(m.Activation)}
+	errs := []error{exampleShape(m.Input), widths("hidden", m.Hidden), known(m.Activation)}
 	switch {
 	case m.Classes == 0:
 		errs = append(errs, within("outputs", m.Outputs, MaxClasses))
 	case m.Outputs != 0:
-		errs = append(errs, fmt.Errorf("model: %d classes and %d outputs, want only one of them", m.Classes, m.Outputs))
+		errs = append(errs, fault("outputs", "is %d, but there are %d classes: want only one of them", m.Outputs, m.Classes))
 	default:
 		errs = append(errs, within("classes", m.Classes, MaxClasses))
 	}
@@ -46,12 +46,12 @@ func (m MLP) Validate() error {
 // exampleShape refuses shapes that are empty or too large.
 func exampleShape(shape []int) error {
 	if len(shape) < 1 || len(shape) > 3 {
-		return fmt.Errorf("model: examples of shape %v, want 1 to 3 dimensions", shape)
+		return fault("input", "is %v, want 1 to 3 dimensions", shape)
 	}
 	n := 1
 	for _, d := range shape {
 		if d < 1 || d > MaxExample/n {
-			return fmt.Errorf("model: examples of shape %v, want 1 to %d values", shape, MaxExample)
+			return fault("input", "is %v, want 1 to %d values", shape, MaxExample)
 		}
 		n *= d
 	}
@@ -59,20 +59,21 @@ func exampleShape(shape []int) error {
 }
 
 // widths refuses layers that are too many, too wide or of no width.
-func widths(what string, layers []int) error {
-	errs := []error{}
+func widths(field string, layers []int) error {
 	if len(layers) > MaxLayers {
-		errs = append(errs, fmt.Errorf("model: %d of %s, want at most %d", len(layers), what, MaxLayers))
+		return fault(field, "has %d layers, want at most %d", len(layers), MaxLayers)
 	}
-	for i, n := range layers[:min(len(layers), MaxLayers)] {
-		errs = append(errs, within(fmt.Sprintf("%s %d", what, i+1), n, MaxDim))
+	for i, n := range layers {
+		if n < 1 || n > MaxDim {
+			return fault(field, "gives layer %d a width of %d, want 1 to %d", i+1, n, MaxDim)
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func known(f Activation) error {
 	if f != ReLU && f != GELU {
-		return fmt.Errorf("model: activation is %.40q; there are %s and %s", f, ReLU, GELU)
+		return fault("activation", "is %.40q; there are %s and %s", f, ReLU, GELU)
 	}
 	return nil
 }

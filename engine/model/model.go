@@ -54,9 +54,22 @@ func Hidden(m Model) ([]bool, error) {
 	return hidden, nil
 }
 
-func within(name string, v, most int) error {
+// Fault is what is wrong with one field of a model.
+type Fault struct {
+	Field string // lower-case, with underscores
+	Text  string
+}
+
+// Error implements error.
+func (f *Fault) Error() string { return "model: " + f.Field + " " + f.Text }
+
+func fault(field, format string, args ...any) error {
+	return &Fault{Field: field, Text: fmt.Sprintf(format, args...)}
+}
+
+func within(field string, v, most int) error {
 	if v < 1 || v > most {
-		return fmt.Errorf("model: %s is %d, want 1 to %d", name, v, most)
+		return fault(field, "is %d, want 1 to %d", v, most)
 	}
 	return nil
 }

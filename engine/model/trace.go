@@ -83,7 +83,7 @@ func TraceOf(m Model) (*Trace, error) {
 	m.Build(t)
 	t.end()
 	if t.err != nil {
-		return nil, fmt.Errorf("model: %s: %w", m.Family(), t.err)
+		return nil, fmt.Errorf("%s: %w", m.Family(), t.err)
 	}
 	return &t.Trace, nil
 }

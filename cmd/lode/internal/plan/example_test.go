@@ -10,7 +10,7 @@ import (
 // all at once.
 func ExampleParse() {
 	p, err := plan.Parse([]byte("name: tiny\nmodel:\n  layers: 2\ntiming:\n  train: 90s\n"))
-	fmt.Println(p.Run.Name, p.Run.Model.Layers, p.Run.Model.Dim, p.Run.Timing.Train.Seconds(), err)
+	fmt.Println(p.Run.Name, p.Model.Llama.Layers, p.Model.Llama.Dim, p.Run.Timing.Train.Seconds(), err)
 
 	_, err = plan.Parse([]byte("model:\n  dim: 97\n  layer: 2\ntiming:\n  train: 90\n"))
 	fmt.Println(err)

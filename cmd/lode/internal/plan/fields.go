@@ -14,12 +14,13 @@ import (
 
 // field is one line of the table.
 type field struct {
-	path   string // dotted, as in [protocol.FieldError]
-	what   string // meaning and unit
-	why    string // of the default
-	counts string // what the manifest counts it in, if not what people write
-	get    func(*Plan) string
-	set    func(*Plan, scalar) error
+	path     string // dotted, as in [protocol.FieldError]
+	what     string // meaning and unit
+	why      string // of the default
+	counts   string // what the manifest counts it in, if not what people write
+	get      func(*Plan) string
+	set      func(*Plan, scalar) error
+	families []string // it is a field of, of the model's; nil: of all
 	// list is set instead of get and set for a field that is a list.
 	list *list
 }
@@ -29,6 +30,14 @@ type list struct {
 	entry string // an entry in words
 	read  func(r *reader, path string, entry ast.Node)
 	lines func(Plan) []string // each entry as the file has it
+	// begin is called before the first entry of a list that has a default, which then
+	// stands in one line.
+	begin func(*Plan)
+}
+
+// of says whether the field is one of that family of models.
+func (f field) of(family string) bool {
+	return f.families == nil || slices.Contains(f.families, family)
 }
 
 // section returns the path's section, "" at the top, and its last word.
@@ -78,7 +87,7 @@ var sections = []struct{ name, about string }{
 }
 
 // table is every field of a run.yaml, in its order.
-var table = slices.Concat(heading, model, corpus, training, update, merge, score, timing, members, economy)
+var table = slices.Concat(heading, architecture, corpus, training, update, merge, score, timing, members, economy)
 
 var heading = []field{
 	row("name", text, func(p *Plan) *string { return &p.Run.Name },
@@ -90,31 +99,6 @@ var heading = []field{
 	row("owner", owner, func(p *Plan) *protocol.NodeID { return &p.Run.Owner },
 		"Node id that receives the owner's share of what is paid; `coordinator` is the key of the machine that launches the run.",
 		"who launches a run usually owns it"),
-}
-
-var model = []field{
-	row("model.family", text, func(p *Plan) *string { return &p.Run.Model.Family },
-		"Architecture. Only llama is built in.", "checkpoints load in other programs"),
-	row("model.dim", whole, func(p *Plan) *uint32 { return &p.Run.Model.Dim },
-		"Width; an even multiple of heads.", "a model of 0.36 million parameters learns on two cores within minutes"),
-	row("model.layers", whole, func(p *Plan) *uint32 { return &p.Run.Model.Layers },
-		"Transformer blocks.", "attention builds on attention, and a round stays short"),
-	row("model.heads", whole, func(p *Plan) *uint32 { return &p.Run.Model.Heads },
-		"Attention heads.", "24 values a head"),
-	row("model.kv_heads", whole, func(p *Plan) *uint32 { return &p.Run.Model.KVHeads },
-		"Heads for keys and values; divides heads.", "as many as heads: sharing them only saves memory in long contexts"),
-	row("model.ffn", whole, func(p *Plan) *uint32 { return &p.Run.Model.FFN },
-		"Hidden width of the gated feed-forward block.", "8/3 of dim, usual for gated blocks"),
-	row("model.vocab", whole, func(p *Plan) *uint32 { return &p.Run.Model.Vocab },
-		"Number of tokens the model knows; at least the tokenizer's.", "one for each byte"),
-	row("model.context", whole, func(p *Plan) *uint32 { return &p.Run.Model.Context },
-		"Longest sequence, tokens.", "some lines of text; train.steps may be shorter"),
-	row("model.tied", yesNo, func(p *Plan) *bool { return &p.Run.Model.Tied },
-		"Whether the output layer shares the embedding", "saves vocab × dim parameters, which counts in small models"),
-	row("model.theta", number, func(p *Plan) *float64 { return &p.Run.Model.Theta },
-		"Base of the rotary position embedding.", "usual for contexts up to some thousand tokens"),
-	row("model.norm_eps", number, func(p *Plan) *float64 { return &p.Run.Model.NormEps },
-		"Added to the mean square in RMS normalisation.", "usual for this family"),
 }
 
 var corpus = []field{

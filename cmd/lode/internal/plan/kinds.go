@@ -100,6 +100,11 @@ var whole = kind[uint32]{
 	format: func(n uint32) string { return strconv.FormatUint(uint64(n), 10) },
 }
 
+var count = kind[int]{
+	parse:  func(s scalar) (int, error) { n, err := integer(s, 0, math.MaxInt32); return int(n), err },
+	format: strconv.Itoa,
+}
+
 var signed = kind[int32]{
 	parse: func(s scalar) (int32, error) {
 		n, err := integer(s, math.MinInt32, math.MaxInt32)

@@ -27,6 +27,32 @@ var patterns = list{
 	},
 }
 
+// counts are whole numbers that stand at a place of the plan.
+func counts(at func(*Plan) *[]int) *list {
+	return &list{
+		entry: "NUMBER",
+		begin: func(p *Plan) { *at(p) = []int{} },
+		read: func(r *reader, path string, n ast.Node) {
+			s, ok := r.scalar(path, n)
+			if !ok {
+				return
+			}
+			v, err := count.parse(s)
+			if err != nil {
+				r.fault(r.places[path], path, "%v", err)
+				return
+			}
+			*at(&r.plan) = append(*at(&r.plan), v)
+		},
+		lines: func(p Plan) (lines []string) {
+			for _, v := range *at(&p) {
+				lines = append(lines, count.format(v))
+			}
+			return lines
+		},
+	}
+}
+
 // validators are those with stake from the start.
 var validators = list{
 	entry: "{key: NODE-ID, stake: COINS}",

@@ -15,10 +15,11 @@ import (
 
 // Plan is a run as a person describes it.
 type Plan struct {
-	// Run is the manifest as far as it is chosen. Version, Coordinator,
+	// Run is the manifest as far as it is chosen. Version, Coordinator, Model,
 	// Members.Invitation, Data.Index and Data.Bytes are left zero; a zero Owner
 	// is the coordinator, a zero Seed the digest of the text below.
 	Run      protocol.Manifest
+	Model    Model
 	Seed     string // any text of 1 to 256 bytes
 	DataPath string // file or folder with the corpus, or [StandardLibrary]
 }
@@ -35,12 +36,8 @@ const (
 // Defaults returns the default run: a model small enough to learn on two cores
 // within minutes.
 func Defaults() Plan {
-	return Plan{Seed: "lode", DataPath: StandardLibrary, Run: protocol.Manifest{
+	return Plan{Seed: "lode", DataPath: StandardLibrary, Model: defaultModel(), Run: protocol.Manifest{
 		Name: "lode",
-		Model: protocol.Model{
-			Family: "llama", Dim: 96, Layers: 3, Heads: 4, KVHeads: 4, FFN: 256,
-			Vocab: data.Vocab, Context: 256, Tied: true, Theta: 10000, NormEps: 1e-5,
-		},
 		Data: protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
 		Train: protocol.Train{
 			InnerSteps: 10, Rows: 8, Steps: 64, Optimizer: protocol.AdamW, Rate: 5e-3, Warmup: 10,
@@ -82,6 +79,7 @@ func (p Plan) Manifest(coordinator, invitation protocol.NodeID, index *data.Inde
 // draft is the manifest without the corpus.
 func (p Plan) draft(coordinator, invitation protocol.NodeID) protocol.Manifest {
 	man := p.Run
+	man.Model = p.Model.config()
 	man.Version, man.Coordinator, man.Members.Invitation = protocol.Version, coordinator, invitation
 	man.Members.Genesis, man.Train.Only = slices.Clone(p.Run.Members.Genesis), slices.Clone(p.Run.Train.Only)
 	if man.Owner == (protocol.NodeID{}) {
@@ -105,10 +103,13 @@ func (p Plan) fit() error {
 	check(len(p.Seed) >= 1 && len(p.Seed) <= maxSeed, "seed", "has %d bytes, must have 1 to %d", len(p.Seed), maxSeed)
 	check(utf8.ValidString(p.Seed), "seed", "is not UTF-8")
 	check(p.DataPath != "", "data.path", "is empty: name a file, a folder or %s", StandardLibrary)
-	check(p.Run.Data.Tokenizer != "bytes" || p.Run.Model.Vocab >= data.Vocab, "model.vocab",
-		"is %d, but the tokenizer %q has %d tokens", p.Run.Model.Vocab, "bytes", data.Vocab)
+	check(p.Run.Data.Tokenizer != "bytes" || p.Model.speaks(), "model.vocab",
+		"is %d, but the tokenizer %q has %d tokens", p.Model.Llama.Vocab, "bytes", data.Vocab)
 	m := p.Run.Members
 	check(uint64(m.MinWorkers)+uint64(m.MinValidators) <= uint64(m.MaxMembers), "members.max_members",
 		"is %d, too few for %d workers and %d validators to begin with", m.MaxMembers, m.MinWorkers, m.MinValidators)
-	return errors.Join(errs...)
+	if err := p.Model.fit(); err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	return errors.Join(append(errs, replica.Suits(p.Model.described(), p.Run))...)
 }

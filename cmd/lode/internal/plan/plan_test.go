@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"lode/data"
+	"lode/engine/model"
 	"lode/protocol"
 )
 
@@ -55,7 +56,7 @@ func TestEachFieldSaysWhatAndWhy(t *testing.T) {
 }
 
 // completed are the fields of a manifest that the launching machine fills in.
-var completed = []string{"Version", "Coordinator", "Seed", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
+var completed = []string{"Version", "Coordinator", "Seed", "Model.Config", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
 
 // leaves calls visit with every number, text, flag and id below v.
 func leaves(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
@@ -102,7 +103,13 @@ func TestTableCoversTheManifest(t *testing.T) {
 		v.Set(old)
 		num++
 	})
-	if num != len(table)-2+len(completed) { // seed's text and data.path stand beside the manifest
+	others := 2 // seed's text and data.path stand beside the manifest
+	for _, f := range table {
+		if section, _ := f.section(); section == "model" {
+			others++ // they make Model.Config
+		}
+	}
+	if num != len(table)-others+len(completed) {
 		t.Errorf("%d fields of the manifest, %d of the table", num, len(table))
 	}
 }
@@ -117,9 +124,9 @@ func random(rng *rand.Rand) Plan {
 	if rng.IntN(2) == 0 {
 		r.Owner = protocol.NodeID{byte(1 + rng.IntN(9))}
 	}
-	r.Model.Theta, r.Model.NormEps = 1+rng.Float64()*1e8, 1e-12+rng.Float64()*1e-3
+	p.Model.Llama.RopeTheta, p.Model.Llama.NormEps = 1+rng.Float64()*1e8, 1e-12+rng.Float64()*1e-3
 	r.Train.Rate, r.Train.Beta1, r.Train.WeightDecay = rng.Float64()/2+1e-9, rng.Float64()*0.9999, rng.Float64()
-	r.Model.Tied, r.Members.OpenWorkers = rng.IntN(2) == 0, rng.IntN(2) == 0
+	p.Model.Llama.Tied, r.Members.OpenWorkers = rng.IntN(2) == 0, rng.IntN(2) == 0
 	r.Data.Piece = 641 + rng.Uint32N(1<<24-641)
 	r.Data.HeldOut = 66 + rng.Uint32N(32700)
 	r.Update.Decay, r.Merge.Rate = rng.Uint32N(65537), 1+rng.Uint32N(4*65536)
@@ -222,7 +229,7 @@ func TestManifestRefuses(t *testing.T) {
 		"a seed that is no text": {func(p *Plan) { p.Seed = "\xff" }, invites, fits, nil, "seed: is not UTF-8"},
 		"no such tensor":         {func(p *Plan) { p.Run.Train.Only = []string{"*", "lm_head.*"} }, invites, fits, nil, "train.only[1]: \"lm_head.*\" is no tensor's name"},
 		"too large a model": {func(p *Plan) {
-			p.Run.Model = protocol.Model{Family: "llama", Dim: 1 << 16, Layers: 1 << 10, Heads: 1, KVHeads: 1, FFN: 1 << 18, Vocab: 256, Context: 64, Theta: 1e4, NormEps: 1e-5}
+			p.Model.Llama = model.Llama{Dim: 1 << 16, Layers: 1 << 10, Heads: 1, KVHeads: 1, FFN: 1 << 18, Vocab: 256, Context: 64, RopeTheta: 1e4, NormEps: 1e-5}
 		}, invites, fits, nil, "layout: more than"},
 	} {
 		p := Defaults()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -134,6 +135,9 @@ func (r *reader) list(f field, n ast.Node) {
 		r.fault(r.places[f.path], f.path, "must be a list of `- %s`, not %s", f.list.entry, describe(n))
 		return
 	}
+	if f.list.begin != nil {
+		f.list.begin(&r.plan)
+	}
 	for i, entry := range list.Values {
 		path := fmt.Sprintf("%s[%d]", f.path, i)
 		r.places[path] = placeOf(start(entry))
@@ -146,6 +150,7 @@ func (r *reader) check() {
 	stand := protocol.NodeID{1} // for keys and corpus, which the launching machine knows
 	man := r.plan.draft(stand, protocol.NodeID(protocol.Hash("stand-in for the invitation")))
 	man.Data.Index, man.Data.Bytes = protocol.Digest{1}, 1
+	r.families()
 	invalid := man.Validate()
 	for _, err := range causes(errors.Join(invalid, r.plan.fit())) {
 		var f *protocol.FieldError
@@ -168,11 +173,25 @@ func (r *reader) check() {
 	}
 }
 
+// families reports fields that the model's family does not have.
+func (r *reader) families() {
+	family := r.plan.Model.Family
+	if r.plan.Model.described() == nil {
+		return
+	}
+	for _, f := range table {
+		if at, stands := r.places[f.path]; stands && !f.of(family) {
+			r.fault(at, f.path, "is a field of %s, but model.family is %s", strings.Join(f.families, " and "), family)
+		}
+	}
+}
+
 // derived reports what is wrong with what follows from the manifest.
 func (r *reader) derived(man protocol.Manifest, errs []error) {
 	path := "model"
-	man.Model, man.Train.Only = Defaults().Run.Model, nil
-	man.Model.Context = max(man.Model.Context, man.Train.Steps)
+	plain := defaultModel()
+	plain.Llama.Context = max(plain.Llama.Context, int(man.Train.Steps))
+	man.Model, man.Train.Only = plain.config(), nil
 	if _, also := replica.NewRules(man); also != nil {
 		path = "merge" // all that is derived apart from the model
 	}

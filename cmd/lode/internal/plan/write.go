@@ -15,7 +15,8 @@ const commentWidth = 88
 // its unit, its default and why that.
 func Template() []byte { return Defaults().Text() }
 
-// Text returns the plan as a run.yaml, with the same comments. Parsing it gives
+// Text returns the plan as a run.yaml, with the same comments, with the fields of
+// its family of models. Parsing it gives
 // the plan again; a Run.Seed that was set is not in it.
 func (p Plan) Text() []byte {
 	var b bytes.Buffer
@@ -32,12 +33,16 @@ func (p Plan) Text() []byte {
 		}
 		for _, f := range table {
 			section, key := f.section()
-			if section != s.name {
+			if section != s.name || !f.of(p.Model.Family) {
 				continue
 			}
 			comment(&b, indent, fmt.Sprintf("%s Default %s: %s.", sentence(f.what), f.value(&defaults), f.why))
 			if f.list == nil {
 				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.get(&p))
+				continue
+			}
+			if f.list.begin != nil {
+				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.value(&p))
 				continue
 			}
 			writeList(&b, indent+key, f.list.lines(p))
@@ -48,10 +53,13 @@ func (p Plan) Text() []byte {
 
 // value returns the field's value as messages cite it.
 func (f field) value(p *Plan) string {
-	if f.list != nil {
+	switch {
+	case f.list == nil:
+		return f.get(p)
+	case f.list.begin == nil:
 		return "none"
 	}
-	return f.get(p)
+	return "[" + strings.Join(f.list.lines(*p), ", ") + "]"
 }
 
 func writeList(b *bytes.Buffer, key string, lines []string) {

@@ -11,6 +11,7 @@ import (
 
 	"lode/checkpoints"
 	"lode/coordinator/round"
+	"lode/engine/model"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -62,10 +63,10 @@ func idOf(key ed25519.PrivateKey) protocol.NodeID {
 func manifest(c Config) protocol.Manifest {
 	m := protocol.Manifest{
 		Version: protocol.Version, Name: "small run", Coordinator: idOf(keyOf("coordinator", 0)), Owner: idOf(keyOf("owner", 0)), Seed: protocol.Digest{3},
-		Model: protocol.Model{
-			Family: "llama", Dim: 8, Layers: 1, Heads: 2, KVHeads: 1, FFN: 16, Vocab: 256, Context: 16,
-			Tied: true, Theta: 10000, NormEps: 1e-5,
-		},
+		Model: protocol.Model{Config: string(model.Llama{
+			Dim: 8, Layers: 1, Heads: 2, KVHeads: 1, FFN: 16, Vocab: 256, Context: 16,
+			Tied: true, RopeTheta: 10000, NormEps: 1e-5,
+		}.Config())},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: protocol.Digest{4}, Bytes: 1 << 16, Piece: 1 << 10, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 4, Rows: 2, Steps: 16, Optimizer: "adamw", Rate: 1e-3, Beta1: 0.9, Beta2: 0.95},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 1, Boost: 2},
