@@ -2,16 +2,16 @@ package engine
 
 // This file holds what a model gets right.
 
-// Grade is how a model does on one target.
+// Grade is how a model does on one row of a batch, or one token of a text.
 type Grade struct {
-	Loss float64
-	// Right says that no other class is as likely to the model as the target, or only
-	// some that come after it; it is false where targets are reals.
+	Loss float64 // mean over the targets of the row
+	// Right says that to the model no class is likelier than the target, and none
+	// before it as likely; it is false where targets are reals.
 	Right bool
 }
 
-// Grader is an engine that grades each target of a batch by itself, in order; the
-// mean of the losses is what Loss returns.
+// Grader is an engine that grades each row of a batch by itself, in order, or each
+// token. The mean of the grades' losses is what Loss returns.
 type Grader interface {
 	Grade(b Batch) ([]Grade, error)
 }

@@ -61,7 +61,10 @@ type Engine struct {
 // maxGraphs bounds how many batch shapes keep their buffers.
 const maxGraphs = 8
 
-var _ engine.Engine = (*Engine)(nil)
+var (
+	_ engine.Engine = (*Engine)(nil)
+	_ engine.Grader = (*Engine)(nil)
+)
 
 // New returns an engine for m whose parameters are all zero.
 func New(m model.Model, opt Options) (*Engine, error) {
@@ -112,6 +115,19 @@ func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.run(b, false) 
 
 // Gradient implements engine.Engine.
 func (e *Engine) Gradient(b engine.Batch) (float64, error) { return e.run(b, true) }
+
+// Grade implements engine.Grader.
+func (e *Engine) Grade(b engine.Batch) ([]engine.Grade, error) {
+	if _, err := e.run(b, false); err != nil {
+		return nil, err
+	}
+	g := e.graphs[0] // the one that has run
+	grades := make([]engine.Grade, len(g.losses))
+	for i, l := range g.losses {
+		grades[i] = engine.Grade{Loss: l * g.share, Right: g.right != nil && g.right[i]}
+	}
+	return grades, nil
+}
 
 // Step implements engine.Engine.
 func (e *Engine) Step(b engine.Batch, h engine.Hyper) (float64, error) {

@@ -17,7 +17,10 @@ type graph struct {
 	shape   shape
 	inputs  engine.Array
 	targets engine.Array
-	mean    float64 // loss of the last run
+	mean    float64   // loss of the last run
+	losses  []float64 // of each row of the last run, or token: share·losses have that mean
+	share   float64
+	right   []bool // of the same, but in training, as in engine.Grade; nil: no classes
 	vm      gorgonia.VM
 }
 

@@ -41,12 +41,26 @@ type head struct {
 // CrossEntropy implements model.Builder.
 func (b *builder) CrossEntropy(of model.Value, m model.Head) {
 	ids := b.graph.targets.IDs
+	b.graph.right = make([]bool, len(ids))
 	b.head(of, m, head{targets: len(ids), factor: 1 / float32(len(ids)), score: func(i int, y []float32) float64 {
 		target := y[ids[i]]
+		if !b.train {
+			b.graph.right[i] = best(y) == int(ids[i])
+		}
 		top, sum := kernel.Softmax(y, 1)
 		y[ids[i]]--
 		return math.Log(float64(sum)) + float64(top) - float64(target)
 	}})
+}
+
+// best returns the place of the largest value, the first of equals.
+func best(y []float32) (at int) {
+	for i, v := range y {
+		if v > y[at] {
+			at = i
+		}
+	}
+	return at
 }
 
 // SquaredError implements model.Builder.
@@ -64,6 +78,7 @@ func (b *builder) head(of model.Value, m model.Head, k head) {
 	k.n, k.dim, k.wide = b.n(), k.w.cols, k.w.rows
 	k.block = min(k.n, max(headValues/k.wide, headRows))
 	k.predictions, k.loss = make([]float32, k.block*k.wide), make([]float64, k.n)
+	b.graph.losses, b.graph.share = k.loss, float64(k.n)/float64(k.targets)
 	s := stage{name: m.Name}
 	grads := []*tensor.Dense{x.gradient(), nil, nil}
 	if k.w.uses == 1 { // else its share of the gradient waits where Embed adds to it

@@ -4,8 +4,8 @@
 // model, and it compares parameters, losses, gradients and optimizer steps with
 // [Reference], with all tensors trained and with half of them, by AdamW and by
 // Muon, feeds the engine bad batches, settings and state bytes, and checks that a
-// saved state continues as if never interrupted. What an optional
-// ability gives it compares with the definition, bit for bit. [RunStages] is for
+// saved state continues as if never interrupted. What an optional ability gives it
+// compares with the definition, bit for bit; grades, with the reference's losses. [RunStages] is for
 // engines that build any description: it tries each stage in shapes that no family
 // has.
 //

@@ -52,6 +52,7 @@ func Run(t *testing.T, open Open) {
 			t.Run("vectors", k.vectors)
 			t.Run("compress", k.compress)
 			t.Run("dots", k.dots)
+			t.Run("grades", k.grades)
 			t.Run("gradient", k.gradient)
 			t.Run("steps", k.steps)
 			t.Run("clipping", k.clipping)
