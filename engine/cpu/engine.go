@@ -117,14 +117,20 @@ func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.run(b, false) 
 func (e *Engine) Gradient(b engine.Batch) (float64, error) { return e.run(b, true) }
 
 // Grade implements engine.Grader.
-func (e *Engine) Grade(b engine.Batch) ([]engine.Grade, error) {
-	if _, err := e.run(b, false); err != nil {
+func (e *Engine) Grade(b engine.Batch) (grades []engine.Grade, err error) {
+	if err := e.refuse(b); err != nil {
 		return nil, err
 	}
-	g := e.graphs[0] // the one that has run
-	grades := make([]engine.Grade, len(g.losses))
-	for i, l := range g.losses {
-		grades[i] = engine.Grade{Loss: l * g.share, Right: g.right != nil && g.right[i]}
+	e.team.begin()
+	defer e.team.end()
+	for part := range e.parts(b) {
+		if _, err := e.pass(part, false); err != nil {
+			return nil, err
+		}
+		g := e.graphs[0] // the one that has run
+		for i, l := range g.losses {
+			grades = append(grades, engine.Grade{Loss: l * g.share, Right: g.right != nil && g.right[i]})
+		}
 	}
 	return grades, nil
 }
@@ -144,10 +150,7 @@ func (e *Engine) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 
 // run computes the loss and, in training, the gradient.
 func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
-	if e.closed {
-		return 0, engine.ErrClosed
-	}
-	if err := b.Validate(e.Takes()); err != nil {
+	if err := e.refuse(b); err != nil {
 		return 0, err
 	}
 	e.team.begin()
@@ -156,6 +159,14 @@ func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
 		return e.pass(b, train)
 	}
 	return e.accumulate(b, train)
+}
+
+// refuse says why a batch cannot be run, nil if it can.
+func (e *Engine) refuse(b engine.Batch) error {
+	if e.closed {
+		return engine.ErrClosed
+	}
+	return b.Validate(e.Takes())
 }
 
 // pass is run for a batch that is taken at once.

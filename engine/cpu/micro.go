@@ -3,6 +3,8 @@ package cpu
 // This file holds how a batch is worked through in parts.
 
 import (
+	"iter"
+
 	"lode/engine"
 	"lode/engine/kernel"
 	"lode/tensor"
@@ -10,25 +12,40 @@ import (
 
 // accumulate is pass for a batch with more rows than are taken at once.
 func (e *Engine) accumulate(b engine.Batch, train bool) (float64, error) {
-	parts := (b.Rows + e.microRows - 1) / e.microRows
-	rows := (b.Rows + parts - 1) / parts
 	if train && e.sum == nil {
 		e.sum = make([]float32, len(e.grads))
 	}
-	mean := 0.0
-	for lo := 0; lo < b.Rows; lo += rows {
-		hi := min(lo+rows, b.Rows)
-		loss, err := e.pass(b.Part(lo, hi), train)
+	mean, done := 0.0, 0
+	for part := range e.parts(b) {
+		loss, err := e.pass(part, train)
 		if err != nil {
 			return 0, err
 		}
-		share := float64(hi-lo) / float64(b.Rows)
+		share := float64(part.Rows) / float64(b.Rows)
 		mean += share * loss
 		if train {
-			e.gather(float32(share), lo > 0, hi == b.Rows)
+			e.gather(float32(share), done > 0, done+part.Rows == b.Rows)
 		}
+		done += part.Rows
 	}
 	return mean, nil
+}
+
+// parts yields the rows of b in order, as many at once as are taken, in parts of about
+// the same length.
+func (e *Engine) parts(b engine.Batch) iter.Seq[engine.Batch] {
+	return func(yield func(engine.Batch) bool) {
+		num := 1
+		if e.microRows > 0 {
+			num = (b.Rows + e.microRows - 1) / e.microRows
+		}
+		rows := (b.Rows + num - 1) / num
+		for lo := 0; lo < b.Rows; lo += rows {
+			if !yield(b.Part(lo, min(lo+rows, b.Rows))) {
+				return
+			}
+		}
+	}
 }
 
 // gather adds the gradient of a part to the sum, and the sum of the others to that of
