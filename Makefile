@@ -84,7 +84,7 @@ python:
 		echo "NOT CHECKED: python/, the twin of the update format and the engine in Python (no Python with venv and pip, or it could not install; see make setup)"; \
 		test -z "$(NEED_PYTHON)"; exit; \
 	fi; \
-	echo "$(VENV)/bin/python -m unittest discover -s python/tests"; $(VENV)/bin/python -m unittest discover -s python/tests || exit 1; \
+	echo "$(VENV)/bin/python -m unittest discover -s python/tests"; PYTHONPATH=python $(VENV)/bin/python -m unittest discover -s python/tests || exit 1; \
 	echo "$(GO) test -count 1 -run Python ./gradient ./engine/torch ./worker"; LODE_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -p $(P) -count 1 -run Python ./gradient ./engine/torch ./worker
 
 up:

@@ -129,6 +129,7 @@ func consult(t *testing.T, python string, questions []dialogue) []dialogue {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(python, filepath.Join("..", "python", "tests", "answer.py"))
+	cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join("..", "python"))
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "python"))
+from lode.errors import Malformed, Refused
+from lode.layout import Kind, Layout, Tensor
+from lode.params import Params, Round
 
-from lode.errors import Malformed, Refused  # noqa: E402
-from lode.layout import Kind, Layout, Tensor  # noqa: E402
-from lode.params import Params, Round  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(path: str) -> list[dict[str, Any]]:
