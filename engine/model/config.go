@@ -27,7 +27,9 @@ var families = map[string]func(*reader) Model{
 // that decide nothing here (version strings, dropout of zero, cache switches and
 // the like) may be present; any other unknown field is refused by name, because
 // its meaning might matter.
-func ParseConfig(data []byte) (Model, error) {
+func ParseConfig(data []byte) (Model, error) { return parseConfig(data, families) }
+
+func parseConfig(data []byte, families map[string]func(*reader) Model) (Model, error) {
 	if len(data) > MaxConfig {
 		return nil, fmt.Errorf("config: %d bytes, at most %d are allowed", len(data), MaxConfig)
 	}
