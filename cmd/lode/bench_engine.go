@@ -13,6 +13,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,7 @@ import (
 	"lode/engine/cpu"
 	"lode/engine/kernel"
 	"lode/engine/model"
+	"lode/engine/torch"
 )
 
 // benchEngines are the engines that can be measured.
@@ -29,14 +31,38 @@ var benchEngines = map[string]benchEngine{
 		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
 			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute})
 		},
-		name: func() string { return "cpu " + kernel.Name() }, peak: measure.Peak,
+		name: func(engine.Engine) string { return "cpu " + kernel.Name() }, peak: measure.Peak,
+		meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
+	},
+	"torch": {
+		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
+			return torch.New(m, torch.Options{Threads: f.threads})
+		},
+		name:  func(e engine.Engine) string { return "torch " + e.(*torch.Engine).Device() },
+		meter: func(e engine.Engine) measure.Meter { return bothMeter(e.(*torch.Engine)) },
 	},
 }
 
+// bothMeter adds up this process and the engine's own. One that fell silent counts as
+// nothing: the next step says what became of it.
+func bothMeter(e *torch.Engine) measure.Meter {
+	return measure.Meter{
+		Peak: func() int64 {
+			peak, _, _ := e.Usage()
+			return ownPeak() + peak
+		},
+		CPU: func() time.Duration {
+			_, used, _ := e.Usage()
+			return ownCPU() + used
+		},
+	}
+}
+
 type benchEngine struct {
-	open func(m model.Model, f *engineBench) (engine.Engine, error)
-	name func() string             // with what of the machine it uses
-	peak func(threads int) float64 // operations in a second at best; nil if not known
+	open  func(m model.Model, f *engineBench) (engine.Engine, error)
+	name  func(engine.Engine) string // with what of the machine it uses
+	peak  func(threads int) float64  // operations in a second at best; nil if not known
+	meter func(engine.Engine) measure.Meter
 }
 
 // engineBench are the choices of lode bench engine.
@@ -62,7 +88,8 @@ steps are not counted, the rates are those of the median step.
 
 Sizes: 1m (0.9 million parameters, tokens are bytes), 10m, 50m, 124m and 1b. The
 largest needs 18 GB. With --export the model, its parameters and its batches are
-written to a folder instead, for other programs to train on.`,
+written to a folder instead, for other programs to train on. The engine torch uses the
+Python that $LODE_PYTHON names, else python3, and the best device that PyTorch has.`,
 		Example: "  lode bench engine --size 10m --threads 2 --json",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
@@ -134,10 +161,10 @@ func (f *engineBench) measure(ctx context.Context, with benchEngine, size measur
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if r, err = measure.Engine(ctx, e, size, f.steps, measure.Meter{Peak: ownPeak, CPU: ownCPU}); err != nil {
+	if r, err = measure.Engine(ctx, e, size, f.steps, with.meter(e)); err != nil {
 		return r, err
 	}
-	r.Engine, r.Threads, r.PeakFlops = with.name(), f.threads, peak
+	r.Engine, r.Threads, r.PeakFlops = with.name(e), f.threads, peak
 	if peak > 0 {
 		r.Utilisation = r.Flops / peak
 	}

@@ -74,6 +74,7 @@ func TestExitCodes(t *testing.T) {
 		{"worker", exitUsage, "accepts 1 arg"},
 		{"worker file --conduct rude", exitUsage, "--conduct"},
 		{"worker file --engine steam", exitUsage, "--engine"},
+		{"worker file --device cuda", exitUsage, "--device is for --engine torch"},
 		{"worker file --threads -2", exitUsage, "--threads"},
 		{"up --for 0s", exitUsage, "--for"},
 		{"up --rounds 0", exitUsage, "--rounds"},

@@ -19,7 +19,7 @@ import (
 	"lode/checkpoints"
 	"lode/cmd/lode/internal/plan"
 	"lode/data"
-	"lode/engine/cpu"
+	"lode/engine"
 	"lode/protocol"
 	"lode/replica"
 	"lode/transport"
@@ -27,18 +27,17 @@ import (
 
 // nodeFlags are the choices of a machine that joins a run.
 type nodeFlags struct {
-	dir, name, data, engine, level string
-	wallet, passFile               string
-	threads                        int
-	tied                           bool // to the process that started this one
+	engineFlags
+	dir, name, data, level string
+	wallet, passFile       string
+	tied                   bool // to the process that started this one
 }
 
 func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
 	c.Flags().StringVar(&f.dir, "dir", "", "folder for key and working files (default ~/.lode/"+role.String()+")")
 	c.Flags().StringVar(&f.name, "name", "", "name shown to people (default the machine's)")
 	c.Flags().StringVar(&f.data, "data", "", "the run's corpus, if it is on this machine (default: fetched as needed)")
-	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu; there is none for GPUs yet")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
+	f.engineFlags.add(c)
 	c.Flags().StringVar(&f.wallet, "wallet", "", "wallet of this machine that is paid (default: the node's own key is); it signs once, when the node joins")
 	addPassFile(c, &f.passFile)
 	addLogFlag(c, &f.level)
@@ -68,7 +67,7 @@ type node struct {
 	head    uint64
 	plan    data.Plan
 	source  data.Source
-	engine  *cpu.Engine
+	engine  engine.Engine
 	dir     string // the run's own, where files are
 	files   *checkpoints.Dir
 	log     zerolog.Logger
@@ -87,11 +86,8 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if n.log, err = newLog(stderr, f.level); err != nil {
 		return n, err
 	}
-	if f.engine != "cpu" {
-		return n, usagef("--engine is %q, only cpu is there", f.engine)
-	}
-	if f.threads < 0 {
-		return n, usagef("--threads is %d, it can be 1 and up, or 0 for all processors", f.threads)
+	if err := f.engineFlags.check(); err != nil {
+		return n, err
 	}
 	if n.link, err = protocol.ParseLink(address); err != nil {
 		return n, usagef("%v", err)
@@ -123,7 +119,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.openData(ctx, f.data, filepath.Join(dir, "pieces")); err != nil {
 		return n, err
 	}
-	if n.engine, err = cpu.New(n.rules.Model, cpu.Options{Threads: threadsOr(f.threads), Frozen: n.rules.Frozen}); err != nil {
+	if n.engine, err = f.engineFlags.open(n.rules.Model, n.rules.Frozen, n.log); err != nil {
 		return n, err
 	}
 	return n, nil

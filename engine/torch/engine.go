@@ -148,14 +148,23 @@ func (e *Engine) spawn() error {
 	if err != nil {
 		return err
 	}
-	threads := strconv.Itoa(max(1, e.opt.Threads))
 	e.process, err = process.Start(process.Command{
-		Path: python, Args: []string{"-u", dir}, Memory: e.memory, Patience: e.opt.Patience, Log: e.opt.Log,
-		Env: []string{
-			"OMP_NUM_THREADS=" + threads, "MKL_NUM_THREADS=" + threads, "OPENBLAS_NUM_THREADS=" + threads,
-		},
+		Path: python, Args: []string{"-u", dir}, Env: e.environment(), Memory: e.memory, Patience: e.opt.Patience, Log: e.opt.Log,
 	})
 	return err
+}
+
+// environment bounds the threads of the libraries. They sleep while they wait, unless
+// the user says otherwise: where others use the processors too, spinning costs more than
+// the work.
+func (e *Engine) environment() (env []string) {
+	for _, name := range []string{"OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"} {
+		env = append(env, name+"="+strconv.Itoa(max(1, e.opt.Threads)))
+	}
+	if _, said := os.LookupEnv("OMP_WAIT_POLICY"); !said {
+		env = append(env, "OMP_WAIT_POLICY=passive")
+	}
+	return env
 }
 
 // interpreter finds a Python.
@@ -243,6 +252,20 @@ func (e *Engine) ProcessID() int {
 		return 0
 	}
 	return e.process.ID()
+}
+
+// Usage returns the most bytes that the process has held so far, on its device too, and
+// the time that processors gave it.
+func (e *Engine) Usage() (peak int64, cpu time.Duration, err error) {
+	if err := e.ready(); err != nil {
+		return 0, 0, err
+	}
+	var u struct {
+		Peak int64 `cbor:"peak"`
+		CPU  int64 `cbor:"cpu"`
+	}
+	err = e.call("usage", struct{}{}, &u)
+	return u.Peak, time.Duration(u.CPU), err
 }
 
 // Device says in words what the engine works on.

@@ -154,6 +154,9 @@ class Module:
         t = torch.frombuffer(bytearray(raw), dtype=kind).view(batch["rows"], *a["shape"]).to(self.device)
         return t if kind.is_floating_point else t.long()
 
+    def device_peak(self) -> int:
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
+
     def norm(self) -> float:
         return torch.stack([torch.linalg.vector_norm(t.grad) for t in self.moving]).norm().item()
 

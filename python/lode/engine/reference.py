@@ -76,6 +76,9 @@ class Reference:
             inputs, targets = array(batch, "inputs", self.kind), array(batch, "targets", self.kind)
             return tape.Tape(weights, grads, self.model["positions"], self.beat).run(self.model["stages"], inputs, targets, bool(grads))
 
+    def device_peak(self) -> int:
+        return 0
+
     def norm(self) -> float:
         return float(np.sqrt(sum(np.sum(np.square(g, dtype=np.float64)) for g in self.grads.values())))
 

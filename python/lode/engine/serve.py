@@ -6,6 +6,8 @@
     initial {}: the first parameters of the model's own making go to shared memory
     loss, gradient {"batch", "taken"}: {"loss"}; gradient leaves the gradient
     step    {"batch", "taken", "hyper"}: {"loss"}; moves parameters and moments
+    usage   {}: {"peak", "cpu"}: most bytes held so far, those of a device too, and
+            nanoseconds of processors used
     give    {}: what the backend keeps elsewhere goes to shared memory
 
 "taken" names what the program wrote to shared memory since: "params", "moments".
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 import sys
 import traceback
 from typing import Any, Protocol
@@ -35,6 +38,7 @@ class Backend(Protocol):
     def loss(self, batch: dict[str, Any]) -> float: ...
     def gradient(self, batch: dict[str, Any], seed: int | None) -> float: ...
     def norm(self) -> float: ...
+    def device_peak(self) -> int: ...
     def move(self, h: Hyper, scale: float) -> None: ...
 
 
@@ -77,6 +81,10 @@ class Server:
             b.attach(memory.attach(self.descriptor, length), where)
         elif name == "initial":
             b.initial()
+        elif name == "usage":
+            u = resource.getrusage(resource.RUSAGE_SELF)
+            unit = 1 if sys.platform == "darwin" else 1024
+            return {"peak": u.ru_maxrss * unit + b.device_peak(), "cpu": int((u.ru_utime + u.ru_stime) * 1e9)}
         elif name == "give":
             b.give()
         elif name in ("loss", "gradient", "step"):

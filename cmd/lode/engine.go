@@ -1,0 +1,67 @@
+package main
+
+// This file holds the choice of what trains on this machine.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"lode/engine"
+	"lode/engine/cpu"
+	"lode/engine/model"
+	"lode/engine/torch"
+)
+
+// engineFlags are the choices of a machine that trains.
+type engineFlags struct {
+	engine, python, device, precision string
+	threads                           int
+}
+
+// engines are what --engine may be.
+var engines = []string{"cpu", "torch"}
+
+func (f *engineFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu, or torch for PyTorch, on a GPU if there is one")
+	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
+	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
+	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is)")
+	c.Flags().StringVar(&f.precision, "precision", "", "with torch: float32, or bf16 for mixed precision (default float32)")
+}
+
+// check refuses what cannot be before anything is opened.
+func (f *engineFlags) check() error {
+	if !slices.Contains(engines, f.engine) {
+		return usagef("--engine is %q, there are %s", f.engine, strings.Join(engines, " and "))
+	}
+	if f.threads < 0 {
+		return usagef("--threads is %d, it can be 1 and up, or 0 for all processors", f.threads)
+	}
+	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"precision", f.precision}} {
+		if f.engine != "torch" && g.value != "" {
+			return usagef("--%s is for --engine torch", g.name)
+		}
+	}
+	return nil
+}
+
+// open makes the engine that was chosen, for a model of which some tensors are frozen.
+func (f *engineFlags) open(m model.Model, frozen []bool, log zerolog.Logger) (engine.Engine, error) {
+	threads := threadsOr(f.threads)
+	if f.engine == "cpu" {
+		return cpu.New(m, cpu.Options{Threads: threads, Frozen: frozen})
+	}
+	e, err := torch.New(m, torch.Options{
+		Python: f.python, Device: f.device, Precision: f.precision, Threads: threads, Frozen: frozen,
+		Log: log.With().Str("engine", "torch").Logger(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--engine torch: %w", err)
+	}
+	log.Info().Str("device", e.Device()).Msg("PyTorch is ready")
+	return e, nil
+}
