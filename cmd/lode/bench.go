@@ -31,7 +31,7 @@ func benchCommand() *cobra.Command {
 		Use: "bench", Short: "Measure: what a run's rules do to learning and pay; what training and arithmetic cost here", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(benchTrainCommand(), benchEngineCommand(), benchGradientCommand(), benchMergeCommand(), benchYumaCommand())
+	c.AddCommand(benchTrainCommand(), benchEngineCommand(), benchGradientCommand(), benchMergeCommand(), benchYumaCommand(), benchFederatedCommand())
 	return c
 }
 

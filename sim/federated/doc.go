@@ -28,7 +28,7 @@
 //
 // # Quality
 //
-// After each round the model is measured on examples that no client has, and on those
+// Every so many rounds the model is measured on examples that no client has, and on those
 // that each client keeps back from its own: the mean over clients, the mean of the
 // worst tenth of them, and the deviation between them. A client with few examples
 // keeps few back, so that its accuracy has few possible values; clients that keep

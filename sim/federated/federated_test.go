@@ -3,6 +3,7 @@ package federated
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -125,7 +126,8 @@ func TestFedSGDIsGradientDescent(t *testing.T) {
 // The number of engines, and whether parameters can be looked at where they lie, do
 // not matter to a bit; the seed does.
 func TestSameSeedSameRun(t *testing.T) {
-	for _, method := range Methods() {
+	for _, p := range methods {
+		method := p.name
 		o := options(t, method, 50, 7, 90, 1, 33, 20)
 		o.Fraction, o.Method.Merge.StepBits = 0.5, 24
 		_, want := play(t, o)
@@ -150,7 +152,8 @@ func TestSameSeedSameRun(t *testing.T) {
 // Every method learns to tell three clouds of points, also where each client has seen
 // only one of them.
 func TestMethodsLearn(t *testing.T) {
-	for _, method := range Methods() {
+	for _, p := range methods {
+		method := p.name
 		o := options(t, method, 80, 80, 80)
 		for c := range o.Train {
 			o.Train[c] = nil
@@ -163,7 +166,7 @@ func TestMethodsLearn(t *testing.T) {
 		_, rounds := play(t, o)
 		first, last := rounds[0], rounds[len(rounds)-1]
 		if last.Global.Accuracy < 0.95 || last.Global.Loss > first.Global.Loss*3/4 || first.Global.Samples != 60 {
-			t.Errorf("%s: from %+v to %+v", method, first.Global, last.Global)
+			t.Errorf("%s: from %+v to %+v", method, *first.Global, *last.Global)
 		}
 		if last.Own == nil || last.Own.Clients != 2 {
 			t.Errorf("%s: of what two clients keep back: %+v", method, last.Own)
@@ -215,6 +218,18 @@ func TestMergeOfTheMethod(t *testing.T) {
 	play(t, o)
 }
 
+// The model is measured when it is time, and at the end.
+func TestMeasuresEvery(t *testing.T) {
+	o := options(t, "fedavg", 50, 50)
+	o.Rounds, o.Every = 7, 3
+	_, rounds := play(t, o)
+	for i, r := range rounds {
+		if want := i%3 == 0 || i == 7; (r.Global != nil) != want || r.Own != nil || r.Model == "" {
+			t.Errorf("round %d: %+v", i, r)
+		}
+	}
+}
+
 func TestSpread(t *testing.T) {
 	var each []Quality
 	for i := range 11 {
@@ -234,6 +249,7 @@ func TestRefusals(t *testing.T) {
 	for words, edit := range map[string]func(*Options){
 		"0 engines":      func(o *Options) { o.Engines = 0 },
 		"fraction":       func(o *Options) { o.Fraction = 1.1 },
+		"every 0 rounds": func(o *Options) { o.Every = 0 },
 		"0 epochs":       func(o *Options) { o.Epochs = 0 },
 		"batches of -1":  func(o *Options) { o.Batch = -1 },
 		"rate":           func(o *Options) { o.Rate = math.NaN() },
@@ -251,8 +267,38 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %v", words, err)
 		}
 	}
-	if _, err := Named("fedsgd"); err == nil || !strings.Contains(err.Error(), "fedprox") {
-		t.Errorf("error %v, want one that says which methods there are", err)
+	for _, c := range [][2]string{
+		{"fedsgd", "fedprox"},
+		{"", "no method"},
+		{"fedavg:", "number"},
+		{"fedavg:x", "number"},
+		{"fedadam:5", "number"},
+		{"fedprox:-1", "number"},
+		{"fedprox:nan", "number"},
+		{"fedavg:0", "rate is 0"},
+	} {
+		if _, err := ParseMethod(c[0]); err == nil || !strings.Contains(err.Error(), c[1]) {
+			t.Errorf("%q: error %v, want one that says %q", c[0], err, c[1])
+		}
+	}
+}
+
+// The number after the colon is µ for fedprox, the server's rate for all others, and
+// what help says is usual is what is taken.
+func TestParseMethod(t *testing.T) {
+	for _, p := range methods {
+		usual, err := ParseMethod(p.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := ParseMethod(fmt.Sprintf("%s:%v", p.name, p.usual))
+		if err != nil || said != usual || !strings.Contains(Methods, p.name+"[:") {
+			t.Errorf("%s: %+v and %+v, error %v", p.name, usual, said, err)
+		}
+		m, err := ParseMethod(p.name + ":0.5")
+		if want := [2]float64{0, 0.5}; err != nil || !p.proximal && [2]float64{m.Proximal, float64(m.Merge.Rate) / aggregation.One} != want || p.proximal && m.Proximal != 0.5 {
+			t.Errorf("%s:0.5: %+v, error %v", p.name, m, err)
+		}
 	}
 }
 

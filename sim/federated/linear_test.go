@@ -157,13 +157,13 @@ func points(tb testing.TB, num int) *examples.Set {
 // 300 are held out.
 func options(tb testing.TB, method string, sizes ...int) Options {
 	tb.Helper()
-	m, err := Named(method)
+	m, err := ParseMethod(method)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	o := Options{
 		Set: points(tb, 300), Method: m, Open: func() (Engine, error) { return newLinear(tb), nil }, Engines: 1,
-		Fraction: 1, Epochs: 2, Batch: 7, Rate: 0.3, Rounds: 3,
+		Fraction: 1, Epochs: 2, Batch: 7, Rate: 0.3, Rounds: 3, Every: 1,
 	}
 	next := 0
 	for _, n := range sizes {

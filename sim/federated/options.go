@@ -35,12 +35,14 @@ type Options struct {
 	Batch    int     // B, from 1; 0: all that a client has (FedSGD, with E = 1)
 	Rate     float64 // η of the clients, above 0
 	Rounds   int
+	Every    int // the model is measured after so many rounds, and at the end; from 1
 	Seed     protocol.Digest
 
 	Each func(Round) // called after every round, and with Number 0 before the first; may be nil
 }
 
-func (o *Options) validate() error {
+// Validate reports all faults of settings at once. Run asks for it.
+func (o *Options) Validate() error {
 	var errs []error
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -53,6 +55,7 @@ func (o *Options) validate() error {
 	check(o.Batch >= 0, "batches of %d", o.Batch)
 	check(o.Rate > 0 && o.Rate < 1e6, "a rate of %v, want above 0", o.Rate)
 	check(o.Method.Proximal >= 0 && o.Method.Proximal < 1e6, "a proximal term of %v, want 0 or more", o.Method.Proximal)
+	check(o.Every >= 1, "measuring every %d rounds", o.Every)
 	check(o.Rounds >= 0, "%d rounds", o.Rounds)
 	check(len(o.Held) > 0, "nothing is held out to measure with")
 	check(o.Kept == nil || len(o.Kept) == len(o.Train), "%d clients train, %d keep something back", len(o.Train), len(o.Kept))

@@ -23,9 +23,10 @@ type Round struct {
 	Clients []int   `json:"clients"` // that trained
 	Samples int     `json:"samples"` // that they have, all together
 	Loss    float64 `json:"loss"`    // in training, the mean over their steps and, by samples, over them
-	Global  Quality `json:"global"`  // on what no client has
-	// Own is on what clients keep back; nil if none does.
-	Own *Spread `json:"own,omitempty"`
+	// Global is on what no client has, Own on what clients keep back; nil where the
+	// model was not measured, or nothing is kept back.
+	Global *Quality `json:"global,omitempty"`
+	Own    *Spread  `json:"own,omitempty"`
 	// Model is the root of all parameters: equal if they are.
 	Model string `json:"model"`
 }
@@ -44,7 +45,7 @@ type server struct {
 // Run plays a run and returns the parameters it ends with. When ctx ends, so does
 // the run, after the round before, with its cause.
 func Run(ctx context.Context, o Options) (theta tensor.Flat, err error) {
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	s := &server{Options: &o, merge: o.Method.Merge, clients: o.trainers()}
@@ -63,7 +64,7 @@ func Run(ctx context.Context, o Options) (theta tensor.Flat, err error) {
 				return s.theta, err
 			}
 		}
-		if err := s.measure(&r); err != nil {
+		if err := s.look(&r); err != nil {
 			return s.theta, fmt.Errorf("federated: round %d: %w", n, err)
 		}
 		if o.Each != nil {
@@ -177,21 +178,26 @@ func (s *server) step(r *Round, found []trained) error {
 	return aggregation.Apply(step, s.theta, s.theta)
 }
 
-// measure measures the model.
-func (s *server) measure(r *Round) error {
+// look names the model, and measures it when it is time.
+func (s *server) look(r *Round) error {
 	root, err := tensor.Root(s.layout, s.theta)
 	if err != nil {
 		return err
 	}
 	r.Model = hex.EncodeToString(root[:])
+	if r.Number%s.Every != 0 && r.Number != s.Rounds {
+		return nil
+	}
 	e := s.engines[0]
 	if err := tensor.Copy(s.layout, e.Params(), s.theta); err != nil {
 		return err
 	}
 	m := newMeter(s, e)
-	if r.Global, err = m.quality(s.Held); err != nil || s.Kept == nil {
+	q, err := m.quality(s.Held)
+	if err != nil {
 		return err
 	}
+	r.Global = &q
 	r.Own, err = m.spread(s.Kept)
 	return err
 }
