@@ -159,6 +159,7 @@ var golden = map[string]string{
 	"coordinator/round": "TestScripts",
 	"data/chance":       "TestGolden",
 	"data/split":        "TestGolden",
+	"engine":            "TestScheduleGolden",
 	"engine/model":      "TestInitGolden",
 	"gradient":          "TestGolden|TestVectors|TestRefusals",
 	"gradient/kernel":   "TestLengths",

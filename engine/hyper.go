@@ -10,7 +10,8 @@ import (
 // Hyper are the settings of one AdamW step (Loshchilov and Hutter,
 // arXiv:1711.05101, algorithm 2, with the decay multiplied by Rate). A zero
 // Beta1, Beta2 or Epsilon means its default. Decay touches tensors of two or
-// more dimensions only, never norms or biases.
+// more dimensions only, never norms or biases, and of them none that the engine was
+// told to leave alone when it was opened.
 //
 // With Muon set, the matrices that [lode/engine/model.Hidden] names take another
 // step, with the same rate and decay and none of the betas: Nesterov momentum of

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,36 +69,6 @@ const MaxTokenizer = 64 << 20
 
 // MaxBatch bounds the tokens of one batch, in training and in scoring.
 const MaxBatch = 1 << 20
-
-// Train says how workers train between two merges.
-type Train struct {
-	_           struct{} `cbor:",toarray"`
-	InnerSteps  uint32   // H
-	Rows        uint32   // sequences in a batch
-	Steps       uint32   // tokens of a sequence
-	Optimizer   string   // of inner steps: [AdamW] or [Muon]
-	Rate        float64  // learning rate
-	Warmup      uint32   // rounds of linear warm-up of the rate
-	Beta1       float64
-	Beta2       float64
-	WeightDecay float64
-	ClipNorm    float64 // of the gradient; 0 is off
-	// Only are patterns, as of [path.Match], of the names of the tensors that are
-	// trained and exchanged; the others keep their first values. None is all.
-	Only []string
-}
-
-// The optimizers of inner steps. Betas are AdamW's alone.
-const (
-	AdamW = "adamw"
-	Muon  = "muon" // of the matrices within layers; AdamW moves the rest
-)
-
-// Bounds on Train.Only.
-const (
-	MaxPatterns   = 64
-	maxPatternLen = 256 // bytes
-)
 
 // Update says how pseudo-gradients are compressed.
 type Update struct {
@@ -302,26 +271,6 @@ func (d Data) validate(check checkFunc, within withinFunc) {
 	within("data.piece", float64(d.Piece), 64, 1<<24)
 	within("data.held_out", float64(d.HeldOut)/65536, 0.001, 0.5)
 	check(d.Bytes > 0, "data.bytes", "is 0: the corpus is empty")
-}
-
-func (t Train) validate(check checkFunc, within withinFunc) {
-	within("train.inner_steps", float64(t.InnerSteps), 1, 1e5)
-	within("train.rows", float64(t.Rows), 1, 1e5)
-	within("train.steps", float64(t.Steps), 2, 1e6)
-	check(t.Optimizer == AdamW || t.Optimizer == Muon, "train.optimizer", "is %q; there are %s and %s", t.Optimizer, AdamW, Muon)
-	check(t.Rate > 0 && t.Rate <= 1, "train.rate", "is %v, must be above 0 and at most 1", t.Rate)
-	within("train.warmup", float64(t.Warmup), 0, 1e6)
-	within("train.beta1", t.Beta1, 0, 0.9999)
-	within("train.beta2", t.Beta2, 0, 0.999999)
-	within("train.weight_decay", t.WeightDecay, 0, 1)
-	within("train.clip_norm", t.ClipNorm, 0, 1e6)
-	check(len(t.Only) <= MaxPatterns, "train.only", "has %d patterns, at most %d", len(t.Only), MaxPatterns)
-	for i, p := range t.Only[:min(len(t.Only), MaxPatterns)] {
-		field := fmt.Sprintf("train.only[%d]", i)
-		check(p != "" && len(p) <= maxPatternLen && utf8.ValidString(p), field, "must have 1 to %d bytes of UTF-8", maxPatternLen)
-		_, err := path.Match(p, "")
-		check(err == nil, field, "is no pattern: %.40q", p)
-	}
 }
 
 func (u Update) validate(check checkFunc, within withinFunc) {

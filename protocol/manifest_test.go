@@ -17,8 +17,8 @@ func testManifest() Manifest {
 			Mode: "assigned", Tokenizer: TokenFile, Vocabulary: Digest{9}, Width: 2, Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
 		},
 		Train: Train{
-			InnerSteps: 30, Rows: 8, Steps: 64, Optimizer: "muon", Rate: 1e-3, Warmup: 2, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
-			Only: []string{"model.layers.*.mlp.*", "*norm.weight"},
+			InnerSteps: 30, Rows: 8, Steps: 64, Optimizer: "muon", Rate: 1e-3, Warmup: 2, Schedule: "wsd", Rounds: 500, FinalRate: Q16(0.1), DecayShare: Q16(0.2), Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
+			Only: []string{"model.layers.*.mlp.*", "*norm.weight"}, NoDecay: []string{"model.embed_tokens.weight"},
 		},
 		Update: Update{Codec: "topk", Keep: 64, Bits: 2, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
 		Merge: Merge{
@@ -97,6 +97,16 @@ func TestManifestFaults(t *testing.T) {
 		{"train.rate", func(m *Manifest) { m.Train.Rate = nan }},
 		{"train.rate", func(m *Manifest) { m.Train.Rate = inf }},
 		{"train.warmup", func(m *Manifest) { m.Train.Warmup = 1e7 }},
+		{"train.schedule", func(m *Manifest) { m.Train.Schedule = "" }},
+		{"train.schedule", func(m *Manifest) { m.Train.Schedule = "WSD" }},
+		{"train.rounds", func(m *Manifest) { m.Train.Rounds = m.Train.Warmup }},
+		{"train.rounds", func(m *Manifest) { m.Train.Rounds = 1e8 + 1 }},
+		{"train.rounds", func(m *Manifest) { m.Train.Schedule, m.Train.FinalRate, m.Train.DecayShare = "constant", 0, 0 }},
+		{"train.final_rate", func(m *Manifest) { m.Train.FinalRate = 1<<16 + 1 }},
+		{"train.final_rate", func(m *Manifest) { m.Train.Schedule, m.Train.Rounds, m.Train.DecayShare = "constant", 0, 0 }},
+		{"train.decay_share", func(m *Manifest) { m.Train.DecayShare = 0 }},
+		{"train.decay_share", func(m *Manifest) { m.Train.DecayShare = 1<<16 + 1 }},
+		{"train.decay_share", func(m *Manifest) { m.Train.Schedule = "cosine" }},
 		{"train.beta1", func(m *Manifest) { m.Train.Beta1 = 1 }},
 		{"train.beta2", func(m *Manifest) { m.Train.Beta2 = -0.1 }},
 		{"train.weight_decay", func(m *Manifest) { m.Train.WeightDecay = nan }},
@@ -107,6 +117,8 @@ func TestManifestFaults(t *testing.T) {
 		{"train.only[1]", func(m *Manifest) { m.Train.Only[1] = `model.norm.weight\` }},
 		{"train.only[1]", func(m *Manifest) { m.Train.Only[1] = "\xff" }},
 		{"train.only[0]", func(m *Manifest) { m.Train.Only[0] = strings.Repeat("*", maxPatternLen+1) }},
+		{"train.no_decay", func(m *Manifest) { m.Train.NoDecay = slices.Repeat([]string{"*"}, MaxPatterns+1) }},
+		{"train.no_decay[0]", func(m *Manifest) { m.Train.NoDecay[0] = "[" }},
 		{"update.codec", func(m *Manifest) { m.Update.Codec = "none" }},
 		{"update.keep", func(m *Manifest) { m.Update.Keep = 0 }},
 		{"update.decay", func(m *Manifest) { m.Update.Decay = 1<<16 + 1 }},
@@ -247,5 +259,9 @@ func TestManifestID(t *testing.T) {
 	n.Train.Only = nil
 	if m.ID() == n.ID() {
 		t.Error("manifests that train other tensors have the same id")
+	}
+	m.Train.Schedule, n.Train.Only, n.Train.Schedule = "linear", m.Train.Only, "cosine"
+	if m.ID() == n.ID() {
+		t.Error("manifests with other schedules have the same id")
 	}
 }

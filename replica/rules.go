@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"path"
-	"slices"
 
 	"lode/aggregation"
 	"lode/engine"
@@ -30,6 +30,7 @@ type Rules struct {
 	Model    model.Model
 	Layout   tensor.Layout // says what is frozen
 	Frozen   []bool        // the same, for engines: of each tensor; nil: all are trained
+	NoDecay  []bool        // of each tensor, for engines: weight decay leaves it alone; nil: of no matrix
 }
 
 // NewRules checks the manifest and derives its rules.
@@ -45,8 +46,14 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 	if r.Layout, err = model.Layout(r.Model); err != nil {
 		return nil, fmt.Errorf("manifest: model: %w", err)
 	}
-	if r.Frozen, err = frozen(r.Layout, man.Train.Only); err != nil {
+	var fault error
+	r.Frozen, err = matched(r.Layout, "train.only", man.Train.Only)
+	r.NoDecay, fault = matched(r.Layout, "train.no_decay", man.Train.NoDecay)
+	if err = errors.Join(err, fault); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	for t, trained := range r.Frozen {
+		r.Frozen[t] = !trained
 	}
 	r.Layout = r.Layout.Freeze(r.Frozen)
 	if err := r.checkMerge(); err != nil {
@@ -81,23 +88,23 @@ func Suits(m model.Model, man protocol.Manifest) error {
 	return nil
 }
 
-// frozen says of each tensor whether none of the patterns is one of its name; nil
-// if there are no patterns.
-func frozen(l tensor.Layout, only []string) ([]bool, error) {
-	if len(only) == 0 {
+// matched says of each tensor whether one of the field's patterns is one of its
+// name; nil if there are no patterns. A pattern of no name is a fault.
+func matched(l tensor.Layout, field string, patterns []string) ([]bool, error) {
+	if len(patterns) == 0 {
 		return nil, nil
 	}
-	out := slices.Repeat([]bool{true}, l.NumTensors())
+	out := make([]bool, l.NumTensors())
 	var errs []error
-	for i, p := range only {
+	for i, p := range patterns {
 		found := false
 		for t := range out {
 			if ok, err := path.Match(p, l.Spec(t).Name); ok && err == nil {
-				out[t], found = false, true
+				out[t], found = true, true
 			}
 		}
 		if !found {
-			errs = append(errs, &protocol.FieldError{Field: fmt.Sprintf("train.only[%d]", i), Fault: fmt.Sprintf("%.40q is no tensor's name", p)})
+			errs = append(errs, &protocol.FieldError{Field: fmt.Sprintf("%s[%d]", field, i), Fault: fmt.Sprintf("%.40q is no tensor's name", p)})
 		}
 	}
 	return out, errors.Join(errs...)
@@ -193,14 +200,19 @@ func (r *Rules) MaxStep(n protocol.Round) int {
 	return aggregation.MaxStepWireLen(r.Layout, r.Merge(n))
 }
 
-// Hyper returns the settings of the inner steps of round n: the rate warms up
-// linearly over the first rounds.
+// Schedule returns how the rate of inner steps runs over rounds.
+func (r *Rules) Schedule() engine.Schedule {
+	t := r.Manifest.Train
+	return engine.Schedule{
+		Shape: t.Schedule, Warmup: int(t.Warmup), Length: int(t.Rounds),
+		Final: float64(t.FinalRate) / 65536, Decay: float64(t.DecayShare) / 65536,
+	}
+}
+
+// Hyper returns the settings of the inner steps of round n.
 func (r *Rules) Hyper(n protocol.Round) engine.Hyper {
 	t := r.Manifest.Train
-	rate := t.Rate
-	if n < protocol.Round(t.Warmup) {
-		rate *= float64(n+1) / float64(t.Warmup+1)
-	}
+	rate := float64(t.Rate * r.Schedule().At(int(min(n, math.MaxInt32))))
 	return engine.Hyper{
 		Rate: float32(rate), Beta1: float32(t.Beta1), Beta2: float32(t.Beta2),
 		WeightDecay: float32(t.WeightDecay), ClipNorm: float32(t.ClipNorm), Muon: t.Optimizer == protocol.Muon,

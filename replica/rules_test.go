@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"lode/aggregation"
+	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/model"
 	"lode/gradient"
@@ -31,6 +32,15 @@ func TestRules(t *testing.T) {
 	for n, want := range []float64{0.025, 0.05, 0.075, 0.1, 0.1} {
 		if got := float64(r.Hyper(protocol.Round(n)).Rate); math.Abs(got-want) > 1e-8 {
 			t.Errorf("round %d: rate %g, want %g", n, got, want)
+		}
+	}
+	falls := rulesOf(t, func(m *protocol.Manifest) {
+		m.Train.Schedule, m.Train.Rounds, m.Train.FinalRate, m.Train.DecayShare = engine.WSD, 13, protocol.Q16(0.25), protocol.Q16(0.5)
+	})
+	// It stays to round 6 and falls over 7 more.
+	for n, want := range map[protocol.Round]float64{0: 0.025, 5: 0.1, 6: 0.1, 7: 0.1 - 0.075/7, 13: 0.025, 1 << 63: 0.025} {
+		if got := float64(falls.Hyper(n).Rate); math.Abs(got-want) > 1e-8 {
+			t.Errorf("wsd, round %d: rate %g, want %g", n, got, want)
 		}
 	}
 	if muon := rulesOf(t, func(m *protocol.Manifest) { m.Train.Optimizer = protocol.Muon }); r.Hyper(0).Muon || !muon.Hyper(0).Muon {
@@ -76,6 +86,45 @@ func TestFrozen(t *testing.T) {
 	var field *protocol.FieldError
 	if !errors.As(err, &field) || field.Field != "train.only[1]" || !strings.Contains(err.Error(), "train.only[2]") || strings.Contains(err.Error(), "[0]") || strings.Contains(err.Error(), "[3]") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The patterns of train.no_decay say what does not decay.
+func TestNoDecay(t *testing.T) {
+	if rulesOf(t).NoDecay != nil {
+		t.Error("something does not decay without a pattern")
+	}
+	r := rulesOf(t, func(m *protocol.Manifest) { m.Train.NoDecay = []string{"*embed*", "*.down_proj.*"} })
+	for i, is := range r.NoDecay {
+		name := r.Layout.Spec(i).Name
+		if want := strings.Contains(name, "embed") || strings.Contains(name, "down_proj"); is != want {
+			t.Errorf("%s does not decay: %v", name, is)
+		}
+	}
+	man := manifest()
+	man.Train.NoDecay = []string{"bias"}
+	_, err := replica.NewRules(man)
+	var field *protocol.FieldError
+	if !errors.As(err, &field) || field.Field != "train.no_decay[0]" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Every schedule that the manifest takes is one of the engine's.
+func TestSchedules(t *testing.T) {
+	for _, shape := range []string{engine.Constant, engine.Linear, engine.Cosine, engine.WSD} {
+		r := rulesOf(t, func(m *protocol.Manifest) {
+			m.Train.Schedule = shape
+			if shape != engine.Constant {
+				m.Train.Rounds, m.Train.FinalRate = 50, protocol.Q16(0.1)
+			}
+			if shape == engine.WSD {
+				m.Train.DecayShare = protocol.Q16(0.2)
+			}
+		})
+		if err := r.Schedule().Validate(); err != nil || r.Schedule().Shape != shape {
+			t.Errorf("%s: %v", shape, err)
+		}
 	}
 }
 

@@ -73,7 +73,7 @@ func (y *tiny) steadily(t *testing.T, final []round.Summary) {
 	t.Helper()
 	s := steady{y: y, residual: make(tensor.Flat, y.rules.Layout.Len())}
 	var err error
-	if s.engine, err = cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen}); err != nil {
+	if s.engine, err = cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen, NoDecay: y.rules.NoDecay}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.engine.Close()

@@ -183,7 +183,7 @@ func (s stage) member(role string, i int) (m member, err error) {
 	if m.files, err = checkpoints.OpenDir(filepath.Join(s.o.Dir, m.name, "runs", s.rules.Run.String())); err != nil {
 		return m, err
 	}
-	m.engine, err = cpu.New(s.rules.Model, cpu.Options{Frozen: s.rules.Frozen})
+	m.engine, err = cpu.New(s.rules.Model, cpu.Options{Frozen: s.rules.Frozen, NoDecay: s.rules.NoDecay})
 	return m, err
 }
 

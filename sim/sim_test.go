@@ -48,7 +48,7 @@ func options(t *testing.T) Options {
 		Version: protocol.Version, Name: "sim", Seed: protocol.Digest{1}, Owner: NodeID("owner", 0),
 		Model:   protocol.Model{Config: string(model.Llama{Dim: 48, Layers: 2, Heads: 4, KVHeads: 4, FFN: 128, Vocab: 256, Context: 64, Tied: true, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:    protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: ix.Digest(), Bytes: ix.Bytes, Piece: piece, HeldOut: protocol.Q16(0.05)},
-		Train:   protocol.Train{InnerSteps: 10, Rows: 8, Steps: 32, Optimizer: "adamw", Rate: 5e-3, Warmup: 5, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
+		Train:   protocol.Train{InnerSteps: 10, Rows: 8, Steps: 32, Optimizer: "adamw", Rate: 5e-3, Warmup: 5, Schedule: "constant", Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
 		Update:  protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
 		Merge:   protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score:   protocol.Score{Rows: 32, HeldOut: 16, Threshold: protocol.Q16(0.1), Window: 4, Project: 3, Overlap: protocol.Q16(0.6), Audit: 1, Examine: 3, WorkGate: int32(protocol.Q16(0.65)), WorkMin: 3},

@@ -72,7 +72,7 @@ func newTiny(t testing.TB, change ...func(*protocol.Manifest)) *tiny {
 		Version: protocol.Version, Name: "tiny", Seed: protocol.Digest{1}, Owner: NodeID("owner", 0), Coordinator: NodeID("coordinator", 0),
 		Model:  protocol.Model{Config: string(model.Llama{Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Vocab: 256, Context: 16, Tied: true, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: ix.Digest(), Bytes: ix.Bytes, Piece: piece, HeldOut: protocol.Q16(0.1)},
-		Train:  protocol.Train{InnerSteps: 2, Rows: 2, Steps: 8, Optimizer: "adamw", Rate: 5e-3, Warmup: 1, Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
+		Train:  protocol.Train{InnerSteps: 2, Rows: 2, Steps: 8, Optimizer: "adamw", Rate: 5e-3, Warmup: 1, Schedule: "constant", Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
 		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 64},
 		Score:  protocol.Score{Rows: 4, HeldOut: 2, Threshold: 0, Window: 2, Project: 1, Overlap: 1 << 16, Audit: 1, Examine: 0, WorkGate: -3 << 16, WorkMin: 1},
@@ -345,7 +345,7 @@ type node func(ctx context.Context, m mortal) error
 
 func (y *tiny) worker(key ed25519.PrivateKey) node {
 	return func(ctx context.Context, m mortal) error {
-		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen})
+		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen, NoDecay: y.rules.NoDecay})
 		if err != nil {
 			return err
 		}
@@ -363,7 +363,7 @@ func (y *tiny) worker(key ed25519.PrivateKey) node {
 
 func (y *tiny) validator(key ed25519.PrivateKey) node {
 	return func(ctx context.Context, m mortal) error {
-		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen})
+		e, err := cpu.New(y.rules.Model, cpu.Options{Threads: 1, Frozen: y.rules.Frozen, NoDecay: y.rules.NoDecay})
 		if err != nil {
 			return err
 		}

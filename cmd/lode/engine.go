@@ -3,6 +3,7 @@ package main
 // This file holds the choice of what trains on this machine.
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,8 +13,8 @@ import (
 
 	"lode/engine"
 	"lode/engine/cpu"
-	"lode/engine/model"
 	"lode/engine/torch"
+	"lode/replica"
 )
 
 // engineFlags are the choices of a machine that trains.
@@ -49,14 +50,17 @@ func (f *engineFlags) check() error {
 	return nil
 }
 
-// open makes the engine that was chosen, for a model of which some tensors are frozen.
-func (f *engineFlags) open(m model.Model, frozen []bool, log zerolog.Logger) (engine.Engine, error) {
+// open makes the engine that was chosen, for the model of a run.
+func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine, error) {
 	threads := threadsOr(f.threads)
 	if f.engine == "cpu" {
-		return cpu.New(m, cpu.Options{Threads: threads, Frozen: frozen})
+		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay})
 	}
-	e, err := torch.New(m, torch.Options{
-		Python: f.python, Device: f.device, Precision: f.precision, Threads: threads, Frozen: frozen,
+	if r.NoDecay != nil {
+		return nil, errors.New("--engine torch: the run has train.no_decay, which this engine does not know yet: leave out --engine")
+	}
+	e, err := torch.New(r.Model, torch.Options{
+		Python: f.python, Device: f.device, Precision: f.precision, Threads: threads, Frozen: r.Frozen,
 		Log: log.With().Str("engine", "torch").Logger(),
 	})
 	if err != nil {

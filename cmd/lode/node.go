@@ -119,7 +119,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.openData(ctx, f.data, filepath.Join(dir, "pieces")); err != nil {
 		return n, err
 	}
-	if n.engine, err = f.engineFlags.open(n.rules.Model, n.rules.Frozen, n.log); err != nil {
+	if n.engine, err = f.engineFlags.open(n.rules, n.log); err != nil {
 		return n, err
 	}
 	return n, nil

@@ -54,7 +54,7 @@ func testManifest() protocol.Manifest {
 		Version: protocol.Version, Name: "play", Coordinator: idOf("coordinator"), Owner: idOf("owner"),
 		Model:  protocol.Model{Config: string(model.Llama{Dim: 4, Layers: 1, Heads: 1, KVHeads: 1, FFN: 4, Vocab: 4, Context: 8, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Bytes: 1 << 16, Piece: 64, HeldOut: protocol.Q16(0.1)},
-		Train:  protocol.Train{InnerSteps: 1, Rows: 1, Steps: 8, Optimizer: "adamw", Rate: 0.1},
+		Train:  protocol.Train{InnerSteps: 1, Rows: 1, Steps: 8, Optimizer: "adamw", Rate: 0.1, Schedule: "constant"},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
 		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 8, Refuse: 4},
 		Score: protocol.Score{

@@ -36,7 +36,7 @@ func (e *Engine) update(h engine.Hyper) error {
 			continue
 		}
 		spec, lo := e.layout.Spec(t), e.layout.Offset(t)
-		if s.Decay = 0; len(spec.Shape) > 1 {
+		if s.Decay = 0; e.decays[t] {
 			s.Decay = h.Rate * h.WeightDecay
 		}
 		n := spec.Len()

@@ -26,6 +26,9 @@ type Options struct {
 	// Frozen says of each tensor of the model's layout whether it stays as it is.
 	// Nil freezes none.
 	Frozen []bool
+	// NoDecay says of each tensor of the layout whether weight decay leaves it alone.
+	// Nil is no matrix; vectors never decay.
+	NoDecay []bool
 	// MicroRows is how many rows of a batch are worked on at a time at most; memory is
 	// for so many, and once more for the gradient. The batch is cut into equal parts,
 	// but for the last one, and their gradients are added up: the same as that of the
@@ -44,6 +47,7 @@ type Engine struct {
 	layout tensor.Layout
 	index  map[string]int // tensor by name
 	frozen []bool         // by tensor
+	decays []bool         // by tensor: weight decay moves it
 	team   team
 
 	microRows int
@@ -89,12 +93,16 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if len(e.frozen) != l.NumTensors() {
 		return nil, fmt.Errorf("cpu: told of %d tensors whether they are frozen, the model has %d", len(e.frozen), l.NumTensors())
 	}
+	if n := len(opt.NoDecay); n != 0 && n != l.NumTensors() {
+		return nil, fmt.Errorf("cpu: told of %d tensors whether they decay, the model has %d", n, l.NumTensors())
+	}
 	if !slices.Contains(e.frozen, false) {
 		return nil, errors.New("cpu: every tensor is frozen")
 	}
 	e.layout = l.Freeze(e.frozen)
 	for t := range l.NumTensors() {
 		e.index[l.Spec(t).Name] = t
+		e.decays = append(e.decays, len(l.Spec(t).Shape) > 1 && (opt.NoDecay == nil || !opt.NoDecay[t]))
 	}
 	e.params, e.grads = make([]float32, l.Len()), make([]float32, l.Len())
 	e.adam = engine.NewMoments(e.layout)

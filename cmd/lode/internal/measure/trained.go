@@ -18,7 +18,7 @@ import (
 // Trained trains a model by the rules of r on text for so many rounds, one worker
 // alone, and returns a = β·e + (θ_r − θ) of the last one: what it would compress.
 func Trained(ctx context.Context, r *replica.Rules, plan data.Plan, src data.Source, rounds int) (tensor.Flat, error) {
-	e, err := cpu.New(r.Model, cpu.Options{Frozen: r.Frozen})
+	e, err := cpu.New(r.Model, cpu.Options{Frozen: r.Frozen, NoDecay: r.NoDecay})
 	if err != nil {
 		return nil, err
 	}

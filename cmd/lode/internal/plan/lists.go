@@ -12,19 +12,21 @@ import (
 	"lode/protocol"
 )
 
-// patterns are those of train.only.
-var patterns = list{
-	entry: "PATTERN",
-	read: func(r *reader, path string, n ast.Node) {
-		s, _ := r.scalar(path, n)
-		r.plan.Run.Train.Only = append(r.plan.Run.Train.Only, s.text)
-	},
-	lines: func(p Plan) (lines []string) {
-		for _, s := range p.Run.Train.Only {
-			lines = append(lines, text.format(s))
-		}
-		return lines
-	},
+// patterns are those of names of tensors that stand at a place of the plan.
+func patterns(at func(*Plan) *[]string) *list {
+	return &list{
+		entry: "PATTERN",
+		read: func(r *reader, path string, n ast.Node) {
+			s, _ := r.scalar(path, n)
+			*at(&r.plan) = append(*at(&r.plan), s.text)
+		},
+		lines: func(p Plan) (lines []string) {
+			for _, s := range *at(&p) {
+				lines = append(lines, text.format(s))
+			}
+			return lines
+		},
+	}
 }
 
 // counts are whole numbers that stand at a place of the plan.

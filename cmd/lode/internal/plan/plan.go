@@ -40,7 +40,7 @@ func Defaults() Plan {
 		Name: "lode",
 		Data: protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
 		Train: protocol.Train{
-			InnerSteps: 10, Rows: 8, Steps: 64, Optimizer: protocol.AdamW, Rate: 5e-3, Warmup: 10,
+			InnerSteps: 10, Rows: 8, Steps: 64, Optimizer: protocol.AdamW, Rate: 5e-3, Warmup: 10, Schedule: "constant",
 			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,
 		},
 		Update: protocol.Update{Codec: "topk", Keep: 128, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},
@@ -81,7 +81,8 @@ func (p Plan) draft(coordinator, invitation protocol.NodeID) protocol.Manifest {
 	man := p.Run
 	man.Model = p.Model.config()
 	man.Version, man.Coordinator, man.Members.Invitation = protocol.Version, coordinator, invitation
-	man.Members.Genesis, man.Train.Only = slices.Clone(p.Run.Members.Genesis), slices.Clone(p.Run.Train.Only)
+	man.Members.Genesis = slices.Clone(p.Run.Members.Genesis)
+	man.Train.Only, man.Train.NoDecay = slices.Clone(p.Run.Train.Only), slices.Clone(p.Run.Train.NoDecay)
 	if man.Owner == (protocol.NodeID{}) {
 		man.Owner = coordinator
 	}

@@ -68,7 +68,7 @@ func manifest(c Config) protocol.Manifest {
 			Tied: true, RopeTheta: 10000, NormEps: 1e-5,
 		}.Config())},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Index: protocol.Digest{4}, Bytes: 1 << 16, Piece: 1 << 10, HeldOut: protocol.Q16(0.1)},
-		Train:  protocol.Train{InnerSteps: 4, Rows: 2, Steps: 16, Optimizer: "adamw", Rate: 1e-3, Beta1: 0.9, Beta2: 0.95},
+		Train:  protocol.Train{InnerSteps: 4, Rows: 2, Steps: 16, Optimizer: "adamw", Rate: 1e-3, Schedule: "constant", Beta1: 0.9, Beta2: 0.95},
 		Update: protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 1, Boost: 2},
 		Merge:  protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(0.7), StepBits: 20, Refuse: 4},
 		Score: protocol.Score{
