@@ -36,6 +36,22 @@ func Tokens(rows, steps int, inputs, targets []int32) Batch {
 	return Batch{Rows: rows, Inputs: Array{Shape: shape, IDs: inputs}, Targets: Array{Shape: shape, IDs: targets}}
 }
 
+// Join returns the rows of all batches as one batch. Their shapes are those of the
+// first; an engine refuses what does not add up.
+func Join(batches ...Batch) Batch {
+	all := Batch{Inputs: Array{Shape: batches[0].Inputs.Shape}, Targets: Array{Shape: batches[0].Targets.Shape}}
+	for _, b := range batches {
+		all.Rows += b.Rows
+		all.Inputs.add(b.Inputs)
+		all.Targets.add(b.Targets)
+	}
+	return all
+}
+
+func (a *Array) add(b Array) {
+	a.IDs, a.Reals = append(a.IDs, b.IDs...), append(a.Reals, b.Reals...)
+}
+
 // NumTargets returns how many values the loss is the mean over: the tokens of a
 // text, the rows of a classification.
 func (b Batch) NumTargets() int { return len(b.Targets.IDs) + len(b.Targets.Reals) }

@@ -2,6 +2,12 @@ package tensor
 
 // This file holds how a model's values are read and written, chunk by chunk.
 
+import (
+	"encoding/binary"
+	"io"
+	"math"
+)
+
 // Reader gives out values chunk by chunk, one at a time; a [Viewer] several at the
 // same time.
 type Reader interface {
@@ -45,6 +51,42 @@ func (f Flat) ViewChunk(c Chunk) []float32 { return f[c.Offset : c.Offset+c.Len]
 // WriteChunk implements [Writer].
 func (f Flat) WriteChunk(c Chunk, src []float32) error {
 	copy(f[c.Offset:c.Offset+c.Len], src[:c.Len])
+	return nil
+}
+
+// Stream writes the values of src to w, chunk after chunk, as float32 little-endian:
+// four bytes each.
+func Stream(w io.Writer, l Layout, src Reader) error {
+	vals, raw := make([]float32, ChunkLen), make([]byte, 0, 4*ChunkLen)
+	for c := range l.Chunks() {
+		if err := src.ReadChunk(c, vals[:c.Len]); err != nil {
+			return err
+		}
+		raw = raw[:0]
+		for _, v := range vals[:c.Len] {
+			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+		}
+		if _, err := w.Write(raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Fill gives dst the values that [Stream] wrote. It reads no byte more.
+func Fill(l Layout, dst Writer, r io.Reader) error {
+	vals, raw := make([]float32, ChunkLen), make([]byte, 4*ChunkLen)
+	for c := range l.Chunks() {
+		if _, err := io.ReadFull(r, raw[:4*c.Len]); err != nil {
+			return err
+		}
+		for i := range vals[:c.Len] {
+			vals[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+		if err := dst.WriteChunk(c, vals[:c.Len]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

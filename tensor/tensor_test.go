@@ -1,9 +1,11 @@
 package tensor
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -189,6 +191,35 @@ func TestCopyAndRootPassErrorsOn(t *testing.T) {
 	}
 	if _, err := Root(l, failing{src}); !errors.Is(err, errDisk) {
 		t.Errorf("root: %v", err)
+	}
+}
+
+// A stream is four bytes a value, and comes back with all bits; what is cut does not.
+func TestStream(t *testing.T) {
+	l := testLayout(t, ChunkLen+3, 5)
+	src, dst := make(Flat, l.Len()), make(Flat, l.Len())
+	for i := range src {
+		src[i] = math.Float32frombits(uint32(i) * 2654435761)
+	}
+	var b bytes.Buffer
+	if err := Stream(&b, l, src); err != nil || b.Len() != 4*l.Len() {
+		t.Fatal(b.Len(), err)
+	}
+	whole := append(b.Bytes(), 7)
+	r := bytes.NewReader(whole)
+	if err := Fill(l, dst, r); err != nil || r.Len() != 1 {
+		t.Fatalf("%d bytes are left, %v", r.Len(), err)
+	}
+	for i := range src {
+		if math.Float32bits(dst[i]) != math.Float32bits(src[i]) {
+			t.Fatalf("value %d is %x, want %x", i, math.Float32bits(dst[i]), math.Float32bits(src[i]))
+		}
+	}
+	if err := Fill(l, dst, bytes.NewReader(whole[:len(whole)-2])); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("a stream that is cut: %v", err)
+	}
+	if err := Stream(io.Discard, l, failing{src}); !errors.Is(err, errDisk) {
+		t.Errorf("stream: %v", err)
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 
 	"lode/engine"
 	"lode/gradient"
@@ -71,7 +70,7 @@ func (t *trainer) save(ctx context.Context) error {
 		_, _ = out.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(head))))
 		_, _ = out.Write(head) // Flush tells of any fault
 		for _, v := range []tensor.Reader{t.model.Params, t.a} {
-			if err := streamValues(out, t.cfg.Rules.Layout, v); err != nil {
+			if err := tensor.Stream(out, t.cfg.Rules.Layout, v); err != nil {
 				return err
 			}
 		}
@@ -111,24 +110,6 @@ func (t *trainer) put(ctx context.Context, size int64, write func(io.Writer) err
 	r.Close()
 	<-ended
 	return err
-}
-
-func streamValues(w io.Writer, l tensor.Layout, from tensor.Reader) error {
-	var vals [tensor.ChunkLen]float32
-	b := make([]byte, 0, 4*tensor.ChunkLen)
-	for c := range l.Chunks() {
-		if err := from.ReadChunk(c, vals[:c.Len]); err != nil {
-			return err
-		}
-		b = b[:0]
-		for _, v := range vals[:c.Len] {
-			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-		}
-		if _, err := w.Write(b); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // load makes what the trainer works in and takes up what an earlier process left, or
@@ -238,10 +219,10 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	if err := t.cfg.Engine.ReadState(bytes.NewReader(opt)); err != nil {
 		return err
 	}
-	if err := writeValues(t.a, t.cfg.Rules.Layout, body[4*d:]); err != nil {
+	if err := tensor.Fill(t.cfg.Rules.Layout, t.a, bytes.NewReader(body[4*d:])); err != nil {
 		return err
 	}
-	if err := writeValues(t.model.Params, t.cfg.Rules.Layout, body); err != nil {
+	if err := tensor.Fill(t.cfg.Rules.Layout, t.model.Params, bytes.NewReader(body)); err != nil {
 		return err
 	}
 	t.sent = &sent{
@@ -250,20 +231,6 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	}
 	if sealed := t.cfg.Rules.Seal(t.cfg.Key, h.Round, h.Root, update); sealed.Cipher == h.Commit.Cipher {
 		t.sent.sealed = sealed
-	}
-	return nil
-}
-
-// writeValues is the inverse of streamValues.
-func writeValues(to tensor.Writer, l tensor.Layout, b []byte) error {
-	var vals [tensor.ChunkLen]float32
-	for c := range l.Chunks() {
-		for i := range vals[:c.Len] {
-			vals[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*(c.Offset+i):]))
-		}
-		if err := to.WriteChunk(c, vals[:c.Len]); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -240,27 +240,11 @@ func (t *trainer) settle(s *round.Summary) error {
 	switch o.Verdict.Reason {
 	case protocol.OK:
 		if was.forged != nil {
-			return t.subtract(was.update, gradient.Unclipped)
+			return engine.Subtract(t.cfg.Rules.Layout, t.residual, was.update, gradient.Unclipped)
 		}
-		return t.subtract(was.update, o.Verdict.Clip)
+		return engine.Subtract(t.cfg.Rules.Layout, t.residual, was.update, o.Verdict.Clip)
 	case protocol.NoImprovement, protocol.NotNovel, protocol.NoWork, protocol.TooStrong:
-		return t.subtract(was.update, gradient.Unclipped)
-	}
-	return nil
-}
-
-// subtract takes what an update said out of the residual.
-func (t *trainer) subtract(u *gradient.Update, clip gradient.Clip) error {
-	var vals [tensor.ChunkLen]float32
-	for c := range t.cfg.Rules.Layout.Chunks() {
-		vals := vals[:c.Len]
-		if err := t.residual.ReadChunk(c, vals); err != nil {
-			return fmt.Errorf("residual: %w", err)
-		}
-		u.SubtractFrom(c, clip, vals)
-		if err := t.residual.WriteChunk(c, vals); err != nil {
-			return fmt.Errorf("residual: %w", err)
-		}
+		return engine.Subtract(t.cfg.Rules.Layout, t.residual, was.update, gradient.Unclipped)
 	}
 	return nil
 }
@@ -277,7 +261,7 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	if t.cfg.Conduct != nil {
 		steps = t.cfg.Conduct.Steps(steps)
 	}
-	loss, tokens, err := t.inner(ctx, k, steps)
+	loss, tokens, err := engine.Train(ctx, e, t.cfg.Rules.Hyper(k.round), steps, t.cfg.Duties.Batches(ctx, k.seed, k.workers, k.index))
 	if err != nil {
 		return nil, err
 	}
@@ -321,29 +305,4 @@ func (t *trainer) seal(s *sent, u *gradient.Update) {
 	s.commit.StateRoot, s.commit.Seed = s.task.root, s.task.seed
 	s.commit.Plain, s.commit.Cipher = s.sealed.Plain, s.sealed.Cipher
 	s.commit.Size, s.commit.Kept = uint64(len(s.sealed.Payload)), uint64(u.NumKept())
-}
-
-// inner takes the inner steps and returns their mean loss and token count.
-func (t *trainer) inner(ctx context.Context, k task, steps int) (loss float64, tokens uint64, err error) {
-	hyper := t.cfg.Rules.Hyper(k.round)
-	done := 0
-	for b, err := range t.cfg.Duties.Batches(ctx, k.seed, k.workers, k.index) {
-		if err != nil {
-			return 0, 0, err
-		}
-		if done == steps {
-			break
-		}
-		if err := ctx.Err(); err != nil {
-			return 0, 0, err
-		}
-		l, err := t.cfg.Engine.Step(b, hyper)
-		if err != nil {
-			return 0, 0, err
-		}
-		loss += l
-		tokens += uint64(b.NumTargets())
-		done++
-	}
-	return loss / float64(max(done, 1)), tokens, nil
 }
