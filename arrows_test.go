@@ -32,7 +32,7 @@ var floors = map[int][]string{
 	30: {"validator/score", "yuma/ledger", "yuma/ledger/tree", "yuma/ledger/ask"},
 	40: {"coordinator/round"},
 	45: {"replica"},
-	50: {"coordinator", "worker", "validator"},
+	50: {"coordinator", "worker", "validator", "solo"},
 	60: {"sim", "sim/federated"},
 	70: {"cmd/...", "benchmarks/..."},
 }

@@ -8,6 +8,7 @@
 //	floor 7  cmd/…   benchmarks/…                    wiring; whole-system runs
 //	floor 6  sim   sim/federated                     many nodes in one process
 //	floor 5  coordinator   worker   validator        shells: do what machines decide
+//	         solo                                    a run's training on one machine
 //	         replica                                 a node's own copy of a run
 //	floor 4  coordinator/round                       pure machine
 //	floor 3  validator/score                         pure machines
@@ -54,6 +55,8 @@
 // Floor 5. coordinator, worker and validator are the three roles: they carry out
 // what the machines below decide. They import neither each other nor transport;
 // each declares the interfaces it needs.
+//
+// solo trains as a run does, on one machine and without the others.
 //
 // Floor 6. sim runs a whole run in one process: the real shells, with function
 // calls for a network. sim/federated does classic federated learning: clients with

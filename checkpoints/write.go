@@ -246,26 +246,16 @@ func (w *writer) files(ctx context.Context) (Manifest, error) {
 	return m, nil
 }
 
-// send streams one file into the store through a pipe, hashing what passes.
+// send streams one file into the store, hashing what passes.
 func (w *writer) send(ctx context.Context, c content) (sum [32]byte, err error) {
+	var to Putter = nowhere{}
+	if w.store != nil {
+		to = w.store
+	}
 	hash := sha256.New()
-	pr, pw := io.Pipe()
-	produced := make(chan error, 1)
-	go func() { // ends when all is read or the reading end is closed
-		err := c.to(pw)
-		_ = pw.CloseWithError(err) // never fails
-		produced <- err
-	}()
-	body := io.TeeReader(pr, hash)
-	if w.store == nil {
-		err = copyExactly(io.Discard, ctxReader{ctx, body}, c.size)
-	} else {
-		err = w.store.Put(ctx, path.Join(folder(w.draft.Run, w.draft.Round), c.name), body, c.size)
-	}
-	_ = pr.Close() // never fails
-	if perr := <-produced; err == nil && perr != nil {
-		err = perr
-	}
+	err = Stream(ctx, to, path.Join(folder(w.draft.Run, w.draft.Round), c.name), c.size, func(out io.Writer) error {
+		return c.to(io.MultiWriter(out, hash))
+	})
 	if err != nil {
 		return sum, fmt.Errorf("file %s: %w", c.name, err)
 	}

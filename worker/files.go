@@ -13,6 +13,7 @@ import (
 	"io"
 	"io/fs"
 
+	"lode/checkpoints"
 	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
@@ -52,8 +53,8 @@ func maxOptimizer(d int) uint64 { return uint64(d)*16 + 1<<16 }
 // save makes what was sent durable. The file is as long as several models and is
 // never in memory as a whole.
 func (t *trainer) save(ctx context.Context) error {
-	var opt length
-	if err := t.cfg.Engine.WriteState(&opt); err != nil {
+	opt, err := checkpoints.Measure(t.cfg.Engine.WriteState)
+	if err != nil {
 		return fmt.Errorf("optimizer state: %w", err)
 	}
 	s, k := t.sent, t.sent.task
@@ -63,8 +64,8 @@ func (t *trainer) save(ctx context.Context) error {
 		Workers: uint32(k.workers), Index: uint32(k.index), Commit: s.commit,
 		Last: uint64(len(last)), Plain: uint64(len(plain)), Optimizer: uint64(opt),
 	})
-	size := 4 + int64(len(head)) + 8*int64(len(t.model.Params)) + int64(len(last)) + int64(len(plain)) + int64(opt) + sha256.Size
-	err := t.put(ctx, size, func(w io.Writer) error {
+	size := 4 + int64(len(head)) + 8*int64(len(t.model.Params)) + int64(len(last)) + int64(len(plain)) + opt + sha256.Size
+	err = checkpoints.Stream(ctx, t.cfg.Files, stateFile, size, func(w io.Writer) error {
 		sum := sha256.New()
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		_, _ = out.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(head))))
@@ -87,29 +88,6 @@ func (t *trainer) save(ctx context.Context) error {
 	}
 	t.since = nil
 	return nil
-}
-
-// length counts the bytes that are written to it.
-type length uint64
-
-// Write implements io.Writer.
-func (n *length) Write(b []byte) (int, error) {
-	*n += length(len(b))
-	return len(b), nil
-}
-
-// put stores what write writes, size bytes, as the state file.
-func (t *trainer) put(ctx context.Context, size int64, write func(io.Writer) error) error {
-	r, w := io.Pipe()
-	ended := make(chan struct{})
-	go func() { // ends once all is read or nothing more will be
-		defer close(ended)
-		w.CloseWithError(write(w))
-	}()
-	err := t.cfg.Files.Put(ctx, stateFile, r, size)
-	r.Close()
-	<-ended
-	return err
 }
 
 // load makes what the trainer works in and takes up what an earlier process left, or

@@ -57,17 +57,3 @@ func TestStateFileIsStreamed(t *testing.T) {
 		}
 	}
 }
-
-// A state that is not written to its end is no state.
-func TestPutFailsWithItsWriter(t *testing.T) {
-	tr := begin(t, config(t, newOutside()))
-	do(t, tr, taskOf(0, 1))
-	broken := errors.New("device lost")
-	err := tr.put(t.Context(), 10, func(w io.Writer) error {
-		_, _ = w.Write([]byte("five!"))
-		return broken
-	})
-	if !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-}
