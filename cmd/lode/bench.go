@@ -19,9 +19,7 @@ import (
 
 	"lode/cmd/lode/internal/plan"
 	"lode/coordinator/round"
-	"lode/data"
 	"lode/protocol"
-	"lode/replica"
 	"lode/sim"
 	"lode/worker"
 )
@@ -78,19 +76,10 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c, err := openCorpus(ctx, f.data)
-	if err != nil {
-		return err
+	if f.data != "" {
+		p.DataPath = f.data
 	}
-	index, err := c.Index(ctx, int(p.Run.Data.Piece), nil)
-	if err != nil {
-		return err
-	}
-	man, err := p.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), index)
-	if err != nil {
-		return err
-	}
-	src, err := data.NewLocal(c, index)
+	of, err := newMaterial(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -99,15 +88,11 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	rules, err := replica.NewRules(man)
-	if err != nil {
-		return err
-	}
 	fmt.Fprintf(out, "%d workers and %d validators in one process train a model of %.2f M parameters on %s (%.1f MB) for %d rounds; one round in %d is printed\n",
-		len(conducts), f.validators, float64(rules.Layout.Len())/1e6, c.Name(), float64(index.Bytes)/1e6, f.rounds, f.every)
+		len(conducts), f.validators, float64(of.rules.Layout.Len())/1e6, of.corpus.Name(), float64(of.index.Bytes)/1e6, f.rounds, f.every)
 	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
 	m, err := sim.Run(ctx, sim.Options{
-		Manifest: man, Source: src, Index: index, Dir: dir, Validators: f.validators,
+		Manifest: of.rules.Manifest, Source: of.source, Index: of.index, Dir: dir, Validators: f.validators,
 		Conducts: conducts, Rounds: f.rounds,
 		Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel), Each: w.round, Sheets: w.sheets,
 	})

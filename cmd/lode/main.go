@@ -72,6 +72,7 @@ processor, or with PyTorch on whatever that has.
 
 Try it on this machine:   lode up
 Join a run:               lode worker lode://KEY@host:port/RUN
+Train on this one alone:  lode train
 Launch a run:             lode coordinator init > run.yaml; lode coordinator run.yaml
 Get a model:              lode pull SOURCE
 Own what you earn:        lode wallet new`,
@@ -87,7 +88,7 @@ Own what you earn:        lode wallet new`,
 	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
 		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(),
 		walletCommand(), stakeCommand(), unstakeCommand(), delegateCommand(), runsCommand(), voteCommand(), ledgerCommand(),
-		yumaCommand(), benchCommand())
+		yumaCommand(), trainCommand(), benchCommand())
 	wrapArgs(root)
 	return root
 }

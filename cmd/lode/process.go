@@ -33,6 +33,9 @@ func tie(ctx context.Context, stdin io.Reader, tied bool) context.Context {
 	return ctx
 }
 
+// lockName is the file by which a process has a folder to itself.
+const lockName = "lock"
+
 func threadsOr(n int) int {
 	if n > 0 {
 		return n

@@ -8,9 +8,6 @@ import (
 	"io"
 	"sync"
 	"time"
-
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 )
 
 // screen is where a run is shown. Its methods may be called at the same time.
@@ -18,26 +15,19 @@ type screen struct {
 	json bool
 
 	mu   sync.Mutex
-	w    io.Writer
-	bars *mpb.Progress // nil where there is no terminal
-	bar  *mpb.Bar
+	live live
 	cpu  time.Duration // of all processes, once they ended
 	used []processUse
 }
 
 func newScreen(w io.Writer, asJSON bool) *screen {
-	return &screen{w: w, json: asJSON}
+	return &screen{live: live{w: w}, json: asJSON}
 }
 
 func (s *screen) printf(format string, args ...any) {
-	if s.json {
-		return
+	if !s.json {
+		s.live.printf(format, args...)
 	}
-	to := s.w
-	if s.bars != nil {
-		to = s.bars
-	}
-	fmt.Fprintf(to, format, args...)
 }
 
 func (s *screen) object(v any) {
@@ -45,7 +35,7 @@ func (s *screen) object(v any) {
 	if err != nil {
 		panic("lode: " + err.Error())
 	}
-	fmt.Fprintf(s.w, "%s\n", b)
+	fmt.Fprintf(s.live.w, "%s\n", b)
 }
 
 // begin says what is about to happen.
@@ -70,16 +60,14 @@ func (s *screen) begin(h *house) {
 		s.printf("a run of volunteers: stakes weigh the validators' votes, nobody is paid\n")
 	}
 	s.printf("%s\n", header)
-	if s.json || !isTerminal(s.w) {
+	if s.json {
 		return
 	}
-	s.bars = mpb.New(mpb.WithOutput(s.w), mpb.WithWidth(40))
 	total := int64(h.state.Left)
 	if h.state.Until > 0 {
 		total = int64(h.state.Until - h.state.Rounds)
 	}
-	s.bar = s.bars.AddBar(total, mpb.BarRemoveOnComplete(),
-		mpb.PrependDecorators(decor.Name("training ")), mpb.AppendDecorators(decor.Percentage()))
+	s.live.start("training", total)
 }
 
 const roundHeader = "round  train   val  bits/B  merged      sent  dense/sent  received   tokens/s  best"
@@ -95,13 +83,10 @@ func (s *screen) round(l roundLine, st upState, passed time.Duration) {
 	s.printf("%5d  %5.3f %5.3f  %6.3f   %2d/%-2d  %8s      %4.0f×  %8s  %9.0f  %s\n",
 		l.Round, l.TrainLoss, l.ValLoss, l.Bits, l.Accepted, l.Workers, bytesText(l.UpBytes),
 		float64(l.DenseBytes)/max(float64(l.UpBytes), 1), bytesText(l.DownBytes), l.Rate, l.Best)
-	if s.bar == nil {
-		return
-	}
 	if st.Until > 0 {
-		s.bar.Increment()
+		s.live.step()
 	} else {
-		s.bar.SetCurrent(int64(passed))
+		s.live.at(int64(passed))
 	}
 }
 
@@ -109,9 +94,8 @@ func (s *screen) round(l roundLine, st upState, passed time.Duration) {
 func (s *screen) note(stderr io.Writer, text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bars != nil {
-		fmt.Fprintf(s.bars, "lode: %s\n", text)
-		return
+	if s.live.bars != nil {
+		stderr = s.live.bars
 	}
 	fmt.Fprintf(stderr, "lode: %s\n", text)
 }
@@ -120,11 +104,7 @@ func (s *screen) note(stderr io.Writer, text string) {
 func (s *screen) stopping() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.bar != nil {
-		s.bar.Abort(true)
-		s.bars.Wait()
-		s.bar, s.bars = nil, nil
-	}
+	s.live.stop()
 	s.printf("stopping…\n")
 }
 

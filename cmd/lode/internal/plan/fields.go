@@ -27,12 +27,11 @@ type field struct {
 
 // list is how a field with any number of entries is read and written.
 type list struct {
-	entry string // an entry in words
+	entry string      // an entry in words
+	begin func(*Plan) // makes it an empty one, before the first entry
 	read  func(r *reader, path string, entry ast.Node)
 	lines func(Plan) []string // each entry as the file has it
-	// begin is called before the first entry of a list that has a default, which then
-	// stands in one line.
-	begin func(*Plan)
+	line  bool                // it has a default, and stands in one line
 }
 
 // of says whether the field is one of that family of models.

@@ -16,6 +16,7 @@ import (
 func patterns(at func(*Plan) *[]string) *list {
 	return &list{
 		entry: "PATTERN",
+		begin: func(p *Plan) { *at(p) = nil },
 		read: func(r *reader, path string, n ast.Node) {
 			s, _ := r.scalar(path, n)
 			*at(&r.plan) = append(*at(&r.plan), s.text)
@@ -34,6 +35,7 @@ func counts(at func(*Plan) *[]int) *list {
 	return &list{
 		entry: "NUMBER",
 		begin: func(p *Plan) { *at(p) = []int{} },
+		line:  true,
 		read: func(r *reader, path string, n ast.Node) {
 			s, ok := r.scalar(path, n)
 			if !ok {
@@ -58,6 +60,7 @@ func counts(at func(*Plan) *[]int) *list {
 // validators are those with stake from the start.
 var validators = list{
 	entry: "{key: NODE-ID, stake: COINS}",
+	begin: func(p *Plan) { p.Run.Members.Genesis = nil },
 	read: func(r *reader, path string, n ast.Node) {
 		r.plan.Run.Members.Genesis = append(r.plan.Run.Members.Genesis, r.validator(path, n))
 	},

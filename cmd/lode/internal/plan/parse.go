@@ -28,12 +28,15 @@ const (
 // Parse reads a run.yaml. What it does not name keeps its default. The error is
 // of type [Faults]: everything that is wrong, not just the first thing, unless
 // the text is no YAML at all.
-func Parse(text []byte) (Plan, error) {
+func Parse(text []byte) (Plan, error) { return Defaults().With(text) }
+
+// With reads a run.yaml whose missing fields have p's values, as [Parse] does.
+func (p Plan) With(text []byte) (Plan, error) {
 	body, err := parseTree(bytes.TrimPrefix(text, []byte("\ufeff"))) // which some editors put in front
 	if err != nil {
 		return Plan{}, err
 	}
-	r := reader{plan: Defaults(), places: map[string]place{}, failed: map[string]bool{}}
+	r := reader{plan: p, places: map[string]place{}, failed: map[string]bool{}}
 	r.document(body)
 	r.check()
 	if len(r.faults) > 0 {

@@ -135,9 +135,7 @@ func (r *reader) list(f field, n ast.Node) {
 		r.fault(r.places[f.path], f.path, "must be a list of `- %s`, not %s", f.list.entry, describe(n))
 		return
 	}
-	if f.list.begin != nil {
-		f.list.begin(&r.plan)
-	}
+	f.list.begin(&r.plan)
 	for i, entry := range list.Values {
 		path := fmt.Sprintf("%s[%d]", f.path, i)
 		r.places[path] = placeOf(start(entry))
@@ -191,7 +189,7 @@ func (r *reader) derived(man protocol.Manifest, errs []error) {
 	path := "model"
 	plain := defaultModel()
 	plain.Llama.Context = max(plain.Llama.Context, int(man.Train.Steps))
-	man.Model, man.Train.Only = plain.config(), nil
+	man.Model, man.Train.Only, man.Train.NoDecay = plain.config(), nil, nil
 	if _, also := replica.NewRules(man); also != nil {
 		path = "merge" // all that is derived apart from the model
 	}
@@ -212,7 +210,7 @@ func (r *reader) valueFault(e *protocol.FieldError) {
 		text += " (in " + table[i].counts + ")"
 	}
 	at, ok := r.places[e.Field]
-	if !ok && i >= 0 {
+	if defaults := Defaults(); !ok && i >= 0 && table[i].value(&r.plan) == table[i].value(&defaults) {
 		text += fmt.Sprintf("; the file leaves it at its default, %s", table[i].value(&r.plan))
 	}
 	r.fault(at, e.Field, "%s", text)

@@ -41,7 +41,7 @@ func (p Plan) Text() []byte {
 				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.get(&p))
 				continue
 			}
-			if f.list.begin != nil {
+			if f.list.line {
 				fmt.Fprintf(&b, "%s%s: %s\n", indent, key, f.value(&p))
 				continue
 			}
@@ -56,7 +56,7 @@ func (f field) value(p *Plan) string {
 	switch {
 	case f.list == nil:
 		return f.get(p)
-	case f.list.begin == nil:
+	case !f.list.line:
 		return "none"
 	}
 	return "[" + strings.Join(f.list.lines(*p), ", ") + "]"
