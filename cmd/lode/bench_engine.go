@@ -20,6 +20,7 @@ import (
 	"lode/cmd/lode/internal/measure"
 	"lode/engine"
 	"lode/engine/cpu"
+	"lode/engine/cpu/blas"
 	"lode/engine/kernel"
 	"lode/engine/model"
 	"lode/engine/torch"
@@ -29,16 +30,26 @@ import (
 var benchEngines = map[string]benchEngine{
 	"cpu": {
 		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
-			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute})
+			library, err := blas.ByName(f.blas)
+			if err != nil {
+				return nil, err
+			}
+			if f.with = "cpu " + kernel.Name(); library != nil {
+				f.with += " " + library.Name()
+			}
+			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute, BLAS: library})
 		},
-		name: func(engine.Engine) string { return "cpu " + kernel.Name() }, peak: measure.Peak,
-		meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
+		peak: measure.Peak, meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
 	},
 	"torch": {
 		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
-			return torch.New(m, torch.Options{Threads: f.threads})
+			e, err := torch.New(m, torch.Options{Threads: f.threads})
+			if err != nil {
+				return nil, err
+			}
+			f.with = "torch " + e.Device()
+			return e, nil
 		},
-		name:  func(e engine.Engine) string { return "torch " + e.(*torch.Engine).Device() },
 		meter: func(e engine.Engine) measure.Meter { return bothMeter(e.(*torch.Engine)) },
 	},
 }
@@ -60,8 +71,7 @@ func bothMeter(e *torch.Engine) measure.Meter {
 
 type benchEngine struct {
 	open  func(m model.Model, f *engineBench) (engine.Engine, error)
-	name  func(engine.Engine) string // with what of the machine it uses
-	peak  func(threads int) float64  // operations in a second at best; nil if not known
+	peak  func(threads int) float64 // operations in a second at best; nil if not known
 	meter func(engine.Engine) measure.Meter
 }
 
@@ -71,6 +81,8 @@ type engineBench struct {
 	threads, steps  int
 	microRows       int
 	recompute       bool
+	blas            string
+	with            string // what the engine uses of the machine, once it is open
 	export, profile string
 	asJSON          bool
 }
@@ -100,6 +112,7 @@ Python that $LODE_PYTHON names, else python3, and the best device that PyTorch h
 	c.Flags().IntVar(&f.steps, "steps", 10, "steps that count")
 	c.Flags().IntVar(&f.microRows, "micro-rows", 0, "rows of a batch worked on at a time; 0 takes all (engine cpu)")
 	c.Flags().BoolVar(&f.recompute, "recompute", false, "keep less for the backward pass and compute it again (engine cpu)")
+	c.Flags().StringVar(&f.blas, "blas", blasSetting(), "BLAS of the system that multiplies: off, auto (measure, take what is faster) or the file of a library (engine cpu; default $LODE_BLAS)")
 	c.Flags().StringVar(&f.export, "export", "", "write model and batches to this folder and train nothing")
 	c.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of the steps to this file")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -164,7 +177,7 @@ func (f *engineBench) measure(ctx context.Context, with benchEngine, size measur
 	if r, err = measure.Engine(ctx, e, size, f.steps, with.meter(e)); err != nil {
 		return r, err
 	}
-	r.Engine, r.Threads, r.PeakFlops = with.name(e), f.threads, peak
+	r.Engine, r.Threads, r.PeakFlops = f.with, f.threads, peak
 	if peak > 0 {
 		r.Utilisation = r.Flops / peak
 	}
@@ -172,9 +185,9 @@ func (f *engineBench) measure(ctx context.Context, with benchEngine, size measur
 }
 
 func printEngine(w io.Writer, r measure.EngineResult) {
-	fmt.Fprintf(w, "%-10s %6s %9s %9s %8s %12s %14s %9s %9s %10s %9s %9s\n", "engine", "size", "params", "batch", "threads",
+	fmt.Fprintf(w, "%-28s %6s %9s %9s %8s %12s %14s %9s %9s %10s %9s %9s\n", "engine", "size", "params", "batch", "threads",
 		"tokens/s", "tokens/CPU-s", "GFLOP/s", "of peak", "memory", "loss", "at last")
-	fmt.Fprintf(w, "%-10s %6s %8.2fM %9s %8d %12.0f %14.0f %9.1f %8.1f%% %10s %9.4f %9.4f\n", r.Engine, r.Size, float64(r.Params)/1e6,
+	fmt.Fprintf(w, "%-28s %6s %8.2fM %9s %8d %12.0f %14.0f %9.1f %8.1f%% %10s %9.4f %9.4f\n", r.Engine, r.Size, float64(r.Params)/1e6,
 		fmt.Sprintf("%d×%d", r.Rows, r.Steps), r.Threads, r.TokensPerSecond, r.TokensPerCPUSecond, r.Flops/1e9, 100*r.Utilisation,
 		bytesText(uint64(r.PeakBytes)), r.LossFirst, r.LossLast)
 }

@@ -54,7 +54,14 @@ func (f *engineFlags) check() error {
 func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine, error) {
 	threads := threadsOr(f.threads)
 	if f.engine == "cpu" {
-		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay})
+		library, err := systemBLAS()
+		if err != nil {
+			return nil, err
+		}
+		if library != nil {
+			log.Info().Str("library", library.Name()).Msg("matrices are multiplied by a BLAS of the system")
+		}
+		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay, BLAS: library})
 	}
 	if r.NoDecay != nil {
 		return nil, errors.New("--engine torch: the run has train.no_decay, which this engine does not know yet: leave out --engine")

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"lode/engine"
+	"lode/engine/cpu/blas"
 	"lode/engine/model"
 	"lode/tensor"
 )
@@ -38,6 +39,9 @@ type Options struct {
 	// computes the others again in the backward pass: less memory for about a quarter
 	// more work, and the same bits. It is meant for long sequences.
 	Recompute bool
+	// BLAS multiplies large matrices instead of package kernel. Nil uses none; see
+	// blas.ByName. Results then depend on it too.
+	BLAS *blas.Library
 }
 
 // Engine trains one model on the processor. Make one with [New].
@@ -86,7 +90,7 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads)}, microRows: opt.MicroRows, recompute: opt.Recompute}
+	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads), library: opt.BLAS}, microRows: opt.MicroRows, recompute: opt.Recompute}
 	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
 		e.frozen = make([]bool, l.NumTensors())
 	}

@@ -17,11 +17,19 @@ const (
 	// A part of a product is at most so large: what is read of the left operand fits
 	// the second-level cache.
 	partRows, partCols = 240, 1024
+	// Products of fewer multiply-adds are not worth a call of a library. Its parts have
+	// one size, whatever the number of threads: a part may have other bits than the
+	// whole.
+	libraryWork              = 1 << 18
+	libraryRows, libraryCols = 192, 1024
 )
 
 // multiply sets c = a·b, or adds it, with the bits of kernel.Mul and kernel.MulAdd.
 func (t *team) multiply(c, a, b kernel.View, add bool) {
 	switch {
+	case t.library != nil && c.Rows*c.Cols*a.Cols >= libraryWork:
+		t.byLibrary(c, a, b, add)
+		return
 	case t.size > 1:
 	case add:
 		kernel.MulAdd(c, a, b)
@@ -39,6 +47,16 @@ func (t *team) multiply(c, a, b kernel.View, add bool) {
 			t.stripe(c.Columns(j, end), a.Columns(k, stop), b.Sub(k, stop).Columns(j, end), add || k > 0)
 		}
 	}
+}
+
+// byLibrary is multiply by a BLAS, with the bits of that.
+func (t *team) byLibrary(c, a, b kernel.View, add bool) {
+	down, across := (c.Rows+libraryRows-1)/libraryRows, (c.Cols+libraryCols-1)/libraryCols
+	t.share(down*across, func(_, i int) {
+		r, j := i%down*libraryRows, i/down*libraryCols
+		end, stop := min(r+libraryRows, c.Rows), min(j+libraryCols, c.Cols)
+		t.library.Mul(c.Sub(r, end).Columns(j, stop), a.Sub(r, end), b.Columns(j, stop), add)
+	})
 }
 
 // stripe is multiply for a b that is packed whole.

@@ -61,6 +61,12 @@ var scratches = sync.Pool{New: func() any {
 	return &scratch{left: make([]float32, blockRows*blockInner)}
 }}
 
+// Check panics unless Mul takes those matrices.
+func Check(c, a, b View) {
+	fits(c, a, b.Rows, b.Cols)
+	b.checkRight()
+}
+
 // fits panics unless c = a·b has those sizes.
 func fits(c, a View, rows, cols int) {
 	c.check("product")
@@ -74,8 +80,7 @@ func fits(c, a View, rows, cols int) {
 }
 
 func multiply(t *tiles, c, a, b View, add bool) {
-	fits(c, a, b.Rows, b.Cols)
-	b.checkRight()
+	Check(c, a, b)
 	if empty(c, a, add) {
 		return
 	}
