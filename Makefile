@@ -74,7 +74,7 @@ test: setup
 race:
 	@if test -z "$(RACE)"; then exit 0; fi; \
 	cc=$$($(GO) env CC); command -v "$${cc%% *}" >/dev/null || { echo "no C compiler here: the race detector is left out"; exit 0; }; \
-	echo "$(GO) test -race -short -p $(P) -skip '$(NORACE)' $(RACE)"; CGO_ENABLED=1 $(GO) test -race -short -p $(P) -skip '$(NORACE)' $(RACE)
+	echo "$(GO) test -race -short -timeout 30m -p $(P) -skip '$(NORACE)' $(RACE)"; CGO_ENABLED=1 $(GO) test -race -short -timeout 30m -p $(P) -skip '$(NORACE)' $(RACE)
 
 # The second implementation of the update format, alone and against the first, and the
 # engine in Python with numpy. LODE_TORCH_PYTHON may name a Python with PyTorch, by which

@@ -20,7 +20,6 @@ import (
 	"lode/cmd/lode/internal/measure"
 	"lode/engine"
 	"lode/engine/cpu"
-	"lode/engine/cpu/blas"
 	"lode/engine/kernel"
 	"lode/engine/model"
 	"lode/engine/torch"
@@ -30,12 +29,12 @@ import (
 var benchEngines = map[string]benchEngine{
 	"cpu": {
 		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
-			library, err := blas.ByName(f.blas)
+			library, name, err := multiplier(f.blas)
 			if err != nil {
 				return nil, err
 			}
 			if f.with = "cpu " + kernel.Name(); library != nil {
-				f.with += " " + library.Name()
+				f.with += " " + name
 			}
 			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute, BLAS: library})
 		},

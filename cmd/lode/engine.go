@@ -54,12 +54,12 @@ func (f *engineFlags) check() error {
 func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine, error) {
 	threads := threadsOr(f.threads)
 	if f.engine == "cpu" {
-		library, err := systemBLAS()
+		library, name, err := multiplier(blasSetting())
 		if err != nil {
 			return nil, err
 		}
 		if library != nil {
-			log.Info().Str("library", library.Name()).Msg("matrices are multiplied by a BLAS of the system")
+			log.Info().Str("library", name).Msg("matrices are multiplied by a BLAS of the system")
 		}
 		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay, BLAS: library})
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 
 	"lode/engine"
-	"lode/engine/cpu/blas"
+	"lode/engine/kernel"
 	"lode/engine/model"
 	"lode/tensor"
 )
@@ -41,7 +41,13 @@ type Options struct {
 	Recompute bool
 	// BLAS multiplies large matrices instead of package kernel. Nil uses none; see
 	// blas.ByName. Results then depend on it too.
-	BLAS *blas.Library
+	BLAS Multiplier
+}
+
+// Multiplier sets c to a·b, or adds that to it, on the calling thread. Package blas
+// has one; it is not imported here because it makes programs dynamically linked.
+type Multiplier interface {
+	Mul(c, a, b kernel.View, add bool)
 }
 
 // Engine trains one model on the processor. Make one with [New].

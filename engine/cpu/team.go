@@ -5,17 +5,15 @@ package cpu
 import (
 	"sync"
 	"sync/atomic"
-
-	"lode/engine/cpu/blas"
 )
 
 // team is the goroutines that work on one step: the caller and, between begin and
 // end, its helpers. It belongs to one engine; calls must not overlap.
 type team struct {
-	size    int           // at least one
-	panels  []float32     // where products keep the operand that all read
-	library *blas.Library // multiplies large matrices; nil: package kernel does
-	helpers []*helper     // of a step under way
+	size    int        // at least one
+	panels  []float32  // where products keep the operand that all read
+	library Multiplier // multiplies large matrices; nil: package kernel does
+	helpers []*helper  // of a step under way
 	all     sync.WaitGroup
 	job     atomic.Pointer[job]
 }

@@ -6,7 +6,9 @@
 // kernel.Mul does, but for rounding, on the calling thread alone.
 //
 // Where libraries cannot be opened (other systems than Linux and macOS on amd64 and
-// arm64) there is none.
+// arm64) there is none. Opening them takes the loader of the C library, so that a Linux
+// program with this package is dynamically linked; build it with -tags static to have it
+// stand alone, without any BLAS.
 //
 // It does not decide how products are cut or shared; package cpu does. A Library may
 // be used by several goroutines at the same time.
