@@ -1,7 +1,8 @@
 // Command plot draws the results of benchmarks/learning: held-out loss against
 // tokens, or against the bytes that one worker sends or receives, for the runs
 // that are named, as the mean of their seeds with a bar from the least to the
-// largest. The ending of the output says in which format.
+// largest. Of what lode bench federated reports it draws accuracy by round. The
+// ending of the output says in which format.
 package main
 
 import (
@@ -38,16 +39,21 @@ var axes = map[string]struct {
 	"tokens": {"tokens, all workers", func(p point) float64 { return p.Tokens }},
 	"up":     {"bytes sent by one worker", func(p point) float64 { return p.Up }},
 	"both":   {"bytes sent and received by one worker", func(p point) float64 { return p.Up + p.Down }},
+	rounds:   {"rounds", func(p point) float64 { return float64(p.Steps) }},
 }
+
+// rounds is the axis of federated runs, whose accuracy is drawn.
+const rounds = "rounds"
 
 func command(args []string) error {
 	flags := flag.NewFlagSet("plot", flag.ContinueOnError)
 	results := flags.String("results", "results.jsonl", "results of benchmarks/learning")
 	runs := flags.String("runs", "", "names of the runs to draw, with ; between")
-	axis := flags.String("x", "tokens", "what runs along: tokens, up (bytes) or both (bytes up and down)")
+	axis := flags.String("x", "tokens", "what runs along: tokens, up (bytes), both (bytes up and down), or rounds of federated runs")
 	out := flags.String("out", "plot.svg", "file to write: .svg, .png or .pdf")
 	title := flags.String("title", "", "title of the plot")
 	most := flags.Float64("most", 3, "largest loss shown")
+	least := flags.Float64("least", 0, "smallest accuracy shown, in %")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -69,16 +75,31 @@ func command(args []string) error {
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(ticks)
 	p.Y.Tick.Marker = plot.TickerFunc(steps)
 	p.Legend.Top, p.Legend.Padding = true, vg.Points(1.5)
+	if *axis == rounds {
+		p.Y.Label.Text, p.Legend.Top = "held-out accuracy, %", false
+		p.X.Scale, p.X.Tick.Marker = plot.LinearScale{}, plot.TickerFunc(steps)
+	}
 	p.Title.Padding = vg.Points(8)
 	p.Add(plotter.NewGrid())
-	for i, name := range strings.Split(*runs, ";") {
+	names := strings.Split(*runs, ";")
+	for i, name := range names {
 		c, err := curveOf(all, name, along.of)
 		if err != nil {
 			return err
 		}
-		if err := draws(p, c.below(*most), i); err != nil {
+		if *axis != rounds {
+			c = c.below(*most)
+		}
+		look := styleOf(i)
+		if *axis == rounds {
+			look = federatedStyle(names, name)
+		}
+		if err := draws(p, c, look); err != nil {
 			return err
 		}
+	}
+	if *axis == rounds {
+		p.Y.Min, p.Y.Max = *least, 100
 	}
 	p.X.Max *= 1.05 // the last points whole
 	return p.Save(18*vg.Centimeter, 12*vg.Centimeter, *out)
@@ -140,12 +161,20 @@ type result struct {
 }
 
 func parse(b []byte) (all []result, err error) {
+	num := 0
 	for line := range bytes.Lines(b) {
-		var r result
-		if err := json.Unmarshal(line, &r); err != nil {
-			return nil, fmt.Errorf("line %d: %w", len(all)+1, err)
+		num++
+		var r struct {
+			result
+			federated
 		}
-		all = append(all, r)
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("line %d: %w", num, err)
+		}
+		if r.Runs == nil {
+			all = append(all, r.result)
+		}
+		all = append(all, r.results()...)
 	}
 	return all, nil
 }
@@ -228,7 +257,22 @@ var colours = []color.RGBA{
 	{86, 180, 233, 255},
 }
 
-func draws(p *plot.Plot, c curve, i int) error {
+// style is how a line looks.
+type style struct {
+	colour color.RGBA
+	dashes []vg.Length
+}
+
+// styleOf returns the style of the i-th line of many.
+func styleOf(i int) style {
+	s := style{colour: colours[i%len(colours)]}
+	if i >= len(colours) {
+		s.dashes = []vg.Length{vg.Points(4), vg.Points(2)}
+	}
+	return s
+}
+
+func draws(p *plot.Plot, c curve, s style) error {
 	line, dots, err := plotter.NewLinePoints(c.XYs)
 	if err != nil {
 		return err
@@ -237,10 +281,7 @@ func draws(p *plot.Plot, c curve, i int) error {
 	if err != nil {
 		return err
 	}
-	line.Color, line.Width = colours[i%len(colours)], vg.Points(1.2)
-	if i >= len(colours) {
-		line.Dashes = []vg.Length{vg.Points(4), vg.Points(2)}
-	}
+	line.Color, line.Width, line.Dashes = s.colour, vg.Points(1.2), s.dashes
 	dots.Color, dots.Radius, dots.Shape = line.Color, vg.Points(2), draw.CircleGlyph{}
 	bars.Color = line.Color
 	p.Add(line, dots, bars)

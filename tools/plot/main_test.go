@@ -82,3 +82,36 @@ func TestSteps(t *testing.T) {
 		}
 	}
 }
+
+const federatedLine = `{"epochs":5,"runs":[{"split":"iid","method":"fedavg","rounds":[{"round":0,"global":{"accuracy":0.1}},{"round":1},{"round":2,"global":{"accuracy":0.8}},{"round":4,"global":{"accuracy":0.9}}]},` +
+	`{"split":"dirichlet:0.1","method":"fedadam","rounds":[{"round":0,"global":{"accuracy":0.1}},{"round":4,"global":{"accuracy":0.5}}]}]}` + "\n"
+
+func TestFederated(t *testing.T) {
+	all, err := parse([]byte(lines + federatedLine))
+	if err != nil || len(all) != 5 {
+		t.Fatalf("%d results, %v", len(all), err)
+	}
+	c, err := curveOf(all, "fedavg, iid, E=5", axes[rounds].of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.XYs) != 2 || c.XYs[0].X != 2 || c.XYs[0].Y != 80 || c.XYs[1].X != 4 || c.XYs[1].Y != 90 {
+		t.Errorf("points are %v", c.XYs)
+	}
+	names := []string{"fedavg, iid, E=5", "fedadam, iid, E=5", "fedavg, dirichlet:0.1, E=5"}
+	a, b, d := federatedStyle(names, names[0]), federatedStyle(names, names[1]), federatedStyle(names, names[2])
+	if a.colour == b.colour || a.colour != d.colour || len(a.dashes) != len(b.dashes) || len(a.dashes) == len(d.dashes) {
+		t.Errorf("methods and splits look like %v, %v, %v", a, b, d)
+	}
+	dir := t.TempDir()
+	results, out := filepath.Join(dir, "r.jsonl"), filepath.Join(dir, "p.svg")
+	if err := os.WriteFile(results, []byte(federatedLine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := command([]string{"-results", results, "-x", "rounds", "-runs", "fedavg, iid, E=5;fedadam, dirichlet:0.1, E=5", "-out", out}); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(out); err != nil || !bytes.Contains(b, []byte("held-out accuracy")) {
+		t.Errorf("no drawing: %v", err)
+	}
+}
