@@ -16,13 +16,22 @@ const Vocab = 256
 
 // Batch is Rows sequences of Steps tokens each. Inputs and Targets have length
 // Rows·Steps, row after row; Targets[i] is the token that follows Inputs[i].
+//
+// Of a corpus of records it is Rows·Steps records, one after the other, and there are
+// no tokens.
 type Batch struct {
 	Rows, Steps     int
 	Inputs, Targets []int32
+	Records         []byte
 }
 
 // set fills row r from Steps+1 tokens of so many bytes.
 func (b Batch) set(r int, raw []byte, width int) {
+	if b.Records != nil {
+		n := b.Steps * width
+		copy(b.Records[r*n:(r+1)*n], raw)
+		return
+	}
 	Tokens(b.Inputs[r*b.Steps:(r+1)*b.Steps], raw, width)
 	Tokens(b.Targets[r*b.Steps:(r+1)*b.Steps], raw[width:], width)
 }
@@ -48,7 +57,11 @@ func Tokens(dst []int32, raw []byte, width int) {
 	}
 }
 
-func newBatch(rows, steps int) Batch {
+func (p Plan) newBatch(rows int) Batch {
+	steps := p.steps
+	if p.records {
+		return Batch{Rows: rows, Steps: steps, Records: make([]byte, rows*steps*p.width)}
+	}
 	return Batch{Rows: rows, Steps: steps, Inputs: make([]int32, rows*steps), Targets: make([]int32, rows*steps)}
 }
 
@@ -68,7 +81,7 @@ func (p Plan) Batches(ctx context.Context, src Source, duty Duty) iter.Seq2[Batc
 			rows[r] = append([]byte(nil), text...) // keeps the span, not the whole piece
 		}
 		for h := range p.inner {
-			b := newBatch(len(rows), p.steps)
+			b := p.newBatch(len(rows))
 			for r, text := range rows {
 				b.set(r, text[h*p.steps*p.width:], p.width)
 			}
@@ -121,7 +134,7 @@ func (p Plan) Sample(ctx context.Context, src Source, seed protocol.Digest, rows
 
 // batch reads one row of T tokens and its targets at each span.
 func (p Plan) batch(ctx context.Context, src Source, spans []Span) (Batch, error) {
-	b := newBatch(len(spans), p.steps)
+	b := p.newBatch(len(spans))
 	for r, s := range spans {
 		text, err := p.read(ctx, src, s, p.steps+1)
 		if err != nil {

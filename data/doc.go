@@ -18,7 +18,8 @@
 // bytes wide, little endian, the same in a whole corpus; as text is, with bytes
 // for tokens, the width is 1. All pieces of a corpus have the same length, a whole
 // number of tokens; a remainder at the end that is shorter than a piece is not
-// used. In a batch of R rows and T
+// used. A corpus of records, which are examples and no text, is the same with a
+// record for each token; the last of a span is not used then. In a batch of R rows and T
 // steps, Inputs and Targets have length R·T, row after row; Targets are Inputs
 // one token later. W workers share a round; each trains H batches.
 //

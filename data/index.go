@@ -40,7 +40,7 @@ var ErrIndex = errors.New("not a corpus index")
 type Index struct {
 	Bytes   uint64            // length of the corpus, an unused remainder included
 	Piece   int               // length of every piece, a multiple of Width
-	Width   int               // bytes of a token, little endian: 1, 2 or 4
+	Width   int               // bytes of a token, little endian: 1, 2 or 4; or of a record
 	Digests []protocol.Digest // SHA-256 of each piece; length Bytes / Piece
 }
 
@@ -122,11 +122,11 @@ var ErrTooSmall = errors.New("corpus is too small")
 // checkSizes says whether a corpus of that many bytes can be cut into such
 // pieces of such tokens.
 func checkSizes(bytes uint64, piece, width int) error {
-	if width != 1 && width != 2 && width != 4 {
-		return fmt.Errorf("tokens of %d bytes, must be 1, 2 or 4", width)
+	if width < 1 || width > protocol.MaxRecord {
+		return fmt.Errorf("tokens or records of %d bytes, must be 1 to %d", width, protocol.MaxRecord)
 	}
 	if piece%width != 0 {
-		return fmt.Errorf("pieces of %d bytes are no whole number of tokens of %d", piece, width)
+		return fmt.Errorf("pieces of %d bytes are no whole number of tokens or records of %d", piece, width)
 	}
 	if piece < MinPiece || piece > MaxPiece {
 		return fmt.Errorf("pieces of %d bytes, must be between %d and %d", piece, MinPiece, MaxPiece)

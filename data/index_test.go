@@ -80,7 +80,7 @@ func TestParseIndexRefuses(t *testing.T) {
 		"format 2, cut":    wide(2)[:indexHeader+3],
 		"format 2, odd":    wide(3),
 		"format 2, none":   wide(0),
-		"format 2, 8":      wide(8),
+		"format 2, huge":   append(append(bytes.Clone(good[:16]), 0, 0, 64, 0, 0, 0, 64, 0, 1, 0, 0, 0), good[24:]...),
 		"piece and a half": oddPiece,
 	} {
 		if ix, err := ParseIndex(b); !errors.Is(err, ErrIndex) || ix != nil {

@@ -13,13 +13,14 @@ import (
 // Plan divides the pieces of a corpus. It is made of the manifest and the index
 // alone, so every node of a run has the same.
 type Plan struct {
-	pieces   int // all of them
-	training int // pieces 0 to training−1 are for training, the others held out
-	piece    int // length of a piece, tokens
-	width    int // bytes of a token
-	rows     int // of a training batch
-	steps    int // T
-	inner    int // H
+	pieces   int  // all of them
+	training int  // pieces 0 to training−1 are for training, the others held out
+	piece    int  // length of a piece, tokens
+	width    int  // bytes of a token
+	records  bool // the corpus holds records, which are taken as tokens of that width
+	rows     int  // of a training batch
+	steps    int  // T
+	inner    int  // H
 }
 
 // ErrPlan is wrapped by every error of [NewPlan].
@@ -29,7 +30,7 @@ var ErrPlan = errors.New("manifest and corpus do not fit together")
 // with that index.
 func NewPlan(ix *Index, d protocol.Data, t protocol.Train) (Plan, error) {
 	p := Plan{
-		pieces: len(ix.Digests), piece: ix.Piece / ix.Width, width: ix.Width,
+		pieces: len(ix.Digests), piece: ix.Piece / ix.Width, width: ix.Width, records: d.Tokenizer == protocol.TokenRecords,
 		rows: int(t.Rows), steps: int(t.Steps), inner: int(t.InnerSteps),
 	}
 	p.training = p.pieces - heldOut(p.pieces, d.HeldOut)
@@ -43,6 +44,8 @@ func NewPlan(ix *Index, d protocol.Data, t protocol.Train) (Plan, error) {
 		return fail("the manifest says %d bytes in pieces of %d, the index %d in pieces of %d", d.Bytes, d.Piece, ix.Bytes, ix.Piece)
 	case int(d.Width) != ix.Width:
 		return fail("the manifest says tokens of %d bytes, the index of %d", d.Width, ix.Width)
+	case !p.records && p.width != 1 && p.width != 2 && p.width != 4:
+		return fail("tokens of %d bytes, must be 1, 2 or 4", p.width)
 	case p.rows < 1 || p.steps < 1 || p.inner < 1:
 		return fail("%d rows, %d steps and %d inner steps", p.rows, p.steps, p.inner)
 	case uint64(t.InnerSteps)*uint64(t.Steps) >= uint64(p.piece):

@@ -62,6 +62,39 @@ func TestNewPlanRefuses(t *testing.T) {
 	}
 }
 
+// Tokens have 1, 2 or 4 bytes, records any number.
+func TestNewPlanOfRecords(t *testing.T) {
+	s := sizes{pieces: 8, piece: 64, rows: 2, steps: 1, inner: 3}
+	m := newMemory(8, 64*7, func(i, at int) byte { return byte(i + at/7) })
+	m.index.Width = 7
+	d := s.data(m)
+	d.Width, d.Piece, d.Index = 7, 64*7, m.index.Digest()
+	if _, err := NewPlan(m.index, d, s.train()); !errors.Is(err, ErrPlan) {
+		t.Errorf("tokens of 7 bytes: %v", err)
+	}
+	d.Tokenizer = protocol.TokenRecords
+	p, err := NewPlan(m.index, d, s.train())
+	if err != nil {
+		t.Fatal(err)
+	}
+	num := 0
+	for b, err := range p.Batches(t.Context(), m, p.Duty(protocol.Digest{1}, 3, 1)) {
+		if err != nil || b.Rows != 2 || b.Steps != 1 || b.Inputs != nil || b.Targets != nil || len(b.Records) != 2*7 {
+			t.Fatalf("%+v, %v", b, err)
+		}
+		for r := range 2 { // whole records: all bytes of one are alike here
+			record := b.Records[r*7 : (r+1)*7]
+			if !slices.Equal(record, slices.Repeat(record[:1], 7)) {
+				t.Errorf("a record is %v", record)
+			}
+		}
+		num++
+	}
+	if num != 3 {
+		t.Errorf("%d batches", num)
+	}
+}
+
 func TestHeldOutShare(t *testing.T) {
 	for _, c := range []struct {
 		pieces int

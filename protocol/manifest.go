@@ -48,10 +48,10 @@ const MaxConfig = 1 << 16
 type Data struct {
 	_         struct{} `cbor:",toarray"`
 	Mode      string   // "assigned": shards are handed out by the run
-	Tokenizer string   // how text becomes tokens: [TokenBytes] or [TokenFile]
-	// Vocabulary is the digest of the tokenizer's file; zero for bytes.
+	Tokenizer string   // what the corpus consists of: [TokenBytes], [TokenFile] or [TokenRecords]
+	// Vocabulary is the digest of the tokenizer's file; zero if there is none.
 	Vocabulary Digest
-	Width      uint32 // bytes of a token in the corpus, little endian: 1, 2 or 4
+	Width      uint32 // bytes of a token in the corpus, little endian: 1, 2 or 4; or of a record
 	Index      Digest // of the corpus index, which names every piece
 	Bytes      uint64 // length of the corpus
 	Piece      uint32 // bytes of a piece, the unit of transfer and assignment
@@ -62,7 +62,14 @@ type Data struct {
 const (
 	TokenBytes = "bytes"       // each byte is a token
 	TokenFile  = "huggingface" // a tokenizer.json, named by Data.Vocabulary
+	// TokenRecords is no text but examples, one after the other. A record is the number
+	// of its class in one byte, then each value v of the example as one byte, which
+	// stands for v/255: the format of CIFAR-10's binary files. Train.Steps is 1.
+	TokenRecords = "records"
 )
+
+// MaxRecord bounds the length of a record, in bytes.
+const MaxRecord = 1 << 20
 
 // MaxTokenizer bounds the length of a tokenizer's file, in bytes.
 const MaxTokenizer = 64 << 20
@@ -195,8 +202,11 @@ func (m Manifest) Validate() error {
 		tokens := uint64(b.rows) * uint64(m.Train.Steps)
 		check(tokens <= MaxBatch, b.field, "is %d, which makes batches of %d tokens, at most %d", b.rows, tokens, MaxBatch)
 	}
-	need := (uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1) * uint64(min(m.Data.Width, 4))
+	need := (uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1) * uint64(min(m.Data.Width, MaxRecord))
 	check(uint64(m.Data.Piece) >= need, "data.piece", "is %d bytes, but a row trains on %d in a round", m.Data.Piece, need)
+	records := m.Data.Tokenizer == TokenRecords
+	check(!records || m.Train.Steps == 1, "train.steps", "is %d, but a row of a batch is one record: set 1", m.Train.Steps)
+	check(records || m.Train.Steps != 1, "train.steps", "is 1, and a sequence has at least 2 tokens")
 	m.Update.validate(check, within)
 	m.Merge.validate(check, within)
 	m.Score.validate(check, within)
@@ -264,10 +274,13 @@ func (d Data) validate(check checkFunc, within withinFunc) {
 	case TokenFile:
 		check(d.Vocabulary != Digest{}, "data.vocabulary", "names no file of a tokenizer")
 		check(d.Width == 1 || d.Width == 2 || d.Width == 4, "data.width", "is %d, a token has 1, 2 or 4 bytes", d.Width)
+	case TokenRecords:
+		check(d.Vocabulary == Digest{}, "data.vocabulary", "names a file, but the corpus is no text")
+		within("data.width", float64(d.Width), 2, MaxRecord)
 	default:
-		check(false, "data.tokenizer", "is %q; there are %s and %s", d.Tokenizer, TokenBytes, TokenFile)
+		check(false, "data.tokenizer", "is %q; there are %s, %s and %s", d.Tokenizer, TokenBytes, TokenFile, TokenRecords)
 	}
-	check(d.Width == 0 || d.Piece%d.Width == 0, "data.piece", "is %d bytes, no whole number of tokens of %d", d.Piece, d.Width)
+	check(d.Width == 0 || d.Piece%d.Width == 0, "data.piece", "is %d bytes, no whole number of tokens or records of %d", d.Piece, d.Width)
 	within("data.piece", float64(d.Piece), 64, 1<<24)
 	within("data.held_out", float64(d.HeldOut)/65536, 0.001, 0.5)
 	check(d.Bytes > 0, "data.bytes", "is 0: the corpus is empty")

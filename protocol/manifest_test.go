@@ -219,6 +219,34 @@ func TestManifestOfVolunteers(t *testing.T) {
 	}
 }
 
+// TestRecords: a corpus of examples has rows of one record each.
+func TestRecords(t *testing.T) {
+	m := testManifest()
+	m.Data = Data{Mode: "assigned", Tokenizer: TokenRecords, Width: 785, Index: Digest{4}, Bytes: 1 << 24, Piece: 785 * 64, HeldOut: Q16(0.02)}
+	m.Train.Steps = 1
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		field  string
+		change func(*Manifest)
+	}{
+		"a vocabulary":    {"data.vocabulary", func(m *Manifest) { m.Data.Vocabulary = Digest{9} }},
+		"no value":        {"data.width", func(m *Manifest) { m.Data.Width = 1 }},
+		"a long record":   {"data.width", func(m *Manifest) { m.Data.Width, m.Data.Piece = MaxRecord+1, MaxRecord+1 }},
+		"part of one":     {"data.piece", func(m *Manifest) { m.Data.Piece++ }},
+		"a piece of one":  {"data.piece", func(m *Manifest) { m.Data.Piece = 785 }},
+		"several a row":   {"train.steps", func(m *Manifest) { m.Train.Steps = 2 }},
+		"too many a step": {"train.rows", func(m *Manifest) { m.Train.Rows = MaxBatch + 1 }},
+	} {
+		bad := m
+		c.change(&bad)
+		if got := fields(t, bad.Validate()); !slices.Contains(got, c.field) {
+			t.Errorf("%s: faults of %v, want one of %s", name, got, c.field)
+		}
+	}
+}
+
 func TestManifestReportsAllFaultsAtOnce(t *testing.T) {
 	m := testManifest()
 	m.Name, m.Model.Config, m.Data.Mode, m.Train.Rate, m.Update.Codec = "", "", "", 0, ""

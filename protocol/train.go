@@ -53,7 +53,7 @@ const (
 func (t Train) validate(check checkFunc, within withinFunc) {
 	within("train.inner_steps", float64(t.InnerSteps), 1, 1e5)
 	within("train.rows", float64(t.Rows), 1, 1e5)
-	within("train.steps", float64(t.Steps), 2, 1e6)
+	within("train.steps", float64(t.Steps), 1, 1e6)
 	check(t.Optimizer == AdamW || t.Optimizer == Muon, "train.optimizer", "is %q; there are %s and %s", t.Optimizer, AdamW, Muon)
 	check(t.Rate > 0 && t.Rate <= 1, "train.rate", "is %v, must be above 0 and at most 1", t.Rate)
 	within("train.warmup", float64(t.Warmup), 0, 1e6)

@@ -62,32 +62,6 @@ func NewRules(man protocol.Manifest) (*Rules, error) {
 	return r, nil
 }
 
-// architecture reads the model's config and holds it to the rest of the manifest.
-func architecture(man protocol.Manifest) (model.Model, error) {
-	config := man.Model.Config
-	m, err := model.ParseConfig([]byte(config))
-	if err != nil {
-		return nil, fmt.Errorf("model.config: %w", err)
-	}
-	if string(m.Config()) != config {
-		return nil, &protocol.FieldError{Field: "model.config", Fault: "is not as this program writes it for that model, so equal models would be different runs"}
-	}
-	return m, Suits(m, man)
-}
-
-// Suits reports whether the model takes the batches that the rest of the manifest
-// makes.
-func Suits(m model.Model, man protocol.Manifest) error {
-	inputs, _ := m.Takes()
-	if !inputs.Series {
-		return &protocol.FieldError{Field: "data.mode", Fault: fmt.Sprintf("is %q, which deals out text, but a model of family %s reads none", man.Data.Mode, m.Family())}
-	}
-	if longest := inputs.Shape[0]; uint64(man.Train.Steps) > uint64(longest) {
-		return &protocol.FieldError{Field: "train.steps", Fault: fmt.Sprintf("is %d, longer than the model's context of %d", man.Train.Steps, longest)}
-	}
-	return nil
-}
-
 // matched says of each tensor whether one of the field's patterns is one of its
 // name; nil if there are no patterns. A pattern of no name is a fault.
 func matched(l tensor.Layout, field string, patterns []string) ([]bool, error) {

@@ -1,12 +1,14 @@
 package replica_test
 
 import (
+	"context"
 	"errors"
 	"math"
 	"strings"
 	"testing"
 
 	"lode/aggregation"
+	"lode/data"
 	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/model"
@@ -211,7 +213,7 @@ func TestArchitecture(t *testing.T) {
 		"invalid":       {strings.Replace(string(plain.Config()), `"num_attention_heads": 2`, `"num_attention_heads": 3`, 1), "", "must be an even multiple of 3 heads"},
 		"other order":   {" " + string(plain.Config()), "model.config", "is not as this program writes it"},
 		"too short":     {strings.Replace(string(plain.Config()), `"max_position_embeddings": 16`, `"max_position_embeddings": 4`, 1), "train.steps", "longer than the model's context of 4"},
-		"reads no text": {string(model.LeNet(28, 28, 10).Config()), "data.mode", "a model of family cnn reads none"},
+		"reads no text": {string(model.LeNet(28, 28, 10).Config()), "data.tokenizer", "a model of family cnn does not read"},
 	} {
 		man := manifest()
 		man.Model.Config = c.config
@@ -220,5 +222,98 @@ func TestArchitecture(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &field) != (c.field != "") || c.field != "" && field.Field != c.field {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// TestRecordsSuit: a corpus of records is for a model that takes such examples.
+func TestRecordsSuit(t *testing.T) {
+	digits := model.LeNet(28, 28, 10)
+	base := manifest()
+	base.Data.Tokenizer, base.Data.Width, base.Data.Piece, base.Data.Bytes = protocol.TokenRecords, 785, 785*8, 785*80
+	base.Train.Steps = 1
+	for name, c := range map[string]struct {
+		m      model.Model
+		change func(*protocol.Manifest)
+		field  string // "" suits
+	}{
+		"digits":            {digits, nil, ""},
+		"flat digits":       {model.MLP{Input: []int{784}, Activation: model.ReLU, Classes: 256}, nil, ""},
+		"smaller pictures":  {model.LeNet(27, 28, 10), nil, "data.width"},
+		"too many classes":  {model.MLP{Input: []int{784}, Activation: model.ReLU, Classes: 257}, nil, "data.tokenizer"},
+		"numbers":           {model.MLP{Input: []int{784}, Activation: model.ReLU, Outputs: 1}, nil, "data.tokenizer"},
+		"text":              {model.Default(), nil, "data.tokenizer"},
+		"pictures too many": {digits, func(m *protocol.Manifest) { m.Score.Rows = 90_000 }, "score.rows"},
+	} {
+		man := base
+		if man.Model.Config = string(c.m.Config()); c.change != nil {
+			c.change(&man)
+		}
+		r, err := replica.NewRules(man)
+		var field *protocol.FieldError
+		switch {
+		case c.field != "":
+			if !errors.As(err, &field) || field.Field != c.field {
+				t.Errorf("%s: got %v, want a fault of %s", name, err, c.field)
+			}
+		case err != nil || string(r.Model.Config()) != man.Model.Config || r.Layout.NumTensors() == 0:
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// one is a source of one piece for all.
+type one []byte
+
+func (p one) Piece(context.Context, int) ([]byte, error) { return p, nil }
+
+// TestRecordsBecomeExamples: the first byte of a record is its class, v stands for
+// v/255.
+func TestRecordsBecomeExamples(t *testing.T) {
+	man := manifest()
+	man.Model.Config = string(model.MLP{Input: []int{1, 3, 21}, Activation: model.ReLU, Classes: 200}.Config())
+	man.Train.InnerSteps, man.Train.Rows, man.Train.Steps = 2, 3, 1
+	piece := make(one, 64*5)
+	for i := range 5 {
+		piece[64*i] = byte(100 + i)
+		for k := 1; k < 64; k++ {
+			piece[64*i+k] = byte(51 * i)
+		}
+	}
+	ix := &data.Index{Bytes: 64 * 5 * 4, Piece: 64 * 5, Width: 64, Digests: make([]protocol.Digest, 4)}
+	man.Data = protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenRecords, Width: 64, Index: ix.Digest(), Bytes: ix.Bytes, Piece: 64 * 5, HeldOut: protocol.Q16(0.25)}
+	r, err := replica.NewRules(man)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := data.NewPlan(ix, man.Data, man.Train)
+	if err != nil {
+		t.Fatal(err)
+	}
+	num := 0
+	check := func(b engine.Batch, err error) {
+		if err == nil {
+			err = b.Validate(r.Model.Takes())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, class := range b.Targets.IDs {
+			for _, v := range b.Inputs.Reals[i*63 : (i+1)*63] {
+				if class < 100 || class > 104 || v != float32(class-100)/5 {
+					t.Fatalf("an example of class %d has value %v", class, v)
+				}
+			}
+			num++
+		}
+	}
+	deals := r.Assigned(plan, piece)
+	for b, err := range deals.Batches(t.Context(), protocol.Digest{1}, 1, 0) {
+		check(b, err)
+	}
+	check(deals.Sample(t.Context(), protocol.Digest{2}, 7))
+	check(deals.HeldOut(t.Context(), protocol.Digest{3}, 7))
+	check(deals.Examine(t.Context(), protocol.Digest{1}, 1, 0, protocol.Digest{4}, 5))
+	if num != 2*3+7+7+5 {
+		t.Errorf("%d examples", num)
 	}
 }

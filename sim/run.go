@@ -176,10 +176,12 @@ type member struct {
 
 // member makes a role's i-th member; its engine is to be closed.
 func (s stage) member(role string, i int) (m member, err error) {
-	m.key, m.name, m.text.Source = Key(role, i), fmt.Sprintf("%s-%d", role, i+1), s.o.Source
-	if m.text.Plan, err = data.NewPlan(s.o.Index, s.rules.Manifest.Data, s.rules.Manifest.Train); err != nil {
+	m.key, m.name = Key(role, i), fmt.Sprintf("%s-%d", role, i+1)
+	plan, err := data.NewPlan(s.o.Index, s.rules.Manifest.Data, s.rules.Manifest.Train)
+	if err != nil {
 		return m, err
 	}
+	m.text = s.rules.Assigned(plan, s.o.Source)
 	if m.files, err = checkpoints.OpenDir(filepath.Join(s.o.Dir, m.name, "runs", s.rules.Run.String())); err != nil {
 		return m, err
 	}

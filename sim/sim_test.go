@@ -29,9 +29,11 @@ func corpus(t *testing.T) string {
 }
 
 // options are those of a small run on a real text.
-func options(t *testing.T) Options {
+func options(t *testing.T) Options { return optionsOn(t, corpus(t)) }
+
+func optionsOn(t *testing.T, path string) Options {
 	t.Helper()
-	c, err := data.Open(corpus(t))
+	c, err := data.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

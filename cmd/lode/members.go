@@ -39,7 +39,7 @@ again at any time: the worker goes on in the same round with the same key.`,
 			}
 			defer n.close()
 			w, err := worker.New(worker.Config{
-				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: replica.Assigned{Plan: n.plan, Source: n.source},
+				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: n.rules.Assigned(n.plan, n.source),
 				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head,
 			})
 			if err != nil {
@@ -76,7 +76,7 @@ names their key (lode keys shows it), or the link holds an invitation
 			}
 			defer n.close()
 			v, err := validator.New(validator.Config{
-				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: replica.Assigned{Plan: n.plan, Source: n.source},
+				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: n.rules.Assigned(n.plan, n.source),
 				Engine: n.engine, Link: n.session, Files: n.files, Scratch: replica.ScratchIn(n.dir), Log: n.log, Head: n.head,
 			})
 			if err != nil {

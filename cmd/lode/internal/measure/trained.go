@@ -27,7 +27,7 @@ func Trained(ctx context.Context, r *replica.Rules, plan data.Plan, src data.Sou
 	if err != nil {
 		return nil, err
 	}
-	t := &lone{r: r, text: replica.Assigned{Plan: plan, Source: src}, e: e}
+	t := &lone{r: r, text: r.Assigned(plan, src), e: e}
 	if t.residual, err = e.NewVector(); err != nil {
 		return nil, err
 	}
