@@ -181,14 +181,15 @@ func (f *launchFlags) read(ctx context.Context, path string) (g given, err error
 
 // describe makes the manifest, unless it was given, and takes up the corpus.
 func (g given) describe(ctx context.Context, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
-	piece := g.plan.Run.Data.Piece
+	piece, width := g.plan.Run.Data.Piece, g.plan.Width()
 	if g.man != nil {
-		piece = g.man.Data.Piece
+		piece, width = g.man.Data.Piece, g.man.Data.Width
 	}
 	index, err := g.corpus.Index(ctx, int(piece), nil)
 	if err != nil {
 		return man, nil, nil, err
 	}
+	index.Width = int(width)
 	switch {
 	case g.man == nil:
 		if man, err = g.plan.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), index); err != nil {

@@ -29,6 +29,7 @@ func newMaterial(ctx context.Context, p plan.Plan) (m material, err error) {
 	if m.index, err = m.corpus.Index(ctx, int(p.Run.Data.Piece), nil); err != nil {
 		return m, err
 	}
+	m.index.Width = int(p.Width())
 	man, err := p.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), m.index)
 	if err != nil {
 		return m, err
@@ -43,5 +44,5 @@ func newMaterial(ctx context.Context, p plan.Plan) (m material, err error) {
 // text returns the text as workers and validators get it.
 func (m material) text() (replica.Assigned, error) {
 	p, err := data.NewPlan(m.index, m.rules.Manifest.Data, m.rules.Manifest.Train)
-	return replica.Assigned{Plan: p, Source: m.source}, err
+	return m.rules.Assigned(p, m.source), err
 }

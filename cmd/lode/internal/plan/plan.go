@@ -76,10 +76,21 @@ func (p Plan) Manifest(coordinator, invitation protocol.NodeID, index *data.Inde
 	return man, nil
 }
 
+// Width returns the bytes of a token of the corpus, or of a record where it holds
+// those: as many as the model's examples need. The corpus is to be indexed with it.
+func (p Plan) Width() uint32 {
+	if m := p.Model.described(); m != nil && p.Run.Data.Tokenizer == protocol.TokenRecords {
+		if inputs, _ := m.Takes(); !inputs.Series {
+			return uint32(min(replica.RecordLen(inputs), protocol.MaxRecord+1))
+		}
+	}
+	return p.Run.Data.Width
+}
+
 // draft is the manifest without the corpus.
 func (p Plan) draft(coordinator, invitation protocol.NodeID) protocol.Manifest {
 	man := p.Run
-	man.Model = p.Model.config()
+	man.Model, man.Data.Width = p.Model.config(), p.Width()
 	man.Version, man.Coordinator, man.Members.Invitation = protocol.Version, coordinator, invitation
 	man.Members.Genesis = slices.Clone(p.Run.Members.Genesis)
 	man.Train.Only, man.Train.NoDecay = slices.Clone(p.Run.Train.Only), slices.Clone(p.Run.Train.NoDecay)
@@ -112,5 +123,7 @@ func (p Plan) fit() error {
 	if err := p.Model.fit(); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	return errors.Join(append(errs, replica.Suits(p.Model.described(), p.Run))...)
+	man := p.Run
+	man.Data.Width = p.Width()
+	return errors.Join(append(errs, replica.Suits(p.Model.described(), man))...)
 }

@@ -145,7 +145,45 @@ func random(rng *rand.Rand) Plan {
 	for i := range rng.IntN(4) {
 		r.Members.Genesis = append(r.Members.Genesis, protocol.Stake{Node: protocol.NodeID{byte(i + 1)}, Stake: 1 + rng.Uint64N(1e15)})
 	}
+	if rng.IntN(3) == 0 {
+		examples(&p, rng)
+	}
 	return p
+}
+
+// examples makes the plan one of records, for models with lists of all lengths.
+func examples(p *Plan, rng *rand.Rand) {
+	p.Model.Llama = model.Default() // whose fields are not written
+	p.Model.Family, p.Model.Input = cnn, []int{3, 10 + rng.IntN(9), 11}
+	p.Model.Hidden = make([]int, rng.IntN(3))
+	for i := range p.Model.Hidden {
+		p.Model.Hidden[i] = 1 + rng.IntN(99)
+	}
+	p.Model.Activation, p.Model.Classes = []string{"relu", "gelu"}[rng.IntN(2)], 1+rng.IntN(256)
+	if rng.IntN(2) == 0 {
+		p.Model.Family, p.Model.Input = mlp, []int{1 + rng.IntN(99)}
+	} else {
+		p.Model.Filters, p.Model.Kernel, p.Model.Padding = []int{4}, 3, rng.IntN(3)
+		p.Model.Pool, p.Model.Mean = 1+rng.IntN(3), rng.IntN(2) == 0
+	}
+	p.Run.Data.Tokenizer, p.Run.Train.Steps, p.Run.Train.Only = protocol.TokenRecords, 1, nil
+	p.Run.Data.Piece = p.Width() * 100
+}
+
+// TestManifestOfRecords: the manifest says how long a record is, and the corpus is to
+// be cut like that.
+func TestManifestOfRecords(t *testing.T) {
+	p := Defaults()
+	examples(&p, rand.New(rand.NewPCG(1, 1)))
+	ix := index(t, 10, int(p.Run.Data.Piece))
+	if _, err := p.Manifest(protocol.NodeID{1}, protocol.NodeID{2}, ix); !errors.Is(err, data.ErrPlan) {
+		t.Errorf("records in a corpus of bytes: %v", err)
+	}
+	ix.Width = int(p.Width())
+	man, err := p.Manifest(protocol.NodeID{1}, protocol.NodeID{2}, ix)
+	if err != nil || man.Data.Width != p.Width() || man.Model.Config != string(p.Model.described().Config()) {
+		t.Errorf("got %+v, %v", man, err)
+	}
 }
 
 func TestTextReadsBackAsThePlan(t *testing.T) {
