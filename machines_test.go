@@ -160,7 +160,7 @@ var golden = map[string]string{
 	"data/chance":       "TestGolden",
 	"data/split":        "TestGolden",
 	"engine":            "TestScheduleGolden",
-	"engine/model":      "TestInitGolden",
+	"engine/model":      "TestInitGolden|TestConfigGolden|TestConfigsOfExamples",
 	"gradient":          "TestGolden|TestVectors|TestRefusals",
 	"gradient/kernel":   "TestLengths",
 	"protocol":          "TestGolden|TestToNanoNats|TestQ16",

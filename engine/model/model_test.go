@@ -112,9 +112,11 @@ func TestValidateRefuses(t *testing.T) {
 // TestInitExact computes single values in another way.
 func TestInitGolden(t *testing.T) {
 	for name, c := range map[string]struct {
-		m    Llama
+		m    Model
 		want string
 	}{
+		"lenet":   {LeNet(28, 28, 10), "6405ff0238af5a3d95ad4b0522f63f928f54a5a3add160ee162991db7d1a029f"},
+		"table":   {table(), "7cb6b81c269f741c07787ce510d6daef451a1f78bc9445cb681ae9bbc298925a"},
 		"default": {Default(), "8047d662a2258afd1940d62d19df3908c1ba5e524e51fef04a4b30cd358494ac"},
 		"grouped": {grouped(), "8cfdbe30e2d68f570afd912ddffa9ffeaa5afd46f60ed9ef3f693bd42f0b886d"},
 	} {
