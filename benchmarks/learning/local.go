@@ -6,61 +6,46 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"lode/aggregation"
+	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/model"
 	"lode/gradient"
 	"lode/gradient/column"
+	"lode/solo"
 	"lode/tensor"
 )
 
 // local is every method with updates.
 type local struct {
-	s       setting
-	t       text
-	layout  tensor.Layout
-	theta   tensor.Flat
-	workers []*worker
-	momenta aggregation.Planes // of the outer optimizer, and what waits
-	last    gradient.Vector    // merged step of the round before, nil in the first
-}
-
-// worker is one of them: an engine with moments of its own, and what its updates
-// left out so far.
-type worker struct {
-	e        *cpu.Engine
-	residual tensor.Flat
-	fresh    []byte // state of an optimizer that has taken no step
+	s     setting
+	t     text
+	crew  *solo.Crew
+	fresh []byte // state of an optimizer that has taken no step
 }
 
 func newLocal(s setting, m model.Llama, t text) (*local, error) {
-	layout, err := model.Layout(m)
-	if err != nil {
-		return nil, err
-	}
-	l := &local{s: s, t: t, layout: layout, theta: make(tensor.Flat, layout.Len())}
-	if err := start(s, m, l.theta); err != nil {
-		return nil, err
-	}
-	if l.momenta, err = aggregation.NewPlanes(layout, s.merge(0)); err != nil {
-		return nil, err
-	}
+	var engines []engine.Engine
 	for range s.Workers {
 		e, err := cpu.New(m, cpu.Options{})
 		if err != nil {
 			return nil, err
 		}
-		var state bytes.Buffer
-		if err := e.WriteState(&state); err != nil {
-			return nil, err
-		}
-		l.workers = append(l.workers, &worker{e: e, residual: make(tensor.Flat, layout.Len()), fresh: state.Bytes()})
+		engines = append(engines, e)
 	}
-	return l, nil
+	crew, err := solo.NewCrew(s.merge(0), engines)
+	if err != nil {
+		return nil, err
+	}
+	var fresh bytes.Buffer
+	if err := engines[0].WriteState(&fresh); err != nil {
+		return nil, err
+	}
+	return &local{s, t, crew, fresh.Bytes()}, start(s, m, crew.Theta)
 }
 
 // merge returns the settings of the merge after the round that begins at a step.
@@ -76,9 +61,9 @@ func (s setting) merge(step int) aggregation.Config {
 
 // engine returns the first worker's engine: every round loads the parameters
 // anew.
-func (l *local) engine() (*cpu.Engine, error) {
-	e := l.workers[0].e
-	return e, tensor.Copy(l.layout, e.Params(), l.theta)
+func (l *local) engine() (engine.Engine, error) {
+	e := l.crew.Members[0].Engine
+	return e, tensor.Copy(l.crew.Layout, e.Params(), l.crew.Theta)
 }
 
 func (l *local) round(step int) (got traffic, err error) {
@@ -87,35 +72,34 @@ func (l *local) round(step int) (got traffic, err error) {
 		return traffic{}, err
 	}
 	var updates []aggregation.Contribution
-	for i, w := range l.workers {
-		loss, err := l.train(w, i, step)
+	for i, m := range l.crew.Members {
+		loss, err := l.train(m, i, step)
 		if err != nil {
 			return traffic{}, err
 		}
-		u, size, err := l.send(w.residual, p, step)
+		u, size, err := l.send(m, p, step)
 		if err != nil {
 			return traffic{}, err
 		}
-		for c := range l.layout.Chunks() {
-			u.SubtractFrom(c, gradient.Unclipped, w.residual[c.Offset:c.Offset+c.Len])
+		if err := engine.Subtract(l.crew.Layout, m.Residual, u, gradient.Unclipped); err != nil {
+			return traffic{}, err
 		}
 		updates = append(updates, aggregation.Contribution{Update: u, Clip: gradient.Unclipped})
-		got.loss += loss / float64(len(l.workers))
+		got.loss += loss / float64(len(l.crew.Members))
 		got.up += size
 	}
 	cfg := l.s.merge(step)
 	cfg.Params = p
-	merged, err := aggregation.Merge(l.layout, cfg, updates, l.momenta)
+	merged, err := l.crew.Merge(cfg, updates)
 	if err != nil {
 		return traffic{}, err
 	}
-	l.last = merged
 	if l.s.SignStep {
 		got.down = l.signStep(merged, float32(l.s.rateAt(step)))
 		return got, nil
 	}
 	got.down = len(merged.Wire())
-	return got, aggregation.Apply(merged, l.theta, l.theta)
+	return got, l.crew.Move(merged)
 }
 
 // params returns the parameters of the round that begins at a step, with the places
@@ -125,85 +109,95 @@ func (l *local) params(step int) (gradient.Params, error) {
 	if p.Codec != gradient.Shared {
 		return p, nil
 	}
-	return p.On(l.layout, l.last, sha256.Sum256(fmt.Appendf(nil, "support %d %d", l.s.Seed, step)))
+	var last gradient.Vector
+	if l.crew.Last != nil {
+		last = l.crew.Last
+	}
+	return p.On(l.crew.Layout, last, sha256.Sum256(fmt.Appendf(nil, "support %d %d", l.s.Seed, step)))
 }
 
-// train takes a worker's inner steps and leaves a = β·e + Δ in its residual.
-func (l *local) train(w *worker, index, step int) (loss float64, err error) {
-	if err := tensor.Copy(l.layout, w.e.Params(), w.start(l)); err != nil {
+// train takes a worker's inner steps, or measures the gradient that is sent instead.
+func (l *local) train(m *solo.Member, index, step int) (loss float64, err error) {
+	if err := l.crew.Begin(m); err != nil {
 		return 0, err
 	}
 	if l.s.Raw {
-		return w.gradient(l, index, step)
+		return m.Engine.Gradient(rows(l.t.train, l.t.draw(l.s, index, step), l.s.Seq))
+	}
+	if l.s.Carry {
+		if err := l.carry(m); err != nil {
+			return 0, err
+		}
 	}
 	if l.s.Forget {
-		if err := w.e.ReadState(bytes.NewReader(w.fresh)); err != nil {
+		if err := m.Engine.ReadState(bytes.NewReader(l.fresh)); err != nil {
 			return 0, err
 		}
 	}
 	h := l.s.inner(step)
 	for i := range h {
 		at := step + i
-		one, err := w.e.Step(rows(l.t.train, l.t.draw(l.s, index, at), l.s.Seq), l.s.hyper(at))
+		one, err := m.Engine.Step(rows(l.t.train, l.t.draw(l.s, index, at), l.s.Seq), l.s.hyper(at))
 		if err != nil {
 			return 0, fmt.Errorf("worker %d, step %d: %w", index, at, err)
 		}
 		loss += one / float64(h)
 	}
-	if l.s.Carry {
-		clear(w.residual) // θ − now holds it
-	}
-	return loss, w.add(l, w.e.Params(), func(theta, now float32) float32 { return theta - now })
+	return loss, nil
 }
 
-// start returns the parameters that a worker's inner steps begin with.
-func (w *worker) start(l *local) tensor.Flat {
-	if !l.s.Carry {
-		return l.theta
-	}
-	out := slices.Clone(l.theta)
-	for i, e := range w.residual {
-		out[i] -= float32(l.s.Decay) * e
-	}
-	return out
-}
-
-// gradient measures one gradient and adds it.
-func (w *worker) gradient(l *local, index, step int) (loss float64, err error) {
-	loss, err = w.e.Gradient(rows(l.t.train, l.t.draw(l.s, index, step), l.s.Seq))
-	if err != nil {
-		return 0, err
-	}
-	return loss, w.add(l, w.e.Grad(), func(_, grad float32) float32 { return grad })
-}
-
-// add turns e into β·e + delta(θ, value) for the values of src.
-func (w *worker) add(l *local, src tensor.Reader, delta func(theta, value float32) float32) error {
+// carry moves a worker's parameters by what it has not sent yet, so that their change
+// holds it.
+func (l *local) carry(m *solo.Member) error {
 	decay := float32(l.s.Decay)
-	var vals [tensor.ChunkLen]float32
-	for c := range l.layout.Chunks() {
-		if err := src.ReadChunk(c, vals[:c.Len]); err != nil {
+	return l.each(m.Residual, m.Engine.Params(), m.Engine.Params(), func(e, theta float32) (float32, float32) { return 0, theta - decay*e })
+}
+
+// each replaces the values x of one vector and y of another. Those go to out, if
+// there is one.
+func (l *local) each(of engine.Vector, other tensor.Reader, out tensor.Writer, f func(x, y float32) (newX, newY float32)) error {
+	var xs, ys [tensor.ChunkLen]float32
+	for c := range l.crew.Layout.Chunks() {
+		if err := errors.Join(of.ReadChunk(c, xs[:c.Len]), other.ReadChunk(c, ys[:c.Len])); err != nil {
 			return err
 		}
-		for i, v := range vals[:c.Len] {
-			at := c.Offset + i
-			w.residual[at] = decay*w.residual[at] + delta(l.theta[at], v)
+		for i := range c.Len {
+			xs[i], ys[i] = f(xs[i], ys[i])
+		}
+		if err := of.WriteChunk(c, xs[:c.Len]); err != nil {
+			return err
+		}
+		if out == nil {
+			continue
+		}
+		if err := out.WriteChunk(c, ys[:c.Len]); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// send compresses a and returns what arrives, and how many bytes it took.
-func (l *local) send(a tensor.Flat, p gradient.Params, step int) (*gradient.Update, int, error) {
-	if l.s.Method == meanSigma {
-		return quantiser{l.layout, p, l.s.boosted(l.s.K, step)}.send(a)
+// send compresses a = β·e + Δ, which stays in the residual, and returns what arrives
+// and how many bytes it took.
+func (l *local) send(m *solo.Member, p gradient.Params, step int) (u *gradient.Update, size int, err error) {
+	decay := float32(l.s.Decay)
+	if !l.s.Raw {
+		u, err = l.crew.Send(m, p, decay)
+	} else if err = l.each(m.Residual, m.Engine.Grad(), nil, func(e, g float32) (float32, float32) { return decay*e + g, g }); err == nil {
+		u, err = gradient.Encode(l.crew.Layout, p, m.Residual)
 	}
-	u, err := gradient.Encode(l.layout, p, a)
 	if err != nil {
 		return nil, 0, err
 	}
+	if l.s.Method == meanSigma {
+		a := make(tensor.Flat, l.crew.Layout.Len())
+		if err := tensor.Copy(l.crew.Layout, a, m.Residual); err != nil {
+			return nil, 0, err
+		}
+		return quantiser{l.crew.Layout, p, l.s.boosted(l.s.K, step)}.send(a)
+	}
 	wire := u.Wire()
-	arrived, err := gradient.ParseWire(l.layout, p, wire)
+	arrived, err := gradient.ParseWire(l.crew.Layout, p, wire)
 	return arrived, len(wire), err
 }
 
@@ -212,10 +206,10 @@ func (l *local) send(a tensor.Flat, p gradient.Params, step int) (*gradient.Upda
 func (l *local) signStep(merged *aggregation.Step, rate float32) int {
 	bits := make([][]byte, 2)
 	for i := range bits {
-		bits[i] = make([]byte, (l.layout.Len()+7)/8)
+		bits[i] = make([]byte, (l.crew.Layout.Len()+7)/8)
 	}
 	var entries []gradient.Entry
-	for c := range l.layout.Chunks() {
+	for c := range l.crew.Layout.Chunks() {
 		entries, _ = merged.Entries(entries[:0], c)
 		for _, e := range entries {
 			at, move := c.Offset+int(e.Pos), rate
@@ -224,7 +218,7 @@ func (l *local) signStep(merged *aggregation.Step, rate float32) int {
 				bits[1][at/8] |= 1 << (at % 8)
 				move = -rate
 			}
-			l.theta[at] -= move
+			l.crew.Theta[at] -= move
 		}
 	}
 	return len(column.Pack(nil, bits...))

@@ -31,18 +31,18 @@ func TestBytesAreThoseOfTheWire(t *testing.T) {
 		}
 		up := 0
 		var cs []aggregation.Contribution
-		for i, w := range other.workers {
-			if _, err := other.train(w, i, 0); err != nil {
+		for i, m := range other.crew.Members {
+			if _, err := other.train(m, i, 0); err != nil {
 				t.Fatal(err)
 			}
-			u, err := gradient.Encode(other.layout, s.params(0), w.residual)
+			u, err := other.crew.Send(m, s.params(0), float32(s.Decay))
 			if err != nil {
 				t.Fatal(err)
 			}
 			up += len(u.Wire())
 			cs = append(cs, aggregation.Contribution{Update: u, Clip: gradient.Unclipped})
 		}
-		step, err := aggregation.Merge(other.layout, s.merge(0), cs, other.momenta)
+		step, err := aggregation.Merge(other.crew.Layout, s.merge(0), cs, other.crew.Outer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,16 +76,16 @@ func TestDenseOfOneWorkerIsItsTraining(t *testing.T) {
 		if _, err := l.round(step); err != nil {
 			t.Fatal(err)
 		}
-		now := make(tensor.Flat, len(l.theta))
-		if err := tensor.Copy(l.layout, now, l.workers[0].e.Params()); err != nil {
+		now := make(tensor.Flat, len(l.crew.Theta))
+		if err := tensor.Copy(l.crew.Layout, now, l.crew.Members[0].Engine.Params()); err != nil {
 			t.Fatal(err)
 		}
 		for i, v := range now {
-			if norm := l.layout.Spec(tensorAt(l.layout, i)); len(norm.Shape) == 1 {
+			if norm := l.crew.Layout.Spec(tensorAt(l.crew.Layout, i)); len(norm.Shape) == 1 {
 				continue // 8 bits
 			}
-			if d := math.Abs(float64(v - l.theta[i])); d > 1e-6 {
-				t.Fatalf("step %d: parameter %d is %v, the worker's %v", step, i, l.theta[i], v)
+			if d := math.Abs(float64(v - l.crew.Theta[i])); d > 1e-6 {
+				t.Fatalf("step %d: parameter %d is %v, the worker's %v", step, i, l.crew.Theta[i], v)
 			}
 		}
 	}
@@ -107,26 +107,28 @@ func TestResidualIsWhatWasNotSent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := l.workers[0]
-		for i := range w.residual {
-			w.residual[i] = float32(i%7) * 1e-4
+		residual := make(tensor.Flat, l.crew.Layout.Len())
+		for i := range residual {
+			residual[i] = float32(i%7) * 1e-4
 		}
-		before, theta := slices.Clone(w.residual), slices.Clone(l.theta)
+		w := l.crew.Members[0]
+		w.Residual = residual
+		before, theta := slices.Clone(residual), slices.Clone(l.crew.Theta)
 		if _, err := l.round(0); err != nil {
 			t.Fatal(err)
 		}
 		now := make(tensor.Flat, len(theta))
-		if err := tensor.Copy(l.layout, now, w.e.Params()); err != nil {
+		if err := tensor.Copy(l.crew.Layout, now, w.Engine.Params()); err != nil {
 			t.Fatal(err)
 		}
 		numSent := 0
 		for i := range theta {
 			a := float32(0.95)*before[i] + (theta[i] - now[i])
-			sent := a - w.residual[i]
+			sent := a - residual[i]
 			if sent != 0 {
 				numSent++
 			}
-			if moved := theta[i] - l.theta[i]; math.Abs(float64(moved-sent)) > 0.01*math.Abs(float64(a))+2e-4 {
+			if moved := theta[i] - l.crew.Theta[i]; math.Abs(float64(moved-sent)) > 0.01*math.Abs(float64(a))+2e-4 {
 				t.Fatalf("%s: parameter %d moved by %v, %v was sent", codec, i, moved, sent)
 			}
 		}
@@ -162,13 +164,13 @@ func TestSignStepMovesByTheRate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := slices.Clone(l.theta)
+	before := slices.Clone(l.crew.Theta)
 	got, err := l.round(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	moved := 0
-	for i, v := range l.theta {
+	for i, v := range l.crew.Theta {
 		d := math.Abs(float64(v - before[i]))
 		if d != 0 {
 			moved++

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/model"
 	"lode/tensor"
@@ -17,7 +18,7 @@ type method interface {
 	// round takes the inner steps from step on and the outer one.
 	round(step int) (traffic, error)
 	// engine returns an engine with the parameters of the model as it stands.
-	engine() (*cpu.Engine, error)
+	engine() (engine.Engine, error)
 }
 
 // traffic is what one round brought.
@@ -133,4 +134,4 @@ func (j *joint) round(step int) (traffic, error) {
 	return traffic{loss: loss, up: size * j.s.Workers, down: size}, err
 }
 
-func (j *joint) engine() (*cpu.Engine, error) { return j.e, nil }
+func (j *joint) engine() (engine.Engine, error) { return j.e, nil }

@@ -41,7 +41,7 @@ type setting struct {
 
 	Rate        float64 `json:"rate"`           // of AdamW
 	Warmup      int     `json:"warmup"`         // steps over which Rate grows linearly
-	Schedule    string  `json:"schedule"`       // then: constant, or cosine, which ends at a tenth of Rate
+	Schedule    string  `json:"schedule"`       // then: constant, or linear or cosine, which end at a tenth of Rate
 	WeightDecay float64 `json:"weight_decay"`   // of AdamW
 	ClipNorm    float64 `json:"clip_norm"`      // of AdamW
 	Forget      bool    `json:"forget"`         // AdamW starts each round with moments of zero
@@ -109,8 +109,7 @@ func (s setting) check() error {
 	want(s.EarlyH >= 0 && (s.EarlyH == 0 || s.boostEnd()%s.EarlyH == 0 && (s.Steps-s.boostEnd())%max(s.H, 1) == 0),
 		"rounds of %d steps, then of %d, do not end at step %d and %d", s.EarlyH, s.H, s.boostEnd(), s.Steps)
 	want(s.Rows >= 1 && s.Seq >= 1 && s.Rows <= engine.MaxIDs/max(s.Workers, 1)/max(s.Seq, 1), "batches of %d × %d", s.Rows, s.Seq)
-	want(s.Warmup >= 0, "warm-up of %d steps", s.Warmup)
-	want(s.Schedule == "constant" || s.Schedule == "cosine", "no schedule %q", s.Schedule)
+	errs = append(errs, s.schedule().Validate())
 	want(s.Decay >= 0 && s.Decay <= 1, "decay %v, want 0 to 1", s.Decay)
 	want(s.K <= tensor.ChunkLen && s.KEmbed <= tensor.ChunkLen, "k of %d and %d, at most %d", s.K, s.KEmbed, tensor.ChunkLen)
 	want(s.Boost >= 1 && s.Boost <= tensor.ChunkLen && s.BoostPart >= 0 && s.BoostPart <= 1, "boost %d for part %v", s.Boost, s.BoostPart)
@@ -140,15 +139,13 @@ func (s setting) hyper(step int) engine.Hyper {
 	}
 }
 
-func (s setting) rateAt(step int) float64 {
-	if step < s.Warmup {
-		return s.Rate * float64(step+1) / float64(s.Warmup+1)
+func (s setting) rateAt(step int) float64 { return s.Rate * s.schedule().At(step) }
+
+func (s setting) schedule() engine.Schedule {
+	if s.Schedule == engine.Constant {
+		return engine.Schedule{Shape: s.Schedule, Warmup: s.Warmup}
 	}
-	if s.Schedule == "constant" {
-		return s.Rate
-	}
-	part := float64(step-s.Warmup) / float64(max(s.Steps-s.Warmup, 1))
-	return s.Rate * (0.1 + 0.45*(1+math.Cos(math.Pi*part)))
+	return engine.Schedule{Shape: s.Schedule, Warmup: s.Warmup, Length: s.Steps, Final: 0.1}
 }
 
 // params returns the parameters of the updates sent after the round that begins
