@@ -13,6 +13,7 @@ import (
 
 	"lode/engine"
 	"lode/engine/cpu"
+	"lode/engine/model"
 	"lode/engine/torch"
 	"lode/replica"
 )
@@ -20,6 +21,7 @@ import (
 // engineFlags are the choices of a machine that trains.
 type engineFlags struct {
 	engine, python, device, precision string
+	model                             string // of the user's own, which may be run
 	threads                           int
 }
 
@@ -34,6 +36,11 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.precision, "precision", "", "with torch: float32, or bf16 for mixed precision (default float32)")
 }
 
+// addModel adds the flag by which a user lets a run's own model be run.
+func (f *engineFlags) addModel(c *cobra.Command) {
+	c.Flags().StringVar(&f.model, "model", "", "with torch: run the Python model of this name, MODULE:FUNCTION, which the run trains")
+}
+
 // check refuses what cannot be before anything is opened.
 func (f *engineFlags) check() error {
 	if !slices.Contains(engines, f.engine) {
@@ -42,7 +49,7 @@ func (f *engineFlags) check() error {
 	if f.threads < 0 {
 		return usagef("--threads is %d, it can be 1 and up, or 0 for all processors", f.threads)
 	}
-	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"precision", f.precision}} {
+	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"precision", f.precision}, {"model", f.model}} {
 		if f.engine != "torch" && g.value != "" {
 			return usagef("--%s is for --engine torch", g.name)
 		}
@@ -50,8 +57,25 @@ func (f *engineFlags) check() error {
 	return nil
 }
 
+// allows reports whether the model may be run: Python of others runs only by name.
+func (f *engineFlags) allows(m model.Model) error {
+	c, own := m.(model.Custom)
+	switch {
+	case !own && f.model != "":
+		return usagef("--model is %s, but the run trains a built-in model of family %s", f.model, m.Family())
+	case own && f.engine != "torch":
+		return usagef("the run trains %s, a model in Python: get its file, read it, and say --engine torch --model %s", c.Factory, c.Factory)
+	case own && f.model != c.Factory:
+		return usagef("the run trains %s, a model in Python: get its file, read it, and say --model %s", c.Factory, c.Factory)
+	}
+	return nil
+}
+
 // open makes the engine that was chosen, for the model of a run.
 func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine, error) {
+	if err := f.allows(r.Model); err != nil {
+		return nil, err
+	}
 	threads := threadsOr(f.threads)
 	if f.engine == "cpu" {
 		library, name, err := multiplier(blasSetting())

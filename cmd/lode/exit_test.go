@@ -75,6 +75,8 @@ func TestExitCodes(t *testing.T) {
 		{"worker file --conduct rude", exitUsage, "--conduct"},
 		{"worker file --engine steam", exitUsage, "--engine"},
 		{"worker file --device cuda", exitUsage, "--device is for --engine torch"},
+		{"worker file --model nano:build", exitUsage, "--model is for --engine torch"},
+		{"describe", exitUsage, "--model is missing"},
 		{"worker file --threads -2", exitUsage, "--threads"},
 		{"up --for 0s", exitUsage, "--for"},
 		{"up --rounds 0", exitUsage, "--rounds"},

@@ -88,7 +88,7 @@ Own what you earn:        lode wallet new`,
 	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
 		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(),
 		walletCommand(), stakeCommand(), unstakeCommand(), delegateCommand(), runsCommand(), voteCommand(), ledgerCommand(),
-		yumaCommand(), trainCommand(), benchCommand())
+		yumaCommand(), trainCommand(), describeCommand(), benchCommand())
 	wrapArgs(root)
 	return root
 }

@@ -38,6 +38,7 @@ func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
 	c.Flags().StringVar(&f.name, "name", "", "name shown to people (default the machine's)")
 	c.Flags().StringVar(&f.data, "data", "", "the run's corpus, if it is on this machine (default: fetched as needed)")
 	f.engineFlags.add(c)
+	f.engineFlags.addModel(c)
 	c.Flags().StringVar(&f.wallet, "wallet", "", "wallet of this machine that is paid (default: the node's own key is); it signs once, when the node joins")
 	addPassFile(c, &f.passFile)
 	addLogFlag(c, &f.level)

@@ -88,6 +88,9 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if opt.MicroRows < 0 {
 		return nil, fmt.Errorf("cpu: %d rows at a time, want at least 0", opt.MicroRows)
 	}
+	if _, ok := m.(model.Custom); ok {
+		return nil, fmt.Errorf("cpu: %w", model.ErrCustom)
+	}
 	trace, err := model.TraceOf(m)
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)

@@ -20,6 +20,8 @@ var families = map[string]func(*reader) Model{
 	llamaFamily: parseLlama,
 	mlpFamily:   parseMLP,
 	cnnFamily:   parseCNN,
+
+	customFamily: parseCustom,
 }
 
 // ParseConfig reads a config.json and accepts it only if this package computes

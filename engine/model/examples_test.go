@@ -140,7 +140,7 @@ func TestConfigsOfExamplesRefuse(t *testing.T) {
 		"shape as a number": {`{"model_type":"mlp","input_shape":3,"num_classes":2}`, "input_shape"},
 		"null in a list":    {`{"model_type":"mlp","input_shape":[null],"num_classes":2}`, "input is [0]"},
 		"pool":              {`{"model_type":"cnn","input_shape":[1,9,9],"conv_channels":[1],"kernel_size":3,"pool_type":"min","num_classes":2}`, `pool_type is "min"`},
-		"family":            {`{"model_type":"rnn"}`, `model_type is "rnn"; there are ["cnn" "llama" "mlp"]`},
+		"family":            {`{"model_type":"rnn"}`, `model_type is "rnn"; there are ["cnn" "llama" "mlp" "torch"]`},
 		"no family":         {`{"input_shape":[3]}`, `model_type is ""`},
 	} {
 		if m, err := ParseConfig([]byte(c.config)); err == nil || !strings.Contains(err.Error(), c.says) {

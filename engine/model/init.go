@@ -21,7 +21,8 @@ import (
 // Tensor by tensor, a ChaCha8 keyed with SHA-256(seed ‖ name) gives 64 bits for
 // each two values: the top 24 bits of the low half, then of the high half. Of
 // such an integer u the value is float32(2u+1−2²⁴) · float32(a/2²⁴): one exact
-// conversion and one rounded product, so no platform can differ.
+// conversion and one rounded product, so no platform can differ. Those of a [Custom]
+// have its spreads for a, and its values are added, rounded once more.
 func Init(m Model, seed [32]byte, dst tensor.Writer) error {
 	t, err := TraceOf(m)
 	if err != nil {
@@ -56,6 +57,13 @@ func (w Weight) drawer(seed [32]byte) func([]float32) {
 			}
 		}
 	}
+	if w.start == around && w.spread == 0 {
+		return func(dst []float32) {
+			for i := range dst {
+				dst[i] = w.value
+			}
+		}
+	}
 	gen := rand.NewChaCha8(sha256.Sum256(append(seed[:], w.Name...)))
 	unit := float32(w.span() / (1 << 24))
 	// ChunkLen is even, so a pair never straddles two chunks.
@@ -67,6 +75,9 @@ func (w Weight) drawer(seed [32]byte) func([]float32) {
 			}
 			u := int32(uint32(bits) >> 8)
 			dst[i] = float32(float32(2*u+1-1<<24) * unit)
+			if w.start == around {
+				dst[i] += w.value
+			}
 			bits >>= 32
 		}
 	}
@@ -75,6 +86,9 @@ func (w Weight) drawer(seed [32]byte) func([]float32) {
 // span returns a, the largest magnitude of a matrix. Division and square root
 // are correctly rounded everywhere.
 func (w Weight) span() float64 {
+	if w.start == around {
+		return float64(w.spread)
+	}
 	split := 5 * float64(product(w.Shape[1:]))
 	return math.Sqrt(6 / (split * float64(max(1, w.sums))))
 }

@@ -27,6 +27,8 @@ type Weight struct {
 	Hidden bool // see [Hidden]
 	start  start
 	sums   int // see [Linear]
+
+	value, spread float32 // of what begins around a value
 }
 
 // start is how a tensor begins.
@@ -36,6 +38,7 @@ const (
 	drawn start = iota
 	ones
 	zeros
+	around
 )
 
 // Result is what is known of a value.
@@ -73,6 +76,9 @@ func (t *Trace) Layout() (tensor.Layout, error) {
 func TraceOf(m Model) (*Trace, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
+	}
+	if c, ok := m.(Custom); ok {
+		return c.trace(), nil
 	}
 	t := &tracer{index: map[string]int{}, used: []use{{}}}
 	t.Values = make([]Result, 1)

@@ -189,6 +189,10 @@ type spec struct {
 	Shape  []int  `cbor:"shape"`
 	Frozen bool   `cbor:"frozen"`
 	Hidden bool   `cbor:"hidden"`
+	// Of a model of the user's own, before it is known.
+	Embedding bool    `cbor:"embedding"`
+	Value     float64 `cbor:"value"`
+	Spread    float64 `cbor:"spread"`
 }
 
 // opened is what the process says of a model.
@@ -196,33 +200,18 @@ type opened struct {
 	Tensors []spec `cbor:"tensors"`
 	Device  string `cbor:"device"`
 	Shared  bool   `cbor:"shared"`
+	Source  string `cbor:"source"` // SHA-256 of a user's file
 }
 
 // open has the process open the model and share the memory, and checks that it has
 // the tensors that the model has.
 func (e *Engine) open() error {
-	backend := "torch"
-	if e.opt.Numpy {
-		backend = "numpy"
-	}
-	var o opened
-	inputs, _ := e.Takes()
-	positions := 1
-	if inputs.Series {
-		positions = 2
-	}
 	ours := make([]spec, e.layout.NumTensors())
 	for t := range ours {
 		s := e.layout.Spec(t)
-		ours[t] = spec{s.Name, s.Shape, s.Kind == tensor.Frozen, e.hidden[t]}
+		ours[t] = spec{Name: s.Name, Shape: s.Shape, Frozen: s.Kind == tensor.Frozen, Hidden: e.hidden[t]}
 	}
-	err := e.process.Call("open", map[string]any{
-		"backend": backend,
-		"model":   map[string]any{"stages": programOf(e.arch), "tensors": ours, "positions": positions},
-		"options": map[string]any{
-			"device": e.opt.Device, "precision": e.opt.Precision, "threads": max(1, e.opt.Threads), "apart": e.opt.apart,
-		},
-	}, &o)
+	o, err := e.opt.ask(e.process, travelling(e.arch, ours))
 	if err != nil {
 		return err
 	}

@@ -31,10 +31,18 @@ type part struct {
 // program writes down a description.
 type program []stage
 
-func programOf(m model.Model) program {
+// travelling returns what the process must know of a model.
+func travelling(m model.Model, tensors []spec) map[string]any {
+	if c, ok := m.(model.Custom); ok {
+		return map[string]any{"factory": c.Factory, "loss": c.Loss, "source": c.Source}
+	}
+	positions := 1
+	if inputs, _ := m.Takes(); inputs.Series {
+		positions = 2
+	}
 	var p program
 	m.Build(&p)
-	return p
+	return map[string]any{"stages": p, "tensors": tensors, "positions": positions}
 }
 
 func (p *program) add(s stage) model.Value {

@@ -12,6 +12,7 @@ which to read them:
     reference  the backend in numpy, by hand: what the others are held to
     tape       the stages of models for it, forward and backward
     module     the backend in PyTorch, for any nn.Module
+    custom     models of a user's own
     program    the stages of models for it, as an nn.Module
 
 A backend that needs a library imports it when it is opened, not before: who lacks

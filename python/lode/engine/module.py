@@ -8,24 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from . import memory, optimizer
+from . import custom, memory, optimizer
 from .program import Program
 from .wire import Refused
-
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-
-
-def default_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    """The mean cross-entropy of the logits model(inputs), [..., classes], against targets
-    that are ids; the mean squared difference to targets that are reals."""
-    out = model(inputs)
-    out = getattr(out, "logits", out)  # as Hugging Face's models answer
-    if targets.is_floating_point():
-        return F.mse_loss(out.float(), targets)
-    return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())
-
 
 def choose_device(name: str) -> torch.device:
     """Returns the device of that name, the best there is for none."""
@@ -57,15 +43,22 @@ class Module:
         self.shared = self.device.type == "cpu" and not options["apart"]
         if self.device.type == "cpu":
             torch.set_num_threads(options["threads"])
-        with torch.device("meta"):
-            self.module: nn.Module = Program(model, beat)
-        self.loss_of: Loss = lambda m, inputs, targets: m(inputs, targets)
-        self.params = {t["name"]: self.module.get_parameter(t["name"]) for t in model["tensors"]}
+        self.source = ""
+        self.module: nn.Module
+        if "stages" in model:
+            with torch.device("meta"):
+                self.module = Program(model, beat)
+            self.loss_of: custom.Loss = lambda m, inputs, targets: m(inputs, targets)
+            self.params = {t["name"]: self.module.get_parameter(t["name"]) for t in model["tensors"]}
+        else:
+            self.module, self.loss_of, self.source = custom.build(model)
+            self.params = dict(self.module.named_parameters())
 
     def describe(self) -> dict[str, Any]:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         return {
-            "tensors": [{"name": name, "shape": list(p.shape)} for name, p in self.params.items()],
+            "tensors": custom.describe(self.module) if self.source else [{"name": n, "shape": list(p.shape)} for n, p in self.params.items()],
+            "source": self.source,
             "device": f"{name} (PyTorch {torch.__version__})",
             "shared": self.shared,
         }
@@ -76,30 +69,36 @@ class Module:
         self.moving: list[optimizer.Moving] = []
         for place in places:
             self.attach_one(self.params[place.spec.name], place)
+        self.module.to(self.device)  # buffers; parameters are there
         self.watch()
 
     def attach_one(self, p: nn.Parameter, place: memory.Place) -> None:
+        old = p.shape  # of no dimensions, if it is one number
+
         def at(start: int, what: str) -> Tensor:
             # A tensor of its own, not a part of one for all: writing to one would count as
             # writing to the others, and autograd would find its values changed.
             here = torch.frombuffer(self.view, dtype=torch.float32, offset=memory.SIZE * start, count=len(place.spec))
-            here = here.view(place.spec.shape)
+            here = here.view(old)
             there = here if self.shared else here.to(self.device, copy=True)
             self.pairs[what].append((here, there))
             return there
 
-        name, owner = place.spec.name, self.module
-        *path, last = name.split(".")
-        for step in path:
-            owner = getattr(owner, step)
         values = at(place.params, "params")
         p = nn.Parameter(values, requires_grad=not place.spec.frozen)
-        setattr(owner, last, p)
-        self.params[name] = p
+        self.replace(self.params[place.spec.name], p)
+        self.params[place.spec.name] = p
         if place.first is None or place.second is None:
             return
         p.grad = at(place.grads, "grads")
         self.moving.append(optimizer.Moving(values, p.grad, at(place.first, "moments"), at(place.second, "moments"), place.spec.hidden))
+
+    def replace(self, old: nn.Parameter, new: nn.Parameter) -> None:
+        """Puts a parameter in the place of another, in all modules that share it."""
+        for m in self.module.modules():
+            for name, p in list(m._parameters.items()):
+                if p is old:
+                    setattr(m, name, new)
 
     def watch(self) -> None:
         """Has work report that it goes on."""
@@ -108,9 +107,6 @@ class Module:
         for name, p in self.params.items():
             if p.requires_grad:
                 p.register_post_accumulate_grad_hook(lambda _, name=name: self.beat(f"backward {name}"))
-
-    def initial(self) -> None:
-        raise Refused("the first parameters of this model are for the program to draw")
 
     def take(self, what: list[str]) -> None:
         if not self.shared:
@@ -132,6 +128,9 @@ class Module:
     def gradient(self, batch: dict[str, Any], seed: int | None) -> float:
         """Leaves the gradient. A seed says that this is training: dropout draws from it."""
         self.module.train(seed is not None)
+        for m in self.module.modules():
+            if isinstance(m, nn.RNNBase) and not m.dropout:
+                m.train()  # cuDNN has no way back otherwise, and there is no other difference
         if seed is not None:
             torch.manual_seed(seed)
         for t in self.moving:

@@ -35,6 +35,7 @@ class Reference:
             "tensors": [{"name": t["name"], "shape": t["shape"]} for t in self.model["tensors"]],
             "device": f"cpu (numpy {np.__version__})",
             "shared": True,
+            "source": "",
         }
 
     def attach(self, view: Any, places: list[memory.Place]) -> None:
@@ -50,9 +51,6 @@ class Reference:
             for p in places
             if not p.spec.frozen
         ]
-
-    def initial(self) -> None:
-        raise Refused("the numpy backend makes no first parameters")
 
     def take(self, what: list[str]) -> None:
         """Nothing is kept elsewhere."""

@@ -3,7 +3,6 @@
     open    {"backend", "options", "model"}: the layout, as the backend has it
     attach  {"length", "tensors"}: maps the shared memory, of so many values; what of the
             layout is frozen, what is Muon's
-    initial {}: the first parameters of the model's own making go to shared memory
     loss, gradient {"batch", "taken"}: {"loss"}; gradient leaves the gradient
     step    {"batch", "taken", "hyper"}: {"loss"}; moves parameters and moments
     usage   {}: {"peak", "cpu"}: most bytes held so far, those of a device too, and
@@ -32,7 +31,6 @@ VERSION = 1
 class Backend(Protocol):
     def describe(self) -> dict[str, Any]: ...
     def attach(self, view: Any, places: list[memory.Place]) -> None: ...
-    def initial(self) -> None: ...
     def take(self, what: list[str]) -> None: ...
     def give(self) -> None: ...
     def loss(self, batch: dict[str, Any]) -> float: ...
@@ -79,8 +77,6 @@ class Server:
             if args["length"] != length:
                 raise Refused(f"the program shares {args['length']} values, the model needs {length}")
             b.attach(memory.attach(self.descriptor, length), where)
-        elif name == "initial":
-            b.initial()
         elif name == "usage":
             u = resource.getrusage(resource.RUSAGE_SELF)
             unit = 1 if sys.platform == "darwin" else 1024

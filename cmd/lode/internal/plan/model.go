@@ -5,6 +5,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"lode/data"
@@ -29,6 +30,14 @@ type Model struct {
 	Padding    int
 	Pool       int
 	Mean       bool
+
+	Custom ConfigFile // of torch alone
+}
+
+// ConfigFile is a config.json and what it holds: a model of a user's own.
+type ConfigFile struct {
+	Path  string
+	Model model.Custom
 }
 
 // The families of a run.yaml.
@@ -36,6 +45,7 @@ const (
 	llama = "llama"
 	mlp   = "mlp"
 	cnn   = "cnn"
+	torch = "torch"
 )
 
 // defaultModel is a small byte model, and what the other families begin with is for
@@ -62,6 +72,8 @@ func (m Model) described() model.Model {
 			Input: m.Input, Filters: m.Filters, Kernel: m.Kernel, Padding: m.Padding, Pool: m.Pool, Mean: m.Mean,
 			Hidden: m.Hidden, Activation: f, Classes: m.Classes,
 		}
+	case torch:
+		return m.Custom.Model
 	}
 	return nil
 }
@@ -70,7 +82,10 @@ func (m Model) described() model.Model {
 func (m Model) fit() error {
 	d := m.described()
 	if d == nil {
-		return &protocol.FieldError{Field: "model.family", Fault: fmt.Sprintf("is %q; there are %s, %s and %s", m.Family, llama, mlp, cnn)}
+		return &protocol.FieldError{Field: "model.family", Fault: fmt.Sprintf("is %q; there are %s, %s, %s and %s", m.Family, llama, mlp, cnn, torch)}
+	}
+	if m.Family == torch && m.Custom.Path == "" {
+		return &protocol.FieldError{Field: "model.config", Fault: "is missing: name the file that lode describe has written"}
 	}
 	var errs []error
 	for _, err := range causes(d.Validate()) {
@@ -91,14 +106,61 @@ func (m Model) config() protocol.Model {
 	return protocol.Model{Config: string(m.described().Config())}
 }
 
-// speaks reports whether the model has a token for each byte.
-func (m Model) speaks() bool { return m.Family != llama || m.Llama.Vocab >= data.Vocab }
+// vocab returns how many tokens the model knows, and the field that says so.
+func (m Model) vocab() (tokens int, field string) {
+	switch m.Family {
+	case llama:
+		return m.Llama.Vocab, "model.vocab"
+	case torch:
+		if m.Custom.Path != "" {
+			return m.Custom.Model.Inputs.Limit, "model.config"
+		}
+	}
+	return data.Vocab, "model.family" // it takes no tokens, which is another fault
+}
+
+var configFile = kind[ConfigFile]{
+	parse: func(s scalar) (ConfigFile, error) {
+		f, err := text.parse(s)
+		if err != nil {
+			return ConfigFile{}, err
+		}
+		m, err := readConfig(f)
+		return ConfigFile{f, m}, err
+	},
+	format: func(f ConfigFile) string { return text.format(f.Path) },
+}
+
+// readConfig reads the file with a model of a user's own.
+func readConfig(path string) (m model.Custom, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return m, fmt.Errorf("cannot be read: %w (lode describe writes such a file)", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > model.MaxConfig {
+		return m, fmt.Errorf("is no file of at most %d bytes", model.MaxConfig)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return m, fmt.Errorf("cannot be read: %w", err)
+	}
+	parsed, err := model.ParseConfig(b)
+	if err != nil {
+		return m, err
+	}
+	m, own := parsed.(model.Custom)
+	if !own {
+		return m, fmt.Errorf("holds a model of family %s: say so in model.family", parsed.Family())
+	}
+	return m, nil
+}
 
 var (
 	ofLlama    = []string{llama}
 	ofExamples = []string{mlp, cnn}
 	ofMLP      = []string{mlp}
 	ofCNN      = []string{cnn}
+	ofTorch    = []string{torch}
 )
 
 // only says of which families the fields are.
@@ -112,7 +174,7 @@ func only(families []string, fields ...field) []field {
 var architecture = slices.Concat(
 	[]field{
 		row("model.family", text, func(p *Plan) *string { return &p.Model.Family },
-			"Architecture: llama for text, mlp for tables and flat pictures, cnn for pictures. Each has fields of its own.",
+			"Architecture: llama for text, mlp for tables and flat pictures, cnn for pictures, torch for a PyTorch model of your own. Each has fields of its own.",
 			"text needs no labels, and checkpoints load in other programs"),
 	},
 	only(ofLlama,
@@ -169,5 +231,9 @@ var architecture = slices.Concat(
 	only(ofMLP,
 		row("model.outputs", count, func(p *Plan) *int { return &p.Model.Outputs },
 			"Numbers to predict where model.classes is 0.", "classes are predicted"),
+	),
+	only(ofTorch,
+		row("model.config", configFile, func(p *Plan) *ConfigFile { return &p.Model.Custom },
+			"File with the model, as lode describe writes it; see docs/pytorch.md.", "the program cannot guess yours"),
 	),
 )

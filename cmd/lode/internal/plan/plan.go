@@ -115,8 +115,9 @@ func (p Plan) fit() error {
 	check(len(p.Seed) >= 1 && len(p.Seed) <= maxSeed, "seed", "has %d bytes, must have 1 to %d", len(p.Seed), maxSeed)
 	check(utf8.ValidString(p.Seed), "seed", "is not UTF-8")
 	check(p.DataPath != "", "data.path", "is empty: name a file, a folder or %s", StandardLibrary)
-	check(p.Run.Data.Tokenizer != "bytes" || p.Model.speaks(), "model.vocab",
-		"is %d, but the tokenizer %q has %d tokens", p.Model.Llama.Vocab, "bytes", data.Vocab)
+	known, where := p.Model.vocab()
+	check(p.Run.Data.Tokenizer != "bytes" || known >= data.Vocab, where,
+		"is %d, but the tokenizer %q has %d tokens", known, "bytes", data.Vocab)
 	m := p.Run.Members
 	check(uint64(m.MinWorkers)+uint64(m.MinValidators) <= uint64(m.MaxMembers), "members.max_members",
 		"is %d, too few for %d workers and %d validators to begin with", m.MaxMembers, m.MinWorkers, m.MinValidators)

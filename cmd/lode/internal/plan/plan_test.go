@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"lode/data"
+	"lode/engine"
 	"lode/engine/model"
 	"lode/protocol"
 )
@@ -302,5 +306,43 @@ func TestMostValidators(t *testing.T) {
 	list = strings.NewReplacer("- {key", "- key", ", stake", "\n      stake", "}", "").Replace(list)
 	if got, err := Parse([]byte(head + "genesis:\n" + list)); err != nil || !reflect.DeepEqual(got, p) {
 		t.Fatal(err)
+	}
+}
+
+// A run.yaml takes a model of one's own out of its file.
+func TestModelOfOnesOwn(t *testing.T) {
+	tokens := engine.Port{Shape: []int{64}, Series: true, Limit: 256}
+	own := model.Custom{
+		Factory: "nano:build", Source: strings.Repeat("ab", 32), Inputs: tokens, Targets: tokens,
+		Tensors: []model.CustomTensor{{Name: "w", Shape: []int{4, 4}, Spread: 1}},
+	}
+	file := filepath.Join(t.TempDir(), "nano.json")
+	parse := func(config []byte) (Plan, error) {
+		t.Helper()
+		if err := os.WriteFile(file, config, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return Parse([]byte("model: {family: torch, config: " + strconv.Quote(file) + "}\n"))
+	}
+	p, err := parse(own.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Model.config().Config; got != string(own.Config()) {
+		t.Errorf("the manifest gets %s", got)
+	}
+	if !bytes.Contains(p.Text(), []byte(file)) {
+		t.Error("the file is not written")
+	}
+	own.Inputs.Limit, own.Targets.Limit = 11, 11
+	for says, config := range map[string][]byte{
+		"is 11, but the tokenizer":          own.Config(),
+		"holds a model of family llama":     model.Default().Config(),
+		"is no file of at most 65536 bytes": bytes.Repeat([]byte(" "), model.MaxConfig+1),
+		"not a JSON object":                 []byte("[]"),
+	} {
+		if _, err := parse(config); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want one that says %q", err, says)
+		}
 	}
 }

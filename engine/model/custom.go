@@ -1,0 +1,168 @@
+package model
+
+// This file holds models of a user's own, which are computed by a module of PyTorch.
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+
+	"lode/engine"
+	"lode/tensor"
+)
+
+// Custom is a model that is computed by Python: an engine has a function of the
+// user's make a torch.nn.Module. It says what everybody else must know of it: what it
+// takes, and names, shapes and first values of its parameters. It has no description
+// for a [Builder].
+type Custom struct {
+	// Factory is the function that makes the module, MODULE:FUNCTION as Python names
+	// them; Loss the one that gives the loss, empty for the default: the mean
+	// cross-entropy, or squared error where targets are reals.
+	Factory, Loss string
+	// Source is the SHA-256 of the file that Factory is in, in hexadecimal. Engines
+	// refuse another.
+	Source          string
+	Inputs, Targets engine.Port
+	Tensors         []CustomTensor // in layout order
+}
+
+// CustomTensor is one parameter of a Custom. Its first values are uniform in
+// [Value − Spread, Value + Spread].
+type CustomTensor struct {
+	Name      string  `json:"name"`
+	Shape     []int   `json:"shape"`
+	Embedding bool    `json:"embedding,omitempty"` // see [tensor.Embedding]
+	Hidden    bool    `json:"hidden,omitempty"`    // see [Hidden]
+	Value     float32 `json:"value,omitempty"`
+	Spread    float32 `json:"spread,omitempty"`
+}
+
+const customFamily = "torch"
+
+var pythonName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]{0,127}:[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+
+// Family implements Model.
+func (m Custom) Family() string { return customFamily }
+
+// Validate implements Model.
+func (m Custom) Validate() error {
+	var errs []error
+	want := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fault(field, format, args...))
+		}
+	}
+	want(pythonName.MatchString(m.Factory), "factory", "is %.40q, want MODULE:FUNCTION", m.Factory)
+	want(m.Loss == "" || pythonName.MatchString(m.Loss), "loss", "is %.40q, want MODULE:FUNCTION", m.Loss)
+	digest, err := hex.DecodeString(m.Source)
+	want(err == nil && len(digest) == 32 && hex.EncodeToString(digest) == m.Source, "source", "is %.80q, want a SHA-256 in hexadecimal", m.Source)
+	errs = append(errs, port("inputs", m.Inputs), port("targets", m.Targets))
+	want(m.Inputs.Series == m.Targets.Series, "targets", "are a series or inputs are, but not both")
+	want(len(m.Tensors) > 0, "tensors", "are none")
+	for _, t := range m.Tensors {
+		ok := finite(t.Value) && finite(t.Spread) && t.Spread >= 0 && finite(t.Value+t.Spread)
+		want(ok, "tensors", "let %.40q begin at %v ± %v", t.Name, t.Value, t.Spread)
+	}
+	if _, err := tensor.NewLayout(m.specs()...); err != nil {
+		errs = append(errs, fault("tensors", "make no layout: %v", err))
+	}
+	return errors.Join(errs...)
+}
+
+func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
+
+// port refuses shapes that no batch can have.
+func port(field string, p engine.Port) error {
+	n := 1
+	for _, d := range p.Shape {
+		if d < 1 || d > MaxExample/n {
+			return fault(field, "have shape %v, want 1 to %d values", p.Shape, MaxExample)
+		}
+		n *= d
+	}
+	if len(p.Shape) > tensor.MaxDims || p.Series && len(p.Shape) != 1 {
+		return fault(field, "have shape %v, want at most %d dimensions, of a series 1", p.Shape, tensor.MaxDims)
+	}
+	if p.Limit < 0 || p.Limit > MaxVocab || p.Series && p.Limit == 0 {
+		return fault(field, "have ids below %d, want at most %d, of a series at least 1", p.Limit, MaxVocab)
+	}
+	return nil
+}
+
+func (m Custom) specs() []tensor.Spec {
+	specs := make([]tensor.Spec, len(m.Tensors))
+	for i, t := range m.Tensors {
+		if specs[i] = (tensor.Spec{Name: t.Name, Shape: t.Shape}); t.Embedding {
+			specs[i].Kind = tensor.Embedding
+		}
+	}
+	return specs
+}
+
+// trace is what TraceOf finds: weights alone.
+func (m Custom) trace() *Trace {
+	t := &Trace{Values: make([]Result, 1)}
+	for i, s := range m.specs() {
+		c := m.Tensors[i]
+		t.Weights = append(t.Weights, Weight{Spec: s, Hidden: c.Hidden && len(s.Shape) > 1, start: around, value: c.Value, spread: c.Spread})
+	}
+	return t
+}
+
+// Takes implements Model.
+func (m Custom) Takes() (inputs, targets engine.Port) { return m.Inputs, m.Targets }
+
+// Build implements Model. There is nothing to describe: ask for [Custom] first.
+func (m Custom) Build(Builder) { panic("model: a model of one's own has no description") }
+
+// customConfig holds the fields of config.json in the order they are written.
+type customConfig struct {
+	Factory   string         `json:"factory"`
+	Inputs    customPort     `json:"inputs"`
+	Loss      string         `json:"loss,omitempty"`
+	ModelType string         `json:"model_type"`
+	Source    string         `json:"source"`
+	Targets   customPort     `json:"targets"`
+	Tensors   []CustomTensor `json:"tensors"`
+	Dtype     string         `json:"torch_dtype"`
+}
+
+type customPort struct {
+	Shape  []int `json:"shape"`
+	Series bool  `json:"series,omitempty"`
+	Below  int   `json:"below,omitempty"` // ids are; missing for reals
+}
+
+func (p customPort) port() engine.Port {
+	return engine.Port{Shape: list(p.Shape), Series: p.Series, Limit: p.Below}
+}
+
+// Config implements Model.
+func (m Custom) Config() []byte {
+	mustBeValid(m)
+	tensors := slices.Clone(m.Tensors)
+	for i := range tensors {
+		tensors[i].Shape = list(tensors[i].Shape)
+	}
+	of := func(p engine.Port) customPort { return customPort{list(p.Shape), p.Series, p.Limit} }
+	return write(customConfig{m.Factory, of(m.Inputs), m.Loss, customFamily, m.Source, of(m.Targets), tensors, dtype})
+}
+
+// parseCustom reads the fields of a Custom.
+func parseCustom(r *reader) Model {
+	r.ignore("torch_dtype")
+	var inputs, targets customPort
+	m := Custom{Factory: r.text("factory", ""), Loss: r.text("loss", ""), Source: r.text("source", "")}
+	r.decode("inputs", &inputs)
+	r.decode("targets", &targets)
+	r.decode("tensors", &m.Tensors)
+	m.Inputs, m.Targets = inputs.port(), targets.port()
+	return m
+}
+
+// ErrCustom says that an engine has no Python to compute a [Custom] with.
+var ErrCustom = fmt.Errorf("a model of family %s is computed by PyTorch alone: --engine torch", customFamily)

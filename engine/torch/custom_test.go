@@ -1,0 +1,144 @@
+package torch
+
+// This file tests models of a user's own, by the worked example of docs/pytorch.md.
+
+import (
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"lode/engine"
+	"lode/engine/cpu"
+	"lode/engine/enginetest"
+	"lode/engine/model"
+)
+
+// example is the page with it; tests change the working directory.
+var example, errExample = os.ReadFile(filepath.Join("..", "..", "docs", "pytorch.md"))
+
+// nano writes the example's file to a folder of its own, where it is found.
+func nano(t *testing.T, change ...string) {
+	t.Helper()
+	if errExample != nil {
+		t.Fatal(errExample)
+	}
+	code := regexp.MustCompile("(?s)```python\n(.*?)```").FindSubmatch(example)
+	if code == nil {
+		t.Fatal("docs/pytorch.md has no example")
+	}
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("nano.py", []byte(strings.NewReplacer(change...).Replace(string(code[1]))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var text = engine.Port{Shape: []int{64}, Series: true, Limit: 256}
+
+// The example trains what it says it does, and what is known of it without Python is
+// what the process finds.
+func TestPythonTorchCustom(t *testing.T) {
+	opt := Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu"}
+	nano(t)
+	m, err := Describe("nano:build", "nano:loss", text, text, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := model.ParseConfig(m.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := model.Layout(parsed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cpu.New(parsed, cpu.Options{}); err == nil || !strings.Contains(err.Error(), "--engine torch") {
+		t.Errorf("the engine in Go: %v", err)
+	}
+	for i := range l.NumTensors() {
+		low := false
+		for _, p := range []string{"head.down.*", "head.up.*"} {
+			is, err := path.Match(p, l.Spec(i).Name)
+			low = low || is && err == nil
+		}
+		opt.Frozen = append(opt.Frozen, !low)
+	}
+	e, err := New(parsed, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := model.Init(parsed, [32]byte{3}, e.Params()); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	before, first, last := read(t, e), 0.0, 0.0
+	for i := range 15 {
+		if last, err = e.Step(enginetest.Batch(r, parsed, 2, 16), engine.Hyper{Rate: 3e-2}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = last
+		}
+	}
+	if last > first-0.02 {
+		t.Errorf("loss went from %v to %v", first, last)
+	}
+	after, moved := read(t, e), map[string]bool{}
+	for c := range e.Layout().Chunks() {
+		for i := range c.Len {
+			if before[c.Offset+i] != after[c.Offset+i] {
+				moved[e.Layout().Spec(c.Tensor).Name] = true
+			}
+		}
+	}
+	if len(moved) != 2 || !moved["head.down.weight"] || !moved["head.up.weight"] {
+		t.Errorf("moved: %v", moved)
+	}
+}
+
+func read(t *testing.T, e engine.Engine) []float32 {
+	t.Helper()
+	x := make([]float32, e.Layout().Len())
+	for c := range e.Layout().Chunks() {
+		if err := e.Params().ReadChunk(c, x[c.Offset:c.Offset+c.Len]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return x
+}
+
+// What is wrong with a model is said in words.
+func TestPythonTorchCustomRefuses(t *testing.T) {
+	opt := Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu"}
+	for says, c := range map[string]struct {
+		factory, loss string
+		change        []string
+	}{
+		"no Python module 'micro'": {factory: "micro:build"},
+		"has no 'make'":            {factory: "nano:make"},
+		"is no function":           {factory: "nano:kind", change: []string{"def build", "kind = 3\n\n\ndef build"}},
+		"a dict, not a torch":      {factory: "nano:build", change: []string{"return Nano()", "return {}"}},
+		"running statistics":       {factory: "nano:build", change: []string{"return Nano()", "return nn.BatchNorm1d(3)"}},
+		"has no 'cost'":            {factory: "nano:build", loss: "nano:cost"},
+		"ZeroDivisionError":        {factory: "nano:build", change: []string{"return Nano()", "return 1 / 0"}},
+		"tensors are none":         {factory: "nano:build", change: []string{"return Nano()", "return nn.ReLU()"}},
+	} {
+		nano(t, c.change...)
+		if _, err := Describe(c.factory, c.loss, text, text, opt); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want one that says %q", err, says)
+		}
+	}
+	nano(t)
+	m, err := Describe("nano:build", "", text, text, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nano(t, "nn.GRU(32", "nn.GRU( 32")
+	if _, err := New(m, opt); err == nil || !strings.Contains(err.Error(), "is not the file this run trains") {
+		t.Errorf("another file: %v", err)
+	}
+}
