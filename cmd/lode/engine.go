@@ -22,7 +22,7 @@ import (
 type engineFlags struct {
 	engine, python, device, precision string
 	model                             string // of the user's own, which may be run
-	threads                           int
+	threads, ranks                    int
 }
 
 // engines are what --engine may be.
@@ -33,6 +33,7 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
 	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
 	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is)")
+	c.Flags().IntVar(&f.ranks, "ranks", 1, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
 	c.Flags().StringVar(&f.precision, "precision", "", "with torch: float32, or bf16 for mixed precision (default float32)")
 }
 
@@ -48,6 +49,9 @@ func (f *engineFlags) check() error {
 	}
 	if f.threads < 0 {
 		return usagef("--threads is %d, it can be 1 and up, or 0 for all processors", f.threads)
+	}
+	if f.ranks < 1 || f.ranks > 64 || f.ranks > 1 && f.engine != "torch" {
+		return usagef("--ranks is %d, it can be 1 to 64, with --engine torch", f.ranks)
 	}
 	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"precision", f.precision}, {"model", f.model}} {
 		if f.engine != "torch" && g.value != "" {
@@ -91,7 +95,7 @@ func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine,
 		return nil, errors.New("--engine torch: the run has train.no_decay, which this engine does not know yet: leave out --engine")
 	}
 	e, err := torch.New(r.Model, torch.Options{
-		Python: f.python, Device: f.device, Precision: f.precision, Threads: threads, Frozen: r.Frozen,
+		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Threads: threads, Frozen: r.Frozen,
 		Log: log.With().Str("engine", "torch").Logger(),
 	})
 	if err != nil {

@@ -20,7 +20,9 @@ func (o Options) ask(p *process.Process, m map[string]any) (opened, error) {
 	var out opened
 	err := p.Call("open", map[string]any{
 		"backend": backend, "model": m,
-		"options": map[string]any{"device": o.Device, "precision": o.Precision, "threads": max(1, o.Threads), "apart": o.apart},
+		"options": map[string]any{
+			"device": o.Device, "precision": o.Precision, "threads": max(1, o.Threads), "apart": o.apart, "ranks": max(1, o.Ranks), "rank": 0,
+		},
 	}, &out)
 	return out, err
 }

@@ -34,6 +34,9 @@ type Options struct {
 	// Precision is that of a pass: float32, or bf16 for mixed precision by autocast
 	// (with numpy float64 instead). Empty means float32. Parameters are float32 always.
 	Precision string
+	// Ranks is how many processes share the rows of a batch, one for each GPU of the
+	// machine. Zero means one.
+	Ranks int
 	// Threads is how many threads the processor's part of the work has. Zero means one.
 	Threads int
 	// Frozen says of each tensor of the model's layout whether it stays as it is.

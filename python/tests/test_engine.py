@@ -85,7 +85,7 @@ class Serve(unittest.TestCase):
 
     def test_without_torch(self) -> None:
         with mock.patch.dict(sys.modules, {"torch": None}), self.assertRaisesRegex(wire.Refused, "has no torch: install it .* -m pip install torch"):
-            serve.open_backend({"backend": "torch", "model": {}, "options": {}}, lambda _: None)
+            serve.open_backend({"backend": "torch", "model": {}, "options": {"ranks": 1}}, lambda _: None)
 
 
 class Memory(unittest.TestCase):

@@ -14,6 +14,7 @@ which to read them:
     module     the backend in PyTorch, for any nn.Module
     custom     models of a user's own
     program    the stages of models for it, as an nn.Module
+    spread     the same model in several processes, each with some of the rows
 
 A backend that needs a library imports it when it is opened, not before: who lacks
 PyTorch is told so in words.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import serve, wire
-
-MEMORY = 3  # the descriptor on which the program hands over the memory
+from . import memory, serve, wire
 
 
 def main() -> None:
@@ -20,7 +18,7 @@ def main() -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     sys.stdout.reconfigure(line_buffering=True)
-    serve.serve(wire.Wire(source, out), MEMORY)
+    serve.serve(wire.Wire(source, out), memory.DESCRIPTOR)
 
 
 if __name__ == "__main__":

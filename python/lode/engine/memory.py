@@ -14,6 +14,7 @@ from math import prod
 from .wire import Refused
 
 SIZE = 4  # bytes of a value
+DESCRIPTOR = 3  # on which the program hands over the memory
 
 
 @dataclass(frozen=True)

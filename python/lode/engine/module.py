@@ -34,6 +34,8 @@ class Module:
     """On the processor parameters, gradient and moments are the shared memory itself; on a
     device they are copies, which take and give bring up to date."""
 
+    follows = False  # it computes gradients for another process, and moves nothing
+
     def __init__(self, model: dict[str, Any], options: dict[str, Any], beat: Callable[[str], None]):
         self.beat = beat
         self.device = choose_device(options["device"])
@@ -89,6 +91,10 @@ class Module:
         self.replace(self.params[place.spec.name], p)
         self.params[place.spec.name] = p
         if place.first is None or place.second is None:
+            return
+        if self.follows:
+            p.grad = torch.zeros_like(values)
+            self.moving.append(optimizer.Moving(values, p.grad, None, None, place.spec.hidden))
             return
         p.grad = at(place.grads, "grads")
         self.moving.append(optimizer.Moving(values, p.grad, at(place.first, "moments"), at(place.second, "moments"), place.spec.hidden))

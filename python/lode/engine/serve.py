@@ -45,6 +45,10 @@ def open_backend(call: dict[str, Any], beat: Any) -> Backend:
     try:
         if name == "numpy":
             from .reference import Reference as chosen
+        elif name == "torch" and call["options"]["ranks"] > 1:
+            from . import spread
+
+            chosen = spread.Follower if call["options"]["rank"] else spread.Leader
         elif name == "torch":
             from .module import Module as chosen
         else:
@@ -77,6 +81,8 @@ class Server:
             if args["length"] != length:
                 raise Refused(f"the program shares {args['length']} values, the model needs {length}")
             b.attach(memory.attach(self.descriptor, length), where)
+        elif name == "receive":  # from the process that leads, see spread
+            b.receive()
         elif name == "usage":
             u = resource.getrusage(resource.RUSAGE_SELF)
             unit = 1 if sys.platform == "darwin" else 1024
@@ -95,7 +101,7 @@ def measure(b: Backend, name: str, args: dict[str, Any]) -> float:
     if name == "loss":
         loss = b.loss(args["batch"])
     else:
-        loss = b.gradient(args["batch"], args["hyper"]["number"] if name == "step" else None)
+        loss = b.gradient(args["batch"], args["hyper"] and args["hyper"]["number"])
     if not math.isfinite(loss):
         raise Refused(f"the loss is {loss}")
     if name == "step":
