@@ -5,9 +5,11 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -206,6 +208,9 @@ func (p *Process) await() (answer, error) {
 // lose ends the process and returns the error that says why, also from now on.
 func (p *Process) lose(cause error) error {
 	how := p.end()
+	if errors.Is(cause, io.EOF) || errors.Is(cause, syscall.EPIPE) {
+		cause = errors.New("its process ended")
+	}
 	p.lost = fmt.Errorf("%w: %w (%s)%s", engine.ErrLost, cause, how, &p.words)
 	return p.lost
 }

@@ -140,7 +140,7 @@ func TestBadStarts(t *testing.T) {
 // A process that dies, hangs or breaks the rules is lost and stays so.
 func TestBadAnswers(t *testing.T) {
 	for name, says := range map[string]string{
-		"dies later":     "out of everything",
+		"dies later":     "its process ended (exit status 4); its last lines:\n\tplaying dies later\n\tout of everything",
 		"hangs":          "no sign of progress for 2s, since layer 7",
 		"never reads":    "did not take a call",
 		"huge":           "4294967295 bytes, at most",
