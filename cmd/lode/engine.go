@@ -3,7 +3,6 @@ package main
 // This file holds the choice of what trains on this machine.
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,11 +90,9 @@ func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine,
 		}
 		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay, BLAS: library})
 	}
-	if r.NoDecay != nil {
-		return nil, errors.New("--engine torch: the run has train.no_decay, which this engine does not know yet: leave out --engine")
-	}
 	e, err := torch.New(r.Model, torch.Options{
-		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Threads: threads, Frozen: r.Frozen,
+		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Threads: threads,
+		Frozen: r.Frozen, NoDecay: r.NoDecay,
 		Log: log.With().Str("engine", "torch").Logger(),
 	})
 	if err != nil {

@@ -13,8 +13,8 @@ func TestConformance(t *testing.T) {
 		"one thread": {}, "three threads": {Threads: 3}, "row by row": {Threads: 2, MicroRows: 1, Recompute: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			enginetest.Run(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
-				opt.Frozen = frozen
+			enginetest.Run(t, func(m model.Model, frozen, noDecay []bool) (engine.Engine, error) {
+				opt.Frozen, opt.NoDecay = frozen, noDecay
 				return New(m, opt)
 			})
 		})
@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 func TestStages(t *testing.T) {
 	for name, threads := range map[string]int{"one thread": 1, "three threads": 3} {
 		t.Run(name, func(t *testing.T) {
-			enginetest.RunStages(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
+			enginetest.RunStages(t, func(m model.Model, frozen, _ []bool) (engine.Engine, error) {
 				return New(m, Options{Threads: threads, Frozen: frozen})
 			})
 		})
@@ -34,8 +34,8 @@ func TestStages(t *testing.T) {
 // An engine with every ability passes too, and its abilities are used.
 func TestAbilitiesConform(t *testing.T) {
 	var opened []*enginetest.Able
-	enginetest.Run(t, func(m model.Model, frozen []bool) (engine.Engine, error) {
-		e, err := New(m, Options{Frozen: frozen})
+	enginetest.Run(t, func(m model.Model, frozen, noDecay []bool) (engine.Engine, error) {
+		e, err := New(m, Options{Frozen: frozen, NoDecay: noDecay})
 		opened = append(opened, &enginetest.Able{Engine: e})
 		return opened[len(opened)-1], err
 	})

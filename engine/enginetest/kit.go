@@ -13,9 +13,9 @@ import (
 	"lode/tensor"
 )
 
-// Open returns a fresh engine for a model of which those tensors are frozen, none
-// if nil. Its parameters may be anything.
-type Open func(m model.Model, frozen []bool) (engine.Engine, error)
+// Open returns a fresh engine for a model of which those tensors are frozen, and those
+// left alone by weight decay; none if nil. Its parameters may be anything.
+type Open func(m model.Model, frozen, noDecay []bool) (engine.Engine, error)
 
 // Run holds the engines that open returns to everything package engine promises.
 func Run(t *testing.T, open Open) {
@@ -41,6 +41,7 @@ func Run(t *testing.T, open Open) {
 		orthogonal := kit{open, m, nil, true}
 		t.Run(name+", Muon", func(t *testing.T) {
 			t.Run("steps", orthogonal.steps)
+			t.Run("decay", orthogonal.decay)
 			t.Run("state", orthogonal.state)
 			t.Run("zeros", orthogonal.zeros)
 			t.Run("not finite", orthogonal.notFinite)
@@ -56,6 +57,7 @@ func Run(t *testing.T, open Open) {
 			t.Run("gradient", k.gradient)
 			t.Run("steps", k.steps)
 			t.Run("clipping", k.clipping)
+			t.Run("decay", k.decay)
 			t.Run("state", k.state)
 			t.Run("zeros", k.zeros)
 			t.Run("bad state", k.badState)
@@ -85,7 +87,7 @@ func (k kit) layout(t *testing.T) tensor.Layout {
 // engine opens an engine with drawn parameters.
 func (k kit) engine(t *testing.T) engine.Engine {
 	t.Helper()
-	e, err := k.open(k.model, k.frozen)
+	e, err := k.open(k.model, k.frozen, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,6 @@ import (
 type Reference struct {
 	Params, Grads, First, Second []float64
 	Frozen                       []bool // of each tensor; nil freezes none
-	NoDecay                      []bool // of each tensor; nil leaves no matrix alone
 
 	arch   model.Model
 	trace  *model.Trace
@@ -100,7 +99,7 @@ func (r *Reference) Step(b engine.Batch, h engine.Hyper) (float64, error) {
 		}
 		spec, lo, decay := r.layout.Spec(t), r.layout.Offset(t), 0.0
 		hi := lo + spec.Len()
-		if len(spec.Shape) > 1 && (r.NoDecay == nil || !r.NoDecay[t]) {
+		if len(spec.Shape) > 1 {
 			decay = float64(h.WeightDecay)
 		}
 		if h.Muon && r.trace.Weights[t].Hidden {

@@ -84,9 +84,9 @@ func conform(t *testing.T, opt Options) {
 			_ = opt.idle.memories[i].Close()
 		}
 	}()
-	open := func(m model.Model, frozen []bool) (engine.Engine, error) {
+	open := func(m model.Model, frozen, noDecay []bool) (engine.Engine, error) {
 		opt := opt
-		opt.Frozen = frozen
+		opt.Frozen, opt.NoDecay = frozen, noDecay
 		return New(m, opt)
 	}
 	enginetest.Run(t, open)

@@ -42,6 +42,9 @@ type Options struct {
 	// Frozen says of each tensor of the model's layout whether it stays as it is.
 	// Nil freezes none.
 	Frozen []bool
+	// NoDecay says of each tensor of the layout whether weight decay leaves it alone.
+	// Nil is no matrix; vectors never decay.
+	NoDecay []bool
 	// Patience is how long there may be no sign of progress; see process.Command.
 	Patience time.Duration
 	Log      zerolog.Logger // of what the process says
@@ -98,8 +101,11 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if opt.Frozen != nil && len(opt.Frozen) != l.NumTensors() {
 		return nil, fmt.Errorf("torch: told of %d tensors whether they are frozen, the model has %d", len(opt.Frozen), l.NumTensors())
 	}
+	if opt.NoDecay != nil && len(opt.NoDecay) != l.NumTensors() {
+		return nil, fmt.Errorf("torch: told of %d tensors whether they decay, the model has %d", len(opt.NoDecay), l.NumTensors())
+	}
 	e := &Engine{arch: m, hidden: hidden, opt: opt, layout: l.Freeze(opt.Frozen), ahead: map[string]bool{}}
-	e.opt.Frozen = slices.Clone(opt.Frozen)
+	e.opt.Frozen, e.opt.NoDecay = slices.Clone(opt.Frozen), slices.Clone(opt.NoDecay)
 	trained := engine.NumTrained(e.layout)
 	if trained == 0 {
 		return nil, errors.New("torch: every tensor is frozen")
@@ -192,6 +198,7 @@ type spec struct {
 	Shape  []int  `cbor:"shape"`
 	Frozen bool   `cbor:"frozen"`
 	Hidden bool   `cbor:"hidden"`
+	Decays bool   `cbor:"decays"`
 	// Of a model of the user's own, before it is known.
 	Embedding bool    `cbor:"embedding"`
 	Value     float64 `cbor:"value"`
@@ -212,7 +219,10 @@ func (e *Engine) open() error {
 	ours := make([]spec, e.layout.NumTensors())
 	for t := range ours {
 		s := e.layout.Spec(t)
-		ours[t] = spec{Name: s.Name, Shape: s.Shape, Frozen: s.Kind == tensor.Frozen, Hidden: e.hidden[t]}
+		ours[t] = spec{
+			Name: s.Name, Shape: s.Shape, Frozen: s.Kind == tensor.Frozen, Hidden: e.hidden[t],
+			Decays: len(s.Shape) > 1 && (e.opt.NoDecay == nil || !e.opt.NoDecay[t]),
+		}
 	}
 	o, err := e.opt.ask(e.process, travelling(e.arch, ours))
 	if err != nil {

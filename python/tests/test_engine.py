@@ -90,7 +90,7 @@ class Serve(unittest.TestCase):
 
 class Memory(unittest.TestCase):
     def test_places(self) -> None:
-        specs = [memory.Spec("a", (2, 3), False, True), memory.Spec("b", (4,), True, False), memory.Spec("c", (5,), False, False)]
+        specs = [memory.Spec("a", (2, 3), False, True, True), memory.Spec("b", (4,), True, False, False), memory.Spec("c", (5,), False, False, False)]
         where, length = memory.places(specs)
         self.assertEqual(length, 2 * 15 + 2 * 11)
         self.assertEqual([(p.params, p.grads, p.first, p.second) for p in where], [(0, 15, 30, 41), (6, 21, None, None), (10, 25, 36, 47)])

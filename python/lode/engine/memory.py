@@ -25,6 +25,7 @@ class Spec:
     shape: tuple[int, ...]
     frozen: bool
     hidden: bool  # Muon's, if it is asked for
+    decays: bool  # weight decay moves it
 
     def __len__(self) -> int:
         return prod(self.shape)

@@ -97,7 +97,7 @@ class Module:
             self.moving.append(optimizer.Moving(values, p.grad, None, None, place.spec.hidden))
             return
         p.grad = at(place.grads, "grads")
-        self.moving.append(optimizer.Moving(values, p.grad, at(place.first, "moments"), at(place.second, "moments"), place.spec.hidden))
+        self.moving.append(optimizer.Moving(values, p.grad, at(place.first, "moments"), at(place.second, "moments"), place.spec.hidden, place.spec.decays))
 
     def replace(self, old: nn.Parameter, new: nn.Parameter) -> None:
         """Puts a parameter in the place of another, in all modules that share it."""

@@ -41,11 +41,12 @@ class Moving:
     first: Any
     second: Any
     hidden: bool
+    decays: bool
 
 
 def move(t: Moving, h: Hyper, scale: float) -> None:
     """Moves one tensor against its gradient times scale."""
-    decay = h.rate * h.decay if len(t.values.shape) > 1 else 0.0
+    decay = h.rate * h.decay if t.decays else 0.0
     if h.muon and t.hidden:
         return _muon(t, h.rate, decay, scale)
     grad = t.grad * scale

@@ -47,7 +47,7 @@ class Reference:
         self.params = {p.spec.name: at(p.params, p.spec) for p in places}
         self.grads = {p.spec.name: at(p.grads, p.spec) for p in places if not p.spec.frozen}
         self.moving = [
-            optimizer.Moving(self.params[p.spec.name], self.grads[p.spec.name], at(p.first, p.spec), at(p.second, p.spec), p.spec.hidden)
+            optimizer.Moving(self.params[p.spec.name], self.grads[p.spec.name], at(p.first, p.spec), at(p.second, p.spec), p.spec.hidden, p.spec.decays)
             for p in places
             if not p.spec.frozen
         ]

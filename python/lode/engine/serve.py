@@ -76,7 +76,7 @@ class Server:
         if b is None:
             raise Refused("nothing is open")
         if name == "attach":
-            tensors = [memory.Spec(t["name"], tuple(t["shape"]), t["frozen"], t["hidden"]) for t in args["tensors"]]
+            tensors = [memory.Spec(t["name"], tuple(t["shape"]), t["frozen"], t["hidden"], t["decays"]) for t in args["tensors"]]
             where, length = memory.places(tensors)
             if args["length"] != length:
                 raise Refused(f"the program shares {args['length']} values, the model needs {length}")
