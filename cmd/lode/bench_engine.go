@@ -36,13 +36,16 @@ var benchEngines = map[string]benchEngine{
 			if f.with = "cpu " + kernel.Name(); library != nil {
 				f.with += " " + name
 			}
-			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute, BLAS: library})
+			if f.precision == "bf16" {
+				f.with += " bf16"
+			}
+			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute, BLAS: library, Mixed: f.precision == "bf16"})
 		},
 		peak: measure.Peak, meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
 	},
 	"torch": {
 		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
-			e, err := torch.New(m, torch.Options{Threads: f.threads})
+			e, err := torch.New(m, torch.Options{Threads: f.threads, Precision: f.precision})
 			if err != nil {
 				return nil, err
 			}
@@ -80,7 +83,7 @@ type engineBench struct {
 	threads, steps  int
 	microRows       int
 	recompute       bool
-	blas            string
+	blas, precision string
 	with            string // what the engine uses of the machine, once it is open
 	export, profile string
 	asJSON          bool
@@ -111,6 +114,7 @@ Python that $LODE_PYTHON names, else python3, and the best device that PyTorch h
 	c.Flags().IntVar(&f.steps, "steps", 10, "steps that count")
 	c.Flags().IntVar(&f.microRows, "micro-rows", 0, "rows of a batch worked on at a time; 0 takes all (engine cpu)")
 	c.Flags().BoolVar(&f.recompute, "recompute", false, "keep less for the backward pass and compute it again (engine cpu)")
+	c.Flags().StringVar(&f.precision, "precision", "float32", "float32, or bf16 for mixed precision")
 	c.Flags().StringVar(&f.blas, "blas", blasSetting(), "BLAS of the system that multiplies: off, auto (measure, take what is faster) or the file of a library (engine cpu; default $LODE_BLAS)")
 	c.Flags().StringVar(&f.export, "export", "", "write model and batches to this folder and train nothing")
 	c.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of the steps to this file")
@@ -132,6 +136,9 @@ func (f *engineBench) run(ctx context.Context, out io.Writer) error {
 	}
 	if f.steps < 1 || f.threads < 1 || f.threads > cpu.MaxThreads || f.microRows < 0 {
 		return usagef("--steps must be above 0, --threads 1 to %d, --micro-rows at least 0", cpu.MaxThreads)
+	}
+	if !slices.Contains(precisions, f.precision) {
+		return usagef("--precision is %q, want one of %s", f.precision, strings.Join(precisions, ", "))
 	}
 	size := measure.Sizes()[i]
 	if f.export != "" {

@@ -18,7 +18,7 @@ import (
 
 func TestBenchEnginePrints(t *testing.T) {
 	var out bytes.Buffer
-	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 1, asJSON: true}
+	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 1, precision: "float32", asJSON: true}
 	if err := f.run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
@@ -35,10 +35,11 @@ func TestBenchEnginePrints(t *testing.T) {
 
 func TestBenchEngineRefuses(t *testing.T) {
 	for _, f := range []engineBench{
-		{engine: "abacus", size: "1m", threads: 1, steps: 1},
-		{engine: "cpu", size: "2m", threads: 1, steps: 1},
-		{engine: "cpu", size: "1m", threads: 0, steps: 1},
-		{engine: "cpu", size: "1m", threads: 1, steps: 0},
+		{engine: "abacus", size: "1m", threads: 1, steps: 1, precision: "float32"},
+		{engine: "cpu", size: "2m", threads: 1, steps: 1, precision: "float32"},
+		{engine: "cpu", size: "1m", threads: 0, steps: 1, precision: "float32"},
+		{engine: "cpu", size: "1m", threads: 1, steps: 0, precision: "float32"},
+		{engine: "cpu", size: "1m", threads: 1, steps: 1, precision: "int1"},
 	} {
 		if err := f.run(t.Context(), new(bytes.Buffer)); err == nil {
 			t.Errorf("%+v was accepted", f)
@@ -49,7 +50,7 @@ func TestBenchEngineRefuses(t *testing.T) {
 // What is exported is what the bench trains: the same model, parameters and batches.
 func TestBenchEngineExports(t *testing.T) {
 	dir := t.TempDir()
-	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 2, export: dir}
+	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 2, precision: "float32", export: dir}
 	if err := f.run(t.Context(), new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}

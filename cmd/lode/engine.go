@@ -24,8 +24,11 @@ type engineFlags struct {
 	threads, ranks                    int
 }
 
-// engines are what --engine may be.
-var engines = []string{"cpu", "torch"}
+// What --engine and --precision may be.
+var (
+	engines    = []string{"cpu", "torch"}
+	precisions = []string{"float32", "bf16"}
+)
 
 func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu, or torch for PyTorch, on a GPU if there is one")
@@ -33,7 +36,7 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
 	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is)")
 	c.Flags().IntVar(&f.ranks, "ranks", 1, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
-	c.Flags().StringVar(&f.precision, "precision", "", "with torch: float32, or bf16 for mixed precision (default float32)")
+	c.Flags().StringVar(&f.precision, "precision", "float32", "float32, or bf16 for mixed precision: with cpu where the processor has AMX")
 }
 
 // addModel adds the flag by which a user lets a run's own model be run.
@@ -52,7 +55,10 @@ func (f *engineFlags) check() error {
 	if f.ranks < 1 || f.ranks > 64 || f.ranks > 1 && f.engine != "torch" {
 		return usagef("--ranks is %d, it can be 1 to 64, with --engine torch", f.ranks)
 	}
-	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"precision", f.precision}, {"model", f.model}} {
+	if !slices.Contains(precisions, f.precision) {
+		return usagef("--precision is %q, there are %s", f.precision, strings.Join(precisions, " and "))
+	}
+	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"model", f.model}} {
 		if f.engine != "torch" && g.value != "" {
 			return usagef("--%s is for --engine torch", g.name)
 		}
@@ -88,7 +94,7 @@ func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine,
 		if library != nil {
 			log.Info().Str("library", name).Msg("matrices are multiplied by a BLAS of the system")
 		}
-		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay, BLAS: library})
+		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay, BLAS: library, Mixed: f.precision == "bf16"})
 	}
 	e, err := torch.New(r.Model, torch.Options{
 		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Threads: threads,

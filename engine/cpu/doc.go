@@ -28,6 +28,7 @@
 // Results depend on the instruction set in use (kernel.Name), not on
 // Options.Threads: threads share work by parts and no sum is cut by their number.
 //
+// Options.Mixed rounds what is multiplied to bf16, where AMX makes that fast.
 // Options.BLAS hands large products to a BLAS of the system (package blas).
 //
 // An Engine belongs to one goroutine at a time and keeps no slice it is handed.

@@ -39,6 +39,11 @@ type Options struct {
 	// computes the others again in the backward pass: less memory for about a quarter
 	// more work, and the same bits. It is meant for long sequences.
 	Recompute bool
+	// Mixed rounds the operands of large products to bf16 and sums in float32, as mixed
+	// precision does elsewhere, but for attention: several times faster where the
+	// processor has a unit for it (kernel.HasMixed), an error where it has none.
+	// Parameters and everything else stay float32.
+	Mixed bool
 	// BLAS multiplies large matrices instead of package kernel. Nil uses none; see
 	// blas.ByName. Results then depend on it too.
 	BLAS Multiplier
@@ -88,6 +93,9 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if opt.MicroRows < 0 {
 		return nil, fmt.Errorf("cpu: %d rows at a time, want at least 0", opt.MicroRows)
 	}
+	if opt.Mixed && !kernel.HasMixed() {
+		return nil, errors.New("cpu: this processor has no unit for bf16 (AMX, on Linux): leave mixed precision off")
+	}
 	if _, ok := m.(model.Custom); ok {
 		return nil, fmt.Errorf("cpu: %w", model.ErrCustom)
 	}
@@ -99,7 +107,7 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cpu: %w", err)
 	}
-	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads), library: opt.BLAS}, microRows: opt.MicroRows, recompute: opt.Recompute}
+	e := &Engine{arch: m, trace: trace, index: map[string]int{}, team: team{size: max(1, opt.Threads), library: opt.BLAS, mixed: opt.Mixed}, microRows: opt.MicroRows, recompute: opt.Recompute}
 	if e.frozen = slices.Clone(opt.Frozen); e.frozen == nil {
 		e.frozen = make([]bool, l.NumTensors())
 	}

@@ -11,12 +11,15 @@ const (
 	stripeValues = 1 << 22
 	// stripeInner is what the inner dimension may be cut at without changing a bit:
 	// sums run over blocks of that length (see kernel.Mul).
-	stripeInner = 256
+	stripeInner = 512
 	// aloneValues of an operand are packed faster than a goroutine wakes.
 	aloneValues = 1 << 15
 	// A part of a product is at most so large: what is read of the left operand fits
 	// the second-level cache.
 	partRows, partCols = 240, 1024
+	// Products of fewer multiply-adds, or over a shorter inner dimension, are not worth
+	// packing for the unit that rounds to bf16, whose strips have so many rows.
+	mixedWork, mixedInner, mixedRows = 1 << 16, 16, 32
 	// Products of fewer multiply-adds are not worth a call of a library. Its parts have
 	// one size, whatever the number of threads: a part may have other bits than the
 	// whole.
@@ -24,13 +27,15 @@ const (
 	libraryRows, libraryCols = 192, 1024
 )
 
-// multiply sets c = a·b, or adds it, with the bits of kernel.Mul and kernel.MulAdd.
+// multiply sets c = a·b, or adds it, with the bits of kernel.Mul and kernel.MulAdd
+// unless operands are rounded or a library multiplies.
 func (t *team) multiply(c, a, b kernel.View, add bool) {
+	mixed := t.mixed && a.Cols >= mixedInner && c.Rows*c.Cols*a.Cols >= mixedWork
 	switch {
-	case t.library != nil && c.Rows*c.Cols*a.Cols >= libraryWork:
+	case t.library != nil && !mixed && c.Rows*c.Cols*a.Cols >= libraryWork:
 		t.byLibrary(c, a, b, add)
 		return
-	case t.size > 1:
+	case t.size > 1 || mixed:
 	case add:
 		kernel.MulAdd(c, a, b)
 		return
@@ -44,7 +49,7 @@ func (t *team) multiply(c, a, b kernel.View, add bool) {
 		end := min(j+wide, b.Cols)
 		for k := 0; k < b.Rows; k += deep {
 			stop := min(k+deep, b.Rows)
-			t.stripe(c.Columns(j, end), a.Columns(k, stop), b.Sub(k, stop).Columns(j, end), add || k > 0)
+			t.stripe(c.Columns(j, end), a.Columns(k, stop), b.Sub(k, stop).Columns(j, end), add || k > 0, mixed)
 		}
 	}
 }
@@ -60,15 +65,22 @@ func (t *team) byLibrary(c, a, b kernel.View, add bool) {
 }
 
 // stripe is multiply for a b that is packed whole.
-func (t *team) stripe(c, a, b kernel.View, add bool) {
+func (t *team) stripe(c, a, b kernel.View, add, mixed bool) {
 	var p kernel.Panels
-	p, t.panels = kernel.NewPanels(t.panels, b.Rows, b.Cols)
+	if mixed {
+		p, t.pairs = kernel.NewMixedPanels(t.pairs, b.Rows, b.Cols)
+	} else {
+		p, t.panels = kernel.NewPanels(t.panels, b.Rows, b.Cols)
+	}
 	if b.Rows*b.Cols <= aloneValues {
 		p.Fill(b, 0, b.Cols)
 	} else {
 		t.split(b.Cols, kernel.PanelCols, func(_, lo, hi int) { p.Fill(b, lo, hi) })
 	}
 	rows, cols := t.parts(c.Rows, c.Cols)
+	if mixed {
+		rows = (rows + mixedRows - 1) / mixedRows * mixedRows
+	}
 	down := (c.Rows + rows - 1) / rows
 	t.share(down*((c.Cols+cols-1)/cols), func(_, i int) {
 		r, j := i%down*rows, i/down*cols

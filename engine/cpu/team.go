@@ -12,6 +12,8 @@ import (
 type team struct {
 	size    int        // at least one
 	panels  []float32  // where products keep the operand that all read
+	mixed   bool       // large products round their operands to bf16
+	pairs   []uint32   // panels of such a product
 	library Multiplier // multiplies large matrices; nil: package kernel does
 	helpers []*helper  // of a step under way
 	all     sync.WaitGroup

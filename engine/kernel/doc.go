@@ -3,9 +3,10 @@
 // nothing of models, graphs or threads.
 //
 // [View] and [Mul] are the matrix half; [Panels] is a right operand packed once for
-// several products. The vector half is one function per loop: [Dot], [Axpy],
-// [Softmax], [SoftmaxBack], [SwiGLU], [SwiGLUBack], [Norm], [NormBack], [Rotate] and
-// [AdamW]. [Peak] is what they are measured against.
+// several products, in bf16 if it is made so ([NewMixedPanels], where AMX is there).
+// The vector half is one function per loop: [Dot], [Axpy], [Softmax],
+// [SoftmaxBack], [SwiGLU], [SwiGLUBack], [Norm], [NormBack], [Rotate] and [AdamW].
+// [Peak] is what they are measured against.
 //
 // On amd64 the functions run generated assembly for AVX-512 or AVX2 with FMA,
 // whichever the processor has; elsewhere, and for what is not worth assembly,

@@ -21,7 +21,8 @@ func Mul(c, a, b View) { multiply(active.tiles, c, a, b, false) }
 // MulAdd sets c += a·b under the conditions of [Mul].
 func MulAdd(c, a, b View) { multiply(active.tiles, c, a, b, true) }
 
-// MulPanels sets c = a·b, or adds it to c, as [Mul] and [MulAdd] do to the bit.
+// MulPanels sets c = a·b, or adds it to c, as [Mul] and [MulAdd] do to the bit; with
+// mixed panels, of a and b rounded to bf16.
 func MulPanels(c, a View, b Panels, add bool) { multiplyPanels(active.tiles, c, a, b, add) }
 
 const (
@@ -121,6 +122,10 @@ func clearRows(c View) {
 func multiplyPanels(t *tiles, c, a View, b Panels, add bool) {
 	fits(c, a, b.Rows, b.Cols)
 	if empty(c, a, add) {
+		return
+	}
+	if b.mixer != nil {
+		multiplyMixed(c, a, b, add)
 		return
 	}
 	s := scratches.Get().(*scratch)

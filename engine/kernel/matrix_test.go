@@ -88,8 +88,8 @@ func sameThroughPanels(t *testing.T, s *tiles, c View, before []float32, a, b Vi
 			multiplyPanels(s, part, a.Sub(r, end), whole.Columns(lo, hi), add)
 		}
 	}
-	for k := 0; k < b.Rows; k += blockInner { // the same once more, row of B after row
-		end := min(k+blockInner, b.Rows)
+	for k := 0; k < b.Rows; k += mixedInner { // the same once more, row of B after row
+		end := min(k+mixedInner, b.Rows)
 		multiplyPanels(s, again, a.Columns(k, end), whole.Sub(k, end), add || k > 0)
 	}
 	for i, v := range c.Data {

@@ -15,6 +15,9 @@ type Panels struct {
 	data       []float32
 	deep, wide int // rows and columns of all panels
 	top, from  int // first row and column
+
+	mixer *mixer   // nil unless values are rounded to bf16
+	pairs []uint32 // those values, see mixed.go
 }
 
 // NewPanels returns panels for a matrix of that size, in buf if it is large enough,
@@ -42,6 +45,10 @@ func (p Panels) fill(t *tiles, b View, lo, hi int) {
 		panic(fmt.Sprintf("kernel: columns %d to %d of %d×%d into panels of %d×%d", lo, hi, b.Rows, b.Cols, p.Rows, p.Cols))
 	}
 	p.cut("columns", lo, hi, p.Cols, PanelCols)
+	if p.mixer != nil {
+		p.fillMixed(b, lo, hi)
+		return
+	}
 	for k := 0; k < p.Rows && lo < hi; k += blockInner {
 		e := extent{k: k, j: lo, inner: min(blockInner, p.Rows-k), cols: hi - lo}
 		t.pack(p.data[k*p.wide+lo*e.inner:], b, e)
@@ -55,9 +62,9 @@ func (p Panels) Columns(lo, hi int) Panels {
 	return p
 }
 
-// Sub returns rows lo to hi; lo is a multiple of 256.
+// Sub returns rows lo to hi; lo is a multiple of 512.
 func (p Panels) Sub(lo, hi int) Panels {
-	p.cut("rows", lo, hi, p.Rows, blockInner)
+	p.cut("rows", lo, hi, p.Rows, mixedInner)
 	p.top, p.Rows = p.top+lo, hi-lo
 	return p
 }

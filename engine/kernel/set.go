@@ -6,6 +6,7 @@ package kernel
 type set struct {
 	name        string
 	tiles       *tiles
+	mixed       *mixer // nil if there is none
 	dot         func(x, y []float32) float32
 	axpy        func(y []float32, a float32, x []float32)
 	scale       func(x []float32, a float32)

@@ -29,7 +29,9 @@ func available() []set {
 		sets = append([]set{avx2}, sets...)
 	}
 	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512BW && cpu.X86.HasBMI2 && len(sets) > 1 {
-		sets = append([]set{avx512}, sets...)
+		best := avx512
+		best.mixed = amx()
+		sets = append([]set{best}, sets...)
 	}
 	return sets
 }

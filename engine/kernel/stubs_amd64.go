@@ -139,3 +139,15 @@ func fmaAVX512(n int)
 
 //go:noescape
 func fmaAVX2(n int)
+
+//go:noescape
+func stripsAMX(strips, steps int, a, b *uint32, c *float32, rowC int, add int)
+
+//go:noescape
+func pairsAlongAVX512(dst *uint32, src *float32, step int)
+
+//go:noescape
+func pairsAcrossAVX512(dst *uint32, src *float32, step int)
+
+//go:noescape
+func turnPairsAVX512(tile *uint32)

@@ -1,5 +1,5 @@
-// Command gen writes the assembly of package kernel, matrix_amd64.s,
-// vector_amd64.s and peak_amd64.s, with its Go declarations, stubs_amd64.go.
+// Command gen writes the assembly of package kernel, NAME_amd64.s for each part, with
+// its Go declarations, stubs_amd64.go.
 //
 // Run it by go generate in the folder of package kernel. It has no options; the
 // text it writes depends on nothing but its source.
@@ -27,7 +27,7 @@ func generate() map[string]string {
 	for _, part := range []struct {
 		name  string
 		write func(asm, stubs *file)
-	}{{"matrix_amd64.s", matrix}, {"vector_amd64.s", vector}, {"peak_amd64.s", peak}} {
+	}{{"matrix_amd64.s", matrix}, {"vector_amd64.s", vector}, {"peak_amd64.s", peak}, {"mixed_amd64.s", mixed}} {
 		asm := &file{}
 		asm.raw(first + "#include \"textflag.h\"\n")
 		part.write(asm, stubs)
