@@ -30,6 +30,8 @@ const (
 	ModelFile  = "model.safetensors" // the parameters, float32, in layout order
 	ConfigFile = "config.json"       // the model's architecture as other programs read it
 	StateFile  = "state.safetensors" // integer state beside the parameters, int64
+	// TokenizerFile is how text becomes tokens, if they are not bytes: a [Draft.Extra].
+	TokenizerFile = "tokenizer.json"
 )
 
 // Draft is a checkpoint to be written. One process at a time writes a round.

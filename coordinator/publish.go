@@ -3,6 +3,7 @@ package coordinator
 // This file holds the publisher: it follows merged steps and writes checkpoints.
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -51,7 +52,9 @@ type PublisherConfig struct {
 	Store checkpoints.Store
 	Key   ed25519.PrivateKey // of the coordinator
 	Rules *replica.Rules
-	From  replica.Fetcher // has the payloads
+	// Tokenizer is the tokenizer.json that goes with every checkpoint; nil: none.
+	Tokenizer []byte
+	From      replica.Fetcher // has the payloads
 	// Scratch is where updates lie where they must be merged again; nil: in memory.
 	Scratch replica.Scratch
 	Every   protocol.Round // rounds from one checkpoint to the next, at least 1
@@ -185,10 +188,14 @@ func (p *Publisher) write(ctx context.Context) (checkpoints.Manifest, error) {
 		"name":               p.cfg.Rules.Manifest.Name,
 		"held_out_loss_nats": strconv.FormatFloat(p.newest.HeldOut.Nats(), 'f', 6, 64),
 	}
+	var extra []checkpoints.Extra
+	if t := p.cfg.Tokenizer; t != nil {
+		extra = append(extra, checkpoints.Extra{Name: checkpoints.TokenizerFile, Size: int64(len(t)), Content: bytes.NewReader(t)})
+	}
 	m, err := checkpoints.Write(ctx, p.cfg.Store, checkpoints.Draft{
 		Run: p.cfg.Rules.Run, Round: uint64(p.model.Next), StateRoot: p.newest.Root, Parent: p.parent,
 		Info: info, Layout: p.cfg.Rules.Layout, Model: p.model.Params, Config: p.cfg.Rules.Model.Config(),
-		State: outerTensors(p.model), Sign: checkpoints.SignWith(p.cfg.Key),
+		State: outerTensors(p.model), Extra: extra, Sign: checkpoints.SignWith(p.cfg.Key),
 	})
 	if err != nil {
 		return m, fmt.Errorf("checkpoint of round %d: %w", p.model.Next, err)

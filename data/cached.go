@@ -134,23 +134,10 @@ func (c *Cached) load(want protocol.Digest) []byte {
 	return b
 }
 
-// store writes the piece beside its place and moves it there, so that no reader
-// meets half of it. It is not synced: what a crash damages is fetched again.
+// store keeps the piece on disk; one that a crash damages is fetched again.
 func (c *Cached) store(d protocol.Digest, b []byte) error {
 	if c.dir == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(c.dir, "new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), c.path(d))
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
+	return keepFile(c.dir, c.path(d), b)
 }

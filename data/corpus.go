@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"sort"
+	"time"
 
 	"lode/protocol"
 )
@@ -33,18 +34,19 @@ type Corpus struct {
 // part is a file's place in the corpus. The parts are in the order of their
 // starts; between two lies one line feed.
 type part struct {
-	path  string
-	start uint64
-	size  uint64 // above 0
+	path    string
+	start   uint64
+	size    uint64 // above 0
+	changed time.Time
 }
 
 // add appends a file of size bytes. Empty files have no place.
-func (c *Corpus) add(path string, size uint64) {
+func (c *Corpus) add(path string, size uint64, changed time.Time) {
 	if size == 0 {
 		return
 	}
 	start := c.next()
-	c.parts = append(c.parts, part{path, start, size})
+	c.parts = append(c.parts, part{path, start, size, changed})
 	c.bytes = start + size
 }
 
@@ -64,6 +66,15 @@ func (c *Corpus) Bytes() uint64 { return c.bytes }
 
 // Files returns the number of files the corpus consists of.
 func (c *Corpus) Files() int { return len(c.parts) }
+
+// Paths returns the files, in their order.
+func (c *Corpus) Paths() []string {
+	all := make([]string, len(c.parts))
+	for i, p := range c.parts {
+		all[i] = p.path
+	}
+	return all
+}
 
 // Skipped returns the number of files in the folder that were left out because
 // they are binary, hidden, links or devices.

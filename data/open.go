@@ -47,7 +47,7 @@ func Open(path string) (*Corpus, error) {
 			return nil, fmt.Errorf("open corpus: %w", err)
 		}
 	case info.Mode().IsRegular():
-		c.add(root, uint64(info.Size()))
+		c.add(root, uint64(info.Size()), info.ModTime())
 	default:
 		return nil, fmt.Errorf("open corpus: %s is neither a file nor a folder", path)
 	}
@@ -74,7 +74,7 @@ func (c *Corpus) addFolder(root string) error {
 			c.skipped++
 			continue
 		}
-		c.add(path, f.Size)
+		c.add(path, f.Size, f.Changed)
 	}
 	return nil
 }
@@ -117,7 +117,7 @@ func openGo(goroot string) (*Corpus, error) {
 		if c.next()+f.Size > defaultCap {
 			break
 		}
-		c.add(filepath.Join(src, filepath.FromSlash(f.Path)), f.Size)
+		c.add(filepath.Join(src, filepath.FromSlash(f.Path)), f.Size, f.Changed)
 	}
 	if c.bytes == 0 {
 		return nil, noGo(fmt.Errorf("no Go files in %s", src))

@@ -4,6 +4,7 @@ package main
 // rules do.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -35,7 +36,8 @@ func benchCommand() *cobra.Command {
 
 // trainBench are the choices of lode bench train.
 type trainBench struct {
-	data, workers string
+	data          dataFlags
+	workers       string
 	rounds, every uint64
 	validators    int
 	set           []string
@@ -55,7 +57,7 @@ of a run.yaml can be set, apart from who takes part: all those of --workers and
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
 	}
-	c.Flags().StringVar(&f.data, "data", "", "text to train on, file or folder (default: the Go standard library's sources)")
+	f.data.add(c, "the Go standard library's sources")
 	c.Flags().StringVar(&f.workers, "workers", "honest,honest,honest,honest", "conduct of each worker")
 	c.Flags().IntVar(&f.validators, "validators", 1, "validators; each measures every update and merges every round, so a round takes as long as all of them")
 	c.Flags().Uint64Var(&f.rounds, "rounds", 40, "rounds to run")
@@ -76,10 +78,11 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if f.data != "" {
-		p.DataPath = f.data
+	if f.data.path != "" {
+		p.DataPath = f.data.path
 	}
-	of, err := newMaterial(ctx, p)
+	p.Tokenizer = cmp.Or(f.data.tokenizer, p.Tokenizer)
+	of, err := newMaterial(ctx, p, f.data.textFlags, os.Stderr)
 	if err != nil {
 		return err
 	}
@@ -89,10 +92,10 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	fmt.Fprintf(out, "%d workers and %d validators in one process train a model of %.2f M parameters on %s (%.1f MB) for %d rounds; one round in %d is printed\n",
-		len(conducts), f.validators, float64(of.rules.Layout.Len())/1e6, of.corpus.Name(), float64(of.index.Bytes)/1e6, f.rounds, f.every)
+		len(conducts), f.validators, float64(of.rules.Layout.Len())/1e6, of.corpus.Name, float64(of.corpus.Index.Bytes)/1e6, f.rounds, f.every)
 	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
 	m, err := sim.Run(ctx, sim.Options{
-		Manifest: of.rules.Manifest, Source: of.source, Index: of.index, Dir: dir, Validators: f.validators,
+		Manifest: of.rules.Manifest, Source: of.corpus.Source, Index: of.corpus.Index, Dir: dir, Validators: f.validators,
 		Conducts: conducts, Rounds: f.rounds,
 		Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel), Each: w.round, Sheets: w.sheets,
 	})

@@ -27,7 +27,7 @@ const (
 )
 
 func benchGradientCommand() *cobra.Command {
-	var path string
+	var text dataFlags
 	var keep, bits int
 	var asJSON bool
 	c := &cobra.Command{
@@ -45,7 +45,7 @@ some seconds, on a busy machine up to a minute.`,
 			if err := p.Validate(); err != nil {
 				return usagef("%v", err)
 			}
-			l, a, err := pseudoGradient(c.Context(), path)
+			l, a, err := pseudoGradient(c.Context(), &text, c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ some seconds, on a busy machine up to a minute.`,
 			return printGradient(c.OutOrStdout(), r, asJSON)
 		},
 	}
-	c.Flags().StringVar(&path, "data", "", "text to train on, file or folder (default: the Go standard library's sources)")
+	text.add(c, "the Go standard library's sources")
 	c.Flags().IntVar(&keep, "keep", 64, "values kept of a chunk of 4096")
 	c.Flags().IntVar(&bits, "bits", 2, "bits of a value, 1 to 4")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -65,17 +65,15 @@ some seconds, on a busy machine up to a minute.`,
 
 // pseudoGradient trains the default model and returns what a worker would
 // compress.
-func pseudoGradient(ctx context.Context, path string) (l tensor.Layout, a tensor.Flat, err error) {
-	c, err := openCorpus(ctx, path)
-	if err != nil {
-		return l, nil, err
-	}
+func pseudoGradient(ctx context.Context, text *dataFlags, stderr io.Writer) (l tensor.Layout, a tensor.Flat, err error) {
 	p := plan.Defaults()
-	index, err := c.Index(ctx, int(p.Run.Data.Piece), nil)
+	c, err := text.open(ctx, p.Run.Data.Piece, 1, &storeFlags{}, stderr)
 	if err != nil {
 		return l, nil, err
 	}
-	man, err := p.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), index)
+	defer c.Close()
+	p.Run.Data.Piece, p.Model.Llama.Vocab = uint32(c.Index.Piece), c.Tokenizer.Size()
+	man, err := p.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), described(c))
 	if err != nil {
 		return l, nil, err
 	}
@@ -83,15 +81,11 @@ func pseudoGradient(ctx context.Context, path string) (l tensor.Layout, a tensor
 	if err != nil {
 		return l, nil, err
 	}
-	shards, err := data.NewPlan(index, man.Data, man.Train)
+	shards, err := data.NewPlan(c.Index, man.Data, man.Train)
 	if err != nil {
 		return l, nil, err
 	}
-	src, err := data.NewLocal(c, index)
-	if err != nil {
-		return l, nil, err
-	}
-	a, err = measure.Trained(ctx, rules, shards, src, pseudoRounds)
+	a, err = measure.Trained(ctx, rules, shards, c.Source, pseudoRounds)
 	return rules.Layout, a, err
 }
 

@@ -30,7 +30,7 @@ func TestBenchTrainSaysWhatItSetsUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out := cancelling{cancel: cancel}
-	f := trainBench{data: file, workers: "honest,noise", rounds: 4, every: 2, validators: 100}
+	f := trainBench{data: dataFlags{path: file, textFlags: textFlags{"text", "skip"}}, workers: "honest,noise", rounds: 4, every: 2, validators: 100}
 	if err := f.run(ctx, &out); err != nil {
 		t.Fatal(err)
 	}

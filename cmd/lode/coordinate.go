@@ -3,6 +3,7 @@ package main
 // This file holds the command that launches a run.
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -16,10 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lode/checkpoints"
+	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/plan"
 	"lode/coordinator"
 	"lode/coordinator/journal"
-	"lode/data"
 	"lode/protocol"
 	"lode/replica"
 	"lode/transport"
@@ -28,11 +29,12 @@ import (
 
 // launchFlags are the choices of the machine that coordinates a run.
 type launchFlags struct {
-	dir, listen, advertise, data, level string
-	manifest, linkFile                  string
-	every                               uint32
-	store                               storeFlags
-	tied, prune                         bool
+	dir, listen, advertise, level string
+	manifest, linkFile            string
+	data                          dataFlags
+	every                         uint32
+	store                         storeFlags
+	tied, prune                   bool
 }
 
 func coordinatorCommand() *cobra.Command {
@@ -59,7 +61,7 @@ RUN.YAML to begin with.`,
 	c.Flags().StringVar(&f.dir, "dir", "", "folder for key, record and payloads (default ~/.lode/coordinator)")
 	c.Flags().StringVar(&f.listen, "listen", ":4242", "UDP address to listen on")
 	c.Flags().StringVar(&f.advertise, "advertise", "", "host:port that others reach this machine by (default: found out)")
-	c.Flags().StringVar(&f.data, "data", "", "corpus, file or folder (default: data.path of the run.yaml)")
+	f.data.add(c, "data.path and data.tokenizer of the run.yaml")
 	c.Flags().BoolVar(&f.prune, "prune", false, "forget the ledger's blocks once two snapshots lie after them; the record keeps all")
 	c.Flags().Uint32Var(&f.every, "checkpoint-every", 50, "rounds between two checkpoints")
 	f.store.add(c, "where checkpoints go: a folder or s3://bucket/prefix (default: store in --dir)")
@@ -86,7 +88,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	g, err := f.read(ctx, path) // before anything is made
+	g, err := f.read(ctx, path, stderr) // before anything is made
 	if err != nil {
 		return err
 	}
@@ -107,7 +109,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	man, source, index, err := g.describe(ctx, key, invite)
+	man, err := g.describe(key, invite)
 	if err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	}
 	defer server.Close()
 	l := launched{dir: dir, key: key, rules: rules, server: server, log: log}
-	c, done, err := l.coordinator(ctx, f, newCorpusShelf(source, index))
+	c, done, err := l.coordinator(ctx, f, newCorpusShelf(g.corpus))
 	if err != nil {
 		return err
 	}
@@ -156,59 +158,47 @@ type given struct {
 	path   string // of the run.yaml, for errors
 	plan   plan.Plan
 	man    *protocol.Manifest // made earlier; nil: the plan says
-	corpus *data.Corpus
+	corpus *corpora.Corpus
 }
 
-// read reads the run.yaml, or the manifest, and finds the corpus.
-func (f *launchFlags) read(ctx context.Context, path string) (g given, err error) {
+// read reads the run.yaml, or the manifest, and opens the corpus.
+func (f *launchFlags) read(ctx context.Context, path string, stderr io.Writer) (g given, err error) {
 	g.path = path
 	if g.plan, err = readPlan(path); err != nil {
 		return g, err
 	}
-	from := f.data
+	from, piece, width := f.data, g.plan.Run.Data.Piece, g.plan.Width()
 	if f.manifest != "" {
 		man, err := readManifest(f.manifest)
 		if err != nil {
 			return g, err
 		}
-		g.man = &man
-	} else if from == "" {
-		from = g.plan.DataPath
+		g.man, piece, width = &man, man.Data.Piece, man.Data.Width
+		if man.Data.Tokenizer == protocol.TokenRecords {
+			from.tokenizer = protocol.TokenRecords
+		}
+	} else {
+		from.path = cmp.Or(from.path, g.plan.DataPath)
+		from.tokenizer = cmp.Or(from.tokenizer, g.plan.Tokenizer)
 	}
-	g.corpus, err = openCorpus(ctx, from)
+	g.corpus, err = from.open(ctx, piece, width, &f.store, stderr)
 	return g, err
 }
 
-// describe makes the manifest, unless it was given, and takes up the corpus.
-func (g given) describe(ctx context.Context, key ed25519.PrivateKey, invite protocol.InviteSeed) (man protocol.Manifest, _ data.Source, _ *data.Index, err error) {
-	piece, width := g.plan.Run.Data.Piece, g.plan.Width()
-	if g.man != nil {
-		piece, width = g.man.Data.Piece, g.man.Data.Width
-	}
-	index, err := g.corpus.Index(ctx, int(piece), nil)
-	if err != nil {
-		return man, nil, nil, err
-	}
-	index.Width = int(width)
+// describe makes the manifest, unless it was given.
+func (g given) describe(key ed25519.PrivateKey, invite protocol.InviteSeed) (protocol.Manifest, error) {
 	switch {
 	case g.man == nil:
-		if man, err = g.plan.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), index); err != nil {
-			return man, nil, nil, fmt.Errorf("%s:\n%w", g.path, err)
+		g.plan.Run.Data.Piece = uint32(g.corpus.Index.Piece) // prepared data has its own
+		man, err := g.plan.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), described(g.corpus))
+		if err != nil {
+			err = fmt.Errorf("%s:\n%w", g.path, err)
 		}
-	case g.man.Data.Index != index.Digest():
-		return man, nil, nil, fmt.Errorf("the corpus %s is not the one this run was begun with: bring it back, or begin another run", g.corpus.Name())
-	default:
-		man = *g.man
+		return man, err
+	case g.man.Data.Index != g.corpus.Index.Digest():
+		return protocol.Manifest{}, fmt.Errorf("the corpus %s is not the one this run was begun with: bring it back, or begin another run", g.corpus.Name)
 	}
-	source, err := data.NewLocal(g.corpus, index)
-	return man, source, index, err
-}
-
-func openCorpus(ctx context.Context, path string) (*data.Corpus, error) {
-	if path == "" || path == plan.StandardLibrary {
-		return data.OpenDefault(ctx)
-	}
-	return data.Open(path)
+	return *g.man, nil
 }
 
 // manifestName is the file with the manifest in the folder of a run.
@@ -239,7 +229,7 @@ type launched struct {
 const payloadBudget = 64 << 30
 
 // coordinator opens record, payloads and store; done closes them.
-func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordinator.Shelf) (_ *coordinator.Coordinator, done func(), err error) {
+func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf *corpusShelf) (_ *coordinator.Coordinator, done func(), err error) {
 	run := l.rules.Run
 	file, err := journal.Open(filepath.Join(l.dir, "record.db"))
 	if err != nil {
@@ -270,7 +260,7 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf coordi
 		return nil, nil, err
 	}
 	publisher, err := coordinator.NewPublisher(coordinator.PublisherConfig{
-		Store: store, Key: l.key, Rules: l.rules, From: localPayloads{blobs}, Scratch: replica.ScratchIn(l.dir), Every: protocol.Round(f.every),
+		Store: store, Key: l.key, Rules: l.rules, Tokenizer: shelf.tokenizer, From: localPayloads{blobs}, Scratch: replica.ScratchIn(l.dir), Every: protocol.Round(f.every),
 	})
 	if err != nil {
 		return nil, nil, err

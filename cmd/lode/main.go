@@ -87,6 +87,7 @@ Own what you earn:        lode wallet new`,
 	})
 	root.AddCommand(upCommand(), coordinatorCommand(), workerCommand(), validatorCommand(),
 		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(),
+		dataCommand(), tokenizerCommand(),
 		walletCommand(), stakeCommand(), unstakeCommand(), delegateCommand(), runsCommand(), voteCommand(), ledgerCommand(),
 		yumaCommand(), trainCommand(), describeCommand(), benchCommand())
 	wrapArgs(root)

@@ -217,7 +217,8 @@ func generateCommand() *cobra.Command {
 		Short: "Let a model write",
 		Long: `Let a model write on from a prompt. --model is a folder that lode pull filled, a
 store folder (its latest checkpoint is taken), or any folder with the config.json
-and model.safetensors of a byte-level Llama.`,
+and model.safetensors of a Llama; a tokenizer.json beside them says how text becomes
+tokens, without one they are bytes.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if s.Tokens < 1 || s.Temperature < 0 || s.TopK < 0 {
@@ -241,9 +242,9 @@ and model.safetensors of a byte-level Llama.`,
 		},
 	}
 	c.Flags().StringVar(&dir, "model", "model", "folder of the model")
-	c.Flags().IntVar(&s.Tokens, "tokens", 256, "how much to write, bytes")
-	c.Flags().Float64Var(&s.Temperature, "temperature", 0.8, "0 takes the likeliest byte each time")
-	c.Flags().IntVar(&s.TopK, "top-k", 40, "draw among so many likeliest bytes only; 0 is all")
+	c.Flags().IntVar(&s.Tokens, "tokens", 256, "how much to write")
+	c.Flags().Float64Var(&s.Temperature, "temperature", 0.8, "0 takes the likeliest token each time")
+	c.Flags().IntVar(&s.TopK, "top-k", 40, "draw among so many likeliest tokens only; 0 is all")
 	c.Flags().Uint64Var(&s.Seed, "seed", 1, "the same seed writes the same text")
 	return c
 }

@@ -17,8 +17,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"lode/checkpoints"
+	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/plan"
 	"lode/data"
+	"lode/data/tokenizer"
 	"lode/engine"
 	"lode/protocol"
 	"lode/replica"
@@ -30,13 +32,15 @@ type nodeFlags struct {
 	engineFlags
 	dir, name, data, level string
 	wallet, passFile       string
+	text                   textFlags
 	tied                   bool // to the process that started this one
 }
 
 func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
 	c.Flags().StringVar(&f.dir, "dir", "", "folder for key and working files (default ~/.lode/"+role.String()+")")
 	c.Flags().StringVar(&f.name, "name", "", "name shown to people (default the machine's)")
-	c.Flags().StringVar(&f.data, "data", "", "the run's corpus, if it is on this machine (default: fetched as needed)")
+	c.Flags().StringVar(&f.data, "data", "", "the run's text or prepared data, if it is on this machine (default: fetched as needed)")
+	f.text.add(c)
 	f.engineFlags.add(c)
 	f.engineFlags.addModel(c)
 	c.Flags().StringVar(&f.wallet, "wallet", "", "wallet of this machine that is paid (default: the node's own key is); it signs once, when the node joins")
@@ -117,7 +121,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if n.files, err = checkpoints.OpenDir(n.dir); err != nil {
 		return n, err
 	}
-	if err := n.openData(ctx, f.data, filepath.Join(dir, "pieces")); err != nil {
+	if err := n.openData(ctx, f, filepath.Join(dir, "pieces"), stderr); err != nil {
 		return n, err
 	}
 	if n.engine, err = f.engineFlags.open(n.rules, n.log); err != nil {
@@ -188,7 +192,7 @@ const pieceMemory = 64 << 20
 
 // openData opens the corpus where it is on this machine, and otherwise a cache
 // in front of the coordinator.
-func (n *node) openData(ctx context.Context, path, cache string) error {
+func (n *node) openData(ctx context.Context, f *nodeFlags, cache string, stderr io.Writer) error {
 	man := n.rules.Manifest
 	raw, err := n.session.Fetch(ctx, man.Data.Index, data.MaxIndexLen)
 	if err != nil {
@@ -201,19 +205,58 @@ func (n *node) openData(ctx context.Context, path, cache string) error {
 	if n.plan, err = data.NewPlan(ix, man.Data, man.Train); err != nil {
 		return err
 	}
-	if path != "" {
-		c, err := data.Open(path)
+	file, err := n.fetchTokenizer(ctx)
+	if err != nil {
+		return fmt.Errorf("tokenizer of the run: %w", err)
+	}
+	if f.data != "" {
+		read, err := f.text.options(stderr)
 		if err != nil {
 			return err
 		}
-		n.source, err = data.NewLocal(c, ix)
-		return err
+		c, err := corpora.Open(ctx, corpora.Want{
+			Path: f.data, File: file, Records: recordsOf(man.Data), Index: ix, Piece: ix.Piece, Read: read, Lock: lockDir, Tell: tellTo(stderr),
+		})
+		if err != nil {
+			return err
+		}
+		n.source = c.Source
+		return nil
 	}
 	fetch := func(ctx context.Context, d protocol.Digest) ([]byte, error) {
 		return n.session.Fetch(ctx, d, int64(man.Data.Piece))
 	}
 	n.source, err = data.NewCached(ix, fetch, pieceMemory, cache)
 	return err
+}
+
+// recordsOf returns the bytes of a record, 0 if the data is text.
+func recordsOf(d protocol.Data) int {
+	if d.Tokenizer == protocol.TokenRecords {
+		return int(d.Width)
+	}
+	return 0
+}
+
+// fetchTokenizer fetches the file of the run's tokenizer and checks that the model
+// has its tokens; nil if tokens are bytes.
+func (n *node) fetchTokenizer(ctx context.Context) ([]byte, error) {
+	man := n.rules.Manifest
+	if man.Data.Tokenizer != protocol.TokenFile {
+		return nil, nil
+	}
+	b, err := n.session.Fetch(ctx, man.Data.Vocabulary, protocol.MaxTokenizer)
+	if err != nil {
+		return nil, err
+	}
+	t, err := tokenizer.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	if inputs, _ := n.rules.Model.Takes(); t.Size() > inputs.Limit {
+		return nil, fmt.Errorf("it has %d tokens, the model %d", t.Size(), inputs.Limit)
+	}
+	return b, nil
 }
 
 // nodeDir returns a node's folder, made if need be.

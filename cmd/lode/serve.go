@@ -9,6 +9,7 @@ import (
 	"io"
 	"sync"
 
+	"lode/cmd/lode/internal/corpora"
 	"lode/coordinator"
 	"lode/coordinator/journal"
 	"lode/coordinator/round"
@@ -84,22 +85,30 @@ func (f *front) Status(ctx context.Context, _ protocol.NodeID) ([]byte, error) {
 	return json.Marshal(s)
 }
 
-// corpusShelf serves a corpus piece by piece, and its index.
+// corpusShelf serves a corpus piece by piece, its index and its tokenizer's file.
 type corpusShelf struct {
-	source data.Source
-	index  []byte
-	digest protocol.Digest
-	places func() map[protocol.Digest]int
+	source     data.Source
+	index      []byte
+	digest     protocol.Digest
+	tokenizer  []byte // nil for bytes
+	vocabulary protocol.Digest
+	places     func() map[protocol.Digest]int
 }
 
-func newCorpusShelf(src data.Source, ix *data.Index) *corpusShelf {
-	return &corpusShelf{source: src, index: ix.Encode(), digest: ix.Digest(), places: sync.OnceValue(ix.Places)}
+func newCorpusShelf(c *corpora.Corpus) *corpusShelf {
+	return &corpusShelf{
+		source: c.Source, index: c.Index.Encode(), digest: c.Index.Digest(),
+		tokenizer: c.File, vocabulary: c.Vocabulary(), places: sync.OnceValue(c.Index.Places),
+	}
 }
 
 // Open implements coordinator.Shelf.
 func (s *corpusShelf) Open(ctx context.Context, d protocol.Digest) (io.ReadSeekCloser, int64, bool) {
 	if d == s.digest {
 		return inMemory(s.index), int64(len(s.index)), true
+	}
+	if s.tokenizer != nil && d == s.vocabulary {
+		return inMemory(s.tokenizer), int64(len(s.tokenizer)), true
 	}
 	i, ok := s.places()[d]
 	if !ok {

@@ -3,6 +3,7 @@ package main
 // This file holds lode train: flags, and the training that they describe.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ import (
 
 // trainFlags are the choices for training on one machine.
 type trainFlags struct {
-	dir, data               string
+	dir, data, tokenizer    string
 	steps                   int
 	tokens                  int64
 	rate, warmup            string
@@ -59,7 +60,7 @@ round in progress and keeps what was learnt.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			f.changed = c.Flags().Changed
-			return f.run(c.Context(), strings.Join(args, ""), c.OutOrStdout())
+			return f.run(c.Context(), strings.Join(args, ""), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	f.add(c)
@@ -74,7 +75,8 @@ func (f *trainFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.workers, "workers", 4, "workers whose batches make a step, or who train apart")
 	c.Flags().IntVar(&f.steps, "steps", 0, "optimizer steps of each worker, a multiple of train.inner_steps (default train.rounds, or 50 rounds)")
 	c.Flags().Int64Var(&f.tokens, "tokens", 0, "tokens of all workers together, instead of --steps; rounded up to whole rounds")
-	c.Flags().StringVar(&f.data, "data", "", "text to train on, file or folder (data.path; default: the Go standard library's sources)")
+	c.Flags().StringVar(&f.data, "data", "", "text to train on, or what lode data prepare made (data.path; default: the Go standard library's sources)")
+	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "bytes or a tokenizer.json, whose tokens model.vocab must fit (data.tokenizer; prepared data brings its own)")
 	c.Flags().StringVar(&f.rate, "rate", "", "learning rate at its peak (train.rate)")
 	c.Flags().StringVar(&f.warmup, "warmup", "", "rounds of warm-up (train.warmup)")
 	c.Flags().StringVar(&f.schedule, "schedule", "", "constant, linear, cosine or wsd (train.schedule); over the whole training unless train.rounds says otherwise")
@@ -93,7 +95,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 
 // settled are the flags that may not be given with --resume: the folder says them.
 var settled = []string{
-	"local", "federated", "compare", "workers", "data", "rate", "warmup", "schedule", "optimizer", "seed", "only", "no-decay", "set",
+	"local", "federated", "compare", "workers", "data", "tokenizer", "rate", "warmup", "schedule", "optimizer", "seed", "only", "no-decay", "set",
 	"eval-every", "eval-tokens", "save-every",
 }
 
@@ -113,7 +115,7 @@ const (
 	federatedWay = "federated"
 )
 
-func (f *trainFlags) run(ctx context.Context, path string, out io.Writer) error {
+func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer) error {
 	if err := f.check(path); err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func (f *trainFlags) run(ctx context.Context, path string, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	m, err := newMaterial(ctx, p)
+	m, err := newMaterial(ctx, p, asText, stderr)
 	if err != nil {
 		return err
 	}
@@ -241,9 +243,13 @@ func (f *trainFlags) plan(path string) (plan.Plan, error) {
 	if f.data != "" {
 		p.DataPath = f.data
 	}
-	if _, err := os.Stat(p.DataPath); err == nil { // the folder may be read from elsewhere
-		p.DataPath, err = filepath.Abs(p.DataPath)
-		return p, err
+	p.Tokenizer = cmp.Or(f.tokenizer, p.Tokenizer)
+	for _, path := range []*string{&p.DataPath, &p.Tokenizer} {
+		if _, err := os.Stat(*path); err == nil { // the folder may be read from elsewhere
+			if *path, err = filepath.Abs(*path); err != nil {
+				return p, err
+			}
+		}
 	}
 	return p, nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"lode/checkpoints"
 	"lode/engine"
 	"lode/engine/cpu"
 	"lode/solo"
@@ -94,6 +95,11 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	f, err := solo.OpenFolder(s.folder(way))
 	if err != nil {
 		return one, err
+	}
+	if file := s.corpus.File; file != nil {
+		if err := writeFile(filepath.Join(s.folder(way), checkpoints.TokenizerFile), file); err != nil {
+			return one, err
+		}
 	}
 	if err := f.TakeUp(ctx, t); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return one, fmt.Errorf("%s: %w", s.folder(way), err)

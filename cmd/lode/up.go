@@ -14,13 +14,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lode/cmd/lode/internal/corpora"
 	"lode/protocol"
 	"lode/worker"
 )
 
 // upFlags are the choices for a run on one machine.
 type upFlags struct {
-	dir, data, level    string
+	dir, level          string
+	data                dataFlags
 	workers, validators int
 	adversaries, ledger string
 	seed                uint64
@@ -50,7 +52,7 @@ goes on where it stopped.`,
 		},
 	}
 	c.Flags().StringVar(&f.dir, "dir", "lode-run", "folder of the run")
-	c.Flags().StringVar(&f.data, "data", "", "text to train on, file or folder (default: the Go standard library's sources)")
+	f.data.add(c, "the Go standard library's sources")
 	c.Flags().IntVar(&f.workers, "workers", 4, "honest workers")
 	c.Flags().IntVar(&f.validators, "validators", 2, "validators; two can be stopped by either, four or more bear a failure")
 	c.Flags().StringVar(&f.adversaries, "adversaries", "", "workers that cheat, such as noise=1,freerider=1,copycat=1,inflate=1")
@@ -129,12 +131,12 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if _, err := newLog(io.Discard, f.level); err != nil {
 		return err
 	}
-	if f.data != "" { // before anything is made
-		if _, err := os.Stat(f.data); err != nil {
+	if path := f.data.path; path != "" && !corpora.IsAddress(path) { // before anything is made
+		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("corpus: %w", err)
 		}
 	}
-	h, err := f.house(ctx, who)
+	h, err := f.house(ctx, who, stderr)
 	if err != nil {
 		return err
 	}

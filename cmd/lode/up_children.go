@@ -234,9 +234,7 @@ func (h *house) start(ctx context.Context, fam *family) (protocol.Link, error) {
 		"coordinator", "--manifest", h.manifestFile(), "--dir", filepath.Join(h.dir, "coordinator"),
 		"--listen", port, "--link-file", linkFile, "--log-level", h.flags.level,
 	}
-	if h.state.Data != "" {
-		args = append(args, "--data", h.state.Data)
-	}
+	args = append(args, h.text().args()...)
 	store := h.flags.store
 	if store.url == "" {
 		store.url = filepath.Join(h.dir, "store")

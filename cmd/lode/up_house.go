@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/plan"
-	"lode/data"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -29,22 +30,25 @@ type house struct {
 	state    upState
 	manifest protocol.Manifest
 	rules    *replica.Rules
-	corpus   *data.Corpus
-	index    *data.Index
-	moved    bool // --store is another one than last time
+	corpus   *corpora.Corpus
+	stderr   io.Writer // for what takes time
+	moved    bool      // --store is another one than last time
 	unlock   func()
 }
 
 // upState is what lode up remembers between two calls, in up.json.
 type upState struct {
-	Run      string // run id
-	Cast     cast
-	Ledger   string // economy.ledger of the manifest
-	Seed     uint64
-	Data     string // absolute path; empty: the default
-	Store    string // address of the checkpoints; empty: store in the folder
-	Finished bool   // the last call came to its end
-	Rounds   uint64 // rounds that were merged
+	Run    string // run id
+	Cast   cast
+	Ledger string // economy.ledger of the manifest
+	Seed   uint64
+	Data   string // absolute path or address; empty: the default
+	// Tokenizer is the absolute path of a file; empty: bytes, or what prepared data
+	// brings. Field and Bad are as the flags.
+	Tokenizer, Field, Bad string
+	Store                 string // address of the checkpoints; empty: store in the folder
+	Finished              bool   // the last call came to its end
+	Rounds                uint64 // rounds that were merged
 	// Until and Left say when the run ends: at that many rounds, or after that
 	// much more time.
 	Until uint64        `json:",omitempty"`
@@ -71,7 +75,7 @@ func (s *upState) aim(f *upFlags) {
 }
 
 // house opens the folder and takes up the run in it, or begins one.
-func (f *upFlags) house(ctx context.Context, who cast) (*house, error) {
+func (f *upFlags) house(ctx context.Context, who cast, stderr io.Writer) (*house, error) {
 	dir, err := nodeDir(f.dir, "")
 	if err != nil {
 		return nil, err
@@ -80,7 +84,7 @@ func (f *upFlags) house(ctx context.Context, who cast) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &house{flags: f, dir: dir, unlock: unlock}
+	h := &house{flags: f, dir: dir, stderr: stderr, unlock: unlock}
 	if err := h.open(ctx, who); err != nil {
 		unlock()
 		return nil, err
@@ -89,10 +93,16 @@ func (f *upFlags) house(ctx context.Context, who cast) (*house, error) {
 }
 
 func (h *house) open(ctx context.Context, who cast) error {
-	want := upState{Cast: who, Ledger: h.flags.ledger, Seed: h.flags.seed}
-	if path := h.flags.data; path != "" {
-		var err error
-		if want.Data, err = filepath.Abs(path); err != nil {
+	from := h.flags.data
+	want := upState{Cast: who, Ledger: h.flags.ledger, Seed: h.flags.seed, Data: from.path, Field: from.field, Bad: from.bad}
+	var err error
+	if want.Data != "" && !corpora.IsAddress(want.Data) {
+		if want.Data, err = filepath.Abs(want.Data); err != nil {
+			return err
+		}
+	}
+	if t := from.tokenizer; t != "" && t != protocol.TokenBytes {
+		if want.Tokenizer, err = filepath.Abs(t); err != nil {
 			return err
 		}
 	}
@@ -153,6 +163,12 @@ func (h *house) same(want upState) error {
 	if f.changed("data") && want.Data != h.state.Data {
 		other = append(other, "data "+orDefaultCorpus(h.state.Data))
 	}
+	if f.changed("tokenizer") && want.Tokenizer != h.state.Tokenizer {
+		other = append(other, "tokenizer "+cmp.Or(h.state.Tokenizer, protocol.TokenBytes))
+	}
+	if f.changed("field") && want.Field != h.state.Field {
+		other = append(other, "field "+h.state.Field)
+	}
 	if len(other) > 0 {
 		return fmt.Errorf("%s holds a run with %s: go on with it by leaving that flag out, begin a new run with --new, or name another folder with --dir",
 			h.flags.dir, strings.Join(other, ", "))
@@ -172,7 +188,7 @@ func (h *house) manifestFile() string { return filepath.Join(h.dir, manifestName
 // begin makes keys and manifest of a new run.
 func (h *house) begin(ctx context.Context, want upState) error {
 	h.state = want
-	if err := h.openCorpus(ctx, int(plan.Defaults().Run.Data.Piece)); err != nil {
+	if err := h.openCorpus(ctx, plan.Defaults().Run.Data.Piece); err != nil {
 		return err
 	}
 	key, _, err := plan.LoadOrCreateKey(h.keyFile("coordinator"))
@@ -184,7 +200,8 @@ func (h *house) begin(ctx context.Context, want upState) error {
 		return err
 	}
 	p := plan.Defaults()
-	p.Run.Name = "lode-up"
+	p.Run.Name, p.Run.Data.Piece = "lode-up", uint32(h.corpus.Index.Piece)
+	p.Model.Llama.Vocab = h.corpus.Tokenizer.Size()
 	p.Run.Seed = protocol.Hash("seed", []byte(fmt.Sprint(want.Seed)))
 	if p.Run.Economy.Ledger = want.Ledger; want.Ledger == protocol.LedgerVolunteer {
 		p.Run.Economy.Emission = 0
@@ -197,7 +214,7 @@ func (h *house) begin(ctx context.Context, want upState) error {
 		}
 		p.Run.Members.Genesis = append(p.Run.Members.Genesis, protocol.Stake{Node: nodeIDOf(k), Stake: p.Run.Members.InvitedStake})
 	}
-	if h.manifest, err = p.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), h.index); err != nil {
+	if h.manifest, err = p.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), described(h.corpus)); err != nil {
 		return err
 	}
 	if h.rules, err = replica.NewRules(h.manifest); err != nil {
@@ -212,11 +229,14 @@ func (h *house) begin(ctx context.Context, want upState) error {
 
 func (h *house) keyFile(name string) string { return filepath.Join(h.dir, name, "key") }
 
-func (h *house) openCorpus(ctx context.Context, piece int) (err error) {
-	if h.corpus, err = openCorpus(ctx, h.state.Data); err != nil {
-		return err
-	}
-	h.index, err = h.corpus.Index(ctx, piece, nil)
+// text is what the run is on, as flags.
+func (h *house) text() *dataFlags {
+	s := h.state
+	return &dataFlags{path: s.Data, tokenizer: s.Tokenizer, textFlags: textFlags{cmp.Or(s.Field, "text"), cmp.Or(s.Bad, "skip")}}
+}
+
+func (h *house) openCorpus(ctx context.Context, piece uint32) (err error) {
+	h.corpus, err = h.text().open(ctx, piece, 1, &h.flags.store, h.stderr)
 	return err
 }
 
@@ -231,11 +251,11 @@ func (h *house) reopen(ctx context.Context) (err error) {
 	if h.rules.Run.String() != h.state.Run {
 		return fmt.Errorf("%s and %s are of different runs (--new begins a new one)", h.manifestFile(), stateName)
 	}
-	if err := h.openCorpus(ctx, int(h.manifest.Data.Piece)); err != nil {
+	if err := h.openCorpus(ctx, h.manifest.Data.Piece); err != nil {
 		return err
 	}
-	if h.index.Digest() != h.manifest.Data.Index {
-		return fmt.Errorf("%s has changed since the run began: bring the old content back, or begin a new run with --new", h.corpus.Name())
+	if h.corpus.Index.Digest() != h.manifest.Data.Index {
+		return fmt.Errorf("%s has changed since the run began: bring the old content back, or begin a new run with --new", h.corpus.Name)
 	}
 	return nil
 }

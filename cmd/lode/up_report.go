@@ -193,15 +193,11 @@ func (h *house) checkpointPath(m *models.Loaded) string {
 const evaluated = 65536
 
 func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) error {
-	p, err := data.NewPlan(h.index, h.manifest.Data, h.manifest.Train)
+	p, err := data.NewPlan(h.corpus.Index, h.manifest.Data, h.manifest.Train)
 	if err != nil {
 		return err
 	}
-	src, err := data.NewLocal(h.corpus, h.index)
-	if err != nil {
-		return err
-	}
-	text := models.Text{Plan: p, Source: src}
+	text := models.Text{Plan: p, Source: h.corpus.Source}
 	measuring := models.Measuring{Tokens: evaluated, Steps: int(h.manifest.Train.Steps)}
 	now, err := models.Evaluate(ctx, m, text, measuring)
 	if err != nil {
@@ -211,13 +207,13 @@ func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) erro
 	if err != nil {
 		return err
 	}
-	start := &models.Loaded{Model: h.rules.Model, Engine: e}
+	start := &models.Loaded{Model: h.rules.Model, Engine: e, Tokenizer: h.corpus.Tokenizer}
 	defer start.Close()
 	if err := model.Init(h.rules.Model, h.manifest.Seed, e.Params()); err != nil {
 		return err
 	}
 	before, err := models.Evaluate(ctx, start, text, measuring)
-	s.ValLoss, s.ValLossStart = now.Nats, before.Nats
+	s.ValLoss, s.ValLossStart = now.NatsPerByte, before.NatsPerByte
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"io"
 	"sync"
 	"time"
+
+	"lode/protocol"
 )
 
 // screen is where a run is shown. Its methods may be called at the same time.
@@ -49,8 +51,12 @@ func (s *screen) begin(h *house) {
 	if h.state.Until > 0 {
 		until = fmt.Sprintf("up to %d rounds", h.state.Until)
 	}
-	s.printf("run %s in %s: %s a byte-level Llama of %.2f M parameters on %s (%.1f MB) %s\n",
-		h.rules.Run.Short(), h.flags.dir, verb, float64(h.rules.Layout.Len())/1e6, h.corpus.Name(), float64(m.Data.Bytes)/1e6, until)
+	kind := "byte-level Llama"
+	if m.Data.Tokenizer != protocol.TokenBytes {
+		kind = fmt.Sprintf("Llama of %d tokens and", h.corpus.Tokenizer.Size())
+	}
+	s.printf("run %s in %s: %s a %s of %.2f M parameters on %s (%.1f MB) %s\n",
+		h.rules.Run.Short(), h.flags.dir, verb, kind, float64(h.rules.Layout.Len())/1e6, h.corpus.Name, float64(m.Data.Bytes)/1e6, until)
 	s.printf("1 coordinator, %d validators and %d workers, each a process, over QUIC on loopback; logs in %s/logs; Ctrl-C stops\n",
 		len(h.state.Cast.Validators), len(h.state.Cast.Workers), h.flags.dir)
 	header := roundHeader

@@ -28,6 +28,7 @@ import (
 type watch struct {
 	*round.Replica
 	fp32    float64 // bytes of the parameters
+	token   float64 // mean bytes of its text
 	ratings map[protocol.NodeID]score.Rating
 	refused map[protocol.NodeID]map[protocol.Reason]int
 	late    map[protocol.NodeID]int // rounds on the roster without a listed commit
@@ -88,9 +89,9 @@ func (w *watch) rate(s round.Summary) {
 type roundLine struct {
 	Event      string  `json:"event"` // "round"
 	Round      uint64  `json:"round"`
-	TrainLoss  float64 `json:"train_loss"` // nats per byte, mean of the workers
-	ValLoss    float64 `json:"val_loss"`   // nats per byte, a held-out sample
-	Bits       float64 `json:"bits_per_byte"`
+	TrainLoss  float64 `json:"train_loss"`    // nats per token, mean of the workers
+	ValLoss    float64 `json:"val_loss"`      // nats per token, a held-out sample
+	Bits       float64 `json:"bits_per_byte"` // of ValLoss, at the corpus's mean length of a token
 	Accepted   int     `json:"accepted"`
 	Updates    int     `json:"updates"`
 	Workers    int     `json:"workers"`
@@ -108,7 +109,7 @@ type roundLine struct {
 func (w *watch) line(s round.Summary) roundLine {
 	l := roundLine{
 		Event: "round", Round: uint64(s.Round), Updates: len(s.Outcomes), Workers: len(s.Workers),
-		ValLoss: s.HeldOut.Nats(), Bits: s.HeldOut.Nats() / math.Ln2, DownBytes: uint64(s.Receipt.Size),
+		ValLoss: s.HeldOut.Nats(), Bits: s.HeldOut.Nats() / math.Ln2 / w.token, DownBytes: uint64(s.Receipt.Size),
 	}
 	began := s.Opened
 	if w.closed != 0 {
@@ -200,7 +201,7 @@ var errDone = errors.New("done")
 // watch returns a watch that has seen nothing yet.
 func (h *house) watch() *watch {
 	return &watch{
-		Replica: round.NewReplica(h.manifest), fp32: 4 * float64(h.rules.Layout.Len()),
+		Replica: round.NewReplica(h.manifest), fp32: 4 * float64(h.rules.Layout.Len()), token: h.corpus.BytesPerToken,
 		ratings: map[protocol.NodeID]score.Rating{}, refused: map[protocol.NodeID]map[protocol.Reason]int{},
 		late: map[protocol.NodeID]int{},
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"lode/cmd/lode/internal/audit/audittest"
+	"lode/cmd/lode/internal/corpora"
 	"lode/protocol"
 )
 
@@ -23,7 +24,7 @@ func TestRoundsFinishedWhileStopping(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, manifestName), protocol.Encode(r.Manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h := &house{dir: dir, manifest: r.Manifest, rules: r.Rules}
+	h := &house{dir: dir, manifest: r.Manifest, rules: r.Rules, corpus: &corpora.Corpus{BytesPerToken: 1}}
 	var out bytes.Buffer
 	w, screen := h.watch(), newScreen(&out, false)
 	for next := 0; w.Machine.Counts().Rounds < 2; next++ { // as far as lode up followed it

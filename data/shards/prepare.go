@@ -73,11 +73,12 @@ func (j *Job) complete() error {
 	return nil
 }
 
-// key is the digest of everything that the tokens depend on, and of where the
+// Key is the digest of everything that the tokens depend on, and of where the
 // documents lie and when they changed.
-func (j *Job) key() protocol.Digest {
+func (j Job) Key() protocol.Digest {
 	parts := [][]byte{[]byte(j.Read.Field), j.File}
 	number := func(n uint64) { parts = append(parts, binary.LittleEndian.AppendUint64(nil, n)) }
+	number(Format)
 	number(uint64(j.Piece))
 	number(j.Shard)
 	for _, f := range j.Set.Files {
@@ -104,6 +105,7 @@ func Prepare(ctx context.Context, dir string, j Job) (*Description, error) {
 }
 
 func prepare(ctx context.Context, dir string, j Job) (*Description, error) {
+	key := j.Key().String()
 	if err := j.complete(); err != nil {
 		return nil, err
 	}
@@ -114,7 +116,7 @@ func prepare(ctx context.Context, dir string, j Job) (*Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Key != "" && s.Key != j.key().String() {
+	if s.Key != "" && s.Key != key {
 		return nil, errors.New("the folder holds other data, or the documents or options changed since it was begun: empty it, or name another folder")
 	}
 	if d, err := Describe(dir); err == nil {
@@ -123,7 +125,7 @@ func prepare(ctx context.Context, dir string, j Job) (*Description, error) {
 		}
 		return d, nil
 	}
-	s.Key = j.key().String()
+	s.Key = key
 	if j.File != nil {
 		if err := replace(filepath.Join(dir, TokenizerFile), j.File); err != nil {
 			return nil, err

@@ -20,7 +20,7 @@
 //
 // # Units, ownership, concurrency
 //
-// Sizes are bytes, losses nats. Text is bytes: one token each, a vocabulary of
-// 256. A [Loaded] belongs to one goroutine at a time; Close it after use.
+// Sizes are bytes, losses nats. Text is as the tokenizer.json beside a model says;
+// without one, each byte is a token, of 256. A [Loaded] belongs to one goroutine at a time; Close it after use.
 // Callbacks are called on the caller's goroutine.
 package models

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"lode/data"
+	"lode/data/tokenizer"
 	"lode/engine"
 )
 
@@ -24,15 +25,18 @@ type Measuring struct {
 	Progress func(done, total int) // in tokens; nil: nobody is told
 }
 
-// Evaluation is how well a model predicts text. Tokens are bytes.
+// Evaluation is how well a model predicts text. What is per byte compares models
+// with different tokenizers: a token that ends a text has no bytes.
 type Evaluation struct {
-	Nats    float64 `json:"nats_per_byte"`
-	Bits    float64 `json:"bits_per_byte"`
-	Tokens  int     `json:"tokens"`
-	Windows int     `json:"windows"`
-	Of      int     `json:"of_windows"` // how many the held-out text has
-	Steps   int     `json:"window_tokens"`
-	Whole   bool    `json:"whole"` // every window was measured
+	Nats        float64 `json:"nats_per_token"`
+	NatsPerByte float64 `json:"nats_per_byte"`
+	Bits        float64 `json:"bits_per_byte"`
+	Tokens      int     `json:"tokens"`
+	Bytes       int     `json:"bytes"`
+	Windows     int     `json:"windows"`
+	Of          int     `json:"of_windows"` // how many the held-out text has
+	Steps       int     `json:"window_tokens"`
+	Whole       bool    `json:"whole"` // every window was measured
 }
 
 const (
@@ -46,7 +50,7 @@ const (
 // more windows than the tokens asked for allow, evenly spaced ones are taken, the
 // same ones every time.
 func Evaluate(ctx context.Context, l *Loaded, text Text, m Measuring) (Evaluation, error) {
-	longest, err := l.context()
+	t, longest, err := l.reads()
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -73,13 +77,27 @@ func Evaluate(ctx context.Context, l *Loaded, text Text, m Measuring) (Evaluatio
 			return Evaluation{}, fmt.Errorf("evaluate: %w", err)
 		}
 		sum += float64(loss * float64(b.Rows))
+		out.Bytes += textLen(t, b.Targets.IDs)
 		if m.Progress != nil {
 			m.Progress((at+b.Rows)*steps, out.Tokens)
 		}
 	}
 	out.Nats = sum / float64(w.num)
-	out.Bits = out.Nats / math.Ln2
+	out.NatsPerByte = float64(out.Nats*float64(out.Tokens)) / float64(max(out.Bytes, 1))
+	out.Bits = out.NatsPerByte / math.Ln2
 	return out, nil
+}
+
+// textLen returns how many bytes of text tokens are.
+func textLen(t tokenizer.Tokenizer, tokens []int32) (n int) {
+	var b []byte
+	for _, token := range tokens {
+		if !ends(t, token) {
+			b = t.Decode(b[:0], token)
+			n += len(b)
+		}
+	}
+	return n
 }
 
 // windows are the held-out windows that are measured, num of all.

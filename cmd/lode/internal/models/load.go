@@ -5,6 +5,7 @@ package models
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 
 	"lode/checkpoints"
 	"lode/checkpoints/safetensors"
+	"lode/cmd/lode/internal/corpora"
+	"lode/data/tokenizer"
 	"lode/engine/cpu"
 	"lode/engine/model"
 	"lode/tensor"
@@ -26,6 +29,9 @@ type Loaded struct {
 	Manifest *checkpoints.Manifest // nil for checkpoints of other programs
 	Model    model.Model
 	Engine   *cpu.Engine
+	// Tokenizer is how text becomes tokens; nil: they are bytes, if they are 256.
+	Tokenizer  tokenizer.Tokenizer
+	unreadable error // why a tokenizer's file beside it is not understood
 }
 
 // Close frees the model.
@@ -103,6 +109,11 @@ func loadPulled(dir string) (_ *Loaded, err error) {
 		return nil, fmt.Errorf("load model in %s: %w", dir, err)
 	}
 	l := &Loaded{Dir: dir, Verified: true, Manifest: &m.Manifest, Model: arch}
+	if f, ok := m.Manifest.File(checkpoints.TokenizerFile); ok {
+		if err := l.findTokenizer(f.SHA256); err != nil {
+			return nil, err
+		}
+	}
 	return l, l.fill(layout, params)
 }
 
@@ -126,7 +137,29 @@ func loadForeign(dir string) (_ *Loaded, err error) {
 		return nil, fmt.Errorf("load model: %s: %w", f.Name(), err)
 	}
 	l := &Loaded{Dir: dir, Model: arch}
+	if _, err := os.Stat(filepath.Join(dir, checkpoints.TokenizerFile)); err == nil {
+		if err := l.findTokenizer([32]byte{}); err != nil {
+			return nil, err
+		}
+	}
 	return l, l.fill(layout, params)
+}
+
+// findTokenizer reads the tokenizer beside the model, which must have that digest
+// unless it is zero. One that is not understood is an error only for who needs it.
+func (l *Loaded) findTokenizer(want [32]byte) error {
+	t, b, err := corpora.Tokenizer(filepath.Join(l.Dir, checkpoints.TokenizerFile))
+	switch {
+	case errors.Is(err, tokenizer.ErrFile):
+		l.unreadable = err
+	case err != nil:
+		return fmt.Errorf("load model: %w", err)
+	case want != [32]byte{} && want != sha256.Sum256(b):
+		return fmt.Errorf("load model in %s: %s: %w", l.Dir, checkpoints.TokenizerFile, checkpoints.ErrCorrupt)
+	default:
+		l.Tokenizer = t
+	}
+	return nil
 }
 
 func readConfig(path string) (_ []byte, err error) {

@@ -102,13 +102,15 @@ var heading = []field{
 
 var corpus = []field{
 	row("data.path", text, func(p *Plan) *string { return &p.DataPath },
-		"File or folder with the text, on the machine that launches the run; go-stdlib is the source of Go's standard library.",
+		"Text, on the machine that launches the run: a file or a folder, what lode data prepare made, s3://bucket/prefix or "+
+			"https://host/file; go-stdlib is the source of Go's standard library.",
 		"it is on every machine that has Go"),
 	row("data.mode", text, func(p *Plan) *string { return &p.Run.Data.Mode },
 		"How workers come to their data. Only assigned is built in: the run hands out pieces.",
 		"lets validators check what was trained on"),
-	row("data.tokenizer", text, func(p *Plan) *string { return &p.Run.Data.Tokenizer },
-		"What the corpus consists of: bytes of text; or records, which are examples for an mlp or a cnn: the number of the class in one byte, then each value in one byte, 255 for 1.",
+	row("data.tokenizer", text, func(p *Plan) *string { return &p.Tokenizer },
+		"How text becomes tokens: bytes, or the path of a tokenizer.json, which model.vocab must fit; prepared data brings its own. "+
+			"Or records, which are examples for an mlp or a cnn: the number of the class in one byte, then each value in one byte, 255 for 1.",
 		"needs no vocabulary and knows every language"),
 	row("data.piece", size, func(p *Plan) *uint32 { return &p.Run.Data.Piece },
 		"Length of a piece, the unit of transfer and assignment; above train.inner_steps × train.steps, and a whole number of records",

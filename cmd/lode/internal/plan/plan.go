@@ -16,12 +16,20 @@ import (
 // Plan is a run as a person describes it.
 type Plan struct {
 	// Run is the manifest as far as it is chosen. Version, Coordinator, Model,
-	// Members.Invitation, Data.Index and Data.Bytes are left zero; a zero Owner
-	// is the coordinator, a zero Seed the digest of the text below.
-	Run      protocol.Manifest
-	Model    Model
-	Seed     string // any text of 1 to 256 bytes
-	DataPath string // file or folder with the corpus, or [StandardLibrary]
+	// Members.Invitation and what a [Corpus] says of Data are left zero; a zero
+	// Owner is the coordinator, a zero Seed the digest of the text below.
+	Run       protocol.Manifest
+	Model     Model
+	Seed      string // any text of 1 to 256 bytes
+	DataPath  string // what the corpus is opened from, or [StandardLibrary]
+	Tokenizer string // "bytes", "records", or the path of a tokenizer.json
+}
+
+// Corpus is what the launching machine knows of the data.
+type Corpus struct {
+	Index      *data.Index
+	Vocabulary protocol.Digest // of the tokenizer's file; zero: tokens are bytes
+	Tokens     int             // of the tokenizer
 }
 
 // StandardLibrary is the DataPath that stands for the sources of Go's standard
@@ -36,7 +44,7 @@ const (
 // Defaults returns the default run: a model small enough to learn on two cores
 // within minutes.
 func Defaults() Plan {
-	return Plan{Seed: "lode", DataPath: StandardLibrary, Model: defaultModel(), Run: protocol.Manifest{
+	return Plan{Seed: "lode", DataPath: StandardLibrary, Tokenizer: protocol.TokenBytes, Model: defaultModel(), Run: protocol.Manifest{
 		Name: "lode",
 		Data: protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
 		Train: protocol.Train{
@@ -57,20 +65,26 @@ func Defaults() Plan {
 
 // Manifest completes the plan with what the launching machine knows: the
 // coordinator's key, the key that signs invitations (zero: nobody is invited)
-// and the index of the corpus. Everything about the result has been checked.
-func (p Plan) Manifest(coordinator, invitation protocol.NodeID, index *data.Index) (protocol.Manifest, error) {
+// and the corpus. Everything about the result has been checked.
+func (p Plan) Manifest(coordinator, invitation protocol.NodeID, c Corpus) (protocol.Manifest, error) {
 	fail := func(err error) (protocol.Manifest, error) {
 		return protocol.Manifest{}, fmt.Errorf("plan: %w", err)
 	}
 	man := p.draft(coordinator, invitation)
-	man.Data.Index, man.Data.Bytes = index.Digest(), index.Bytes
-	if err := errors.Join(man.Validate(), p.fit()); err != nil {
+	man.Data.Index, man.Data.Bytes = c.Index.Digest(), c.Index.Bytes
+	if p.Tokenizer != protocol.TokenRecords {
+		man.Data.Width = uint32(c.Index.Width)
+	}
+	if man.Data.Vocabulary = c.Vocabulary; c.Vocabulary != (protocol.Digest{}) {
+		man.Data.Tokenizer = protocol.TokenFile
+	}
+	if err := errors.Join(man.Validate(), p.fit(), c.fits(p.Model)); err != nil {
 		return fail(err)
 	}
 	if _, err := replica.NewRules(man); err != nil {
 		return fail(err)
 	}
-	if _, err := data.NewPlan(index, man.Data, man.Train); err != nil {
+	if _, err := data.NewPlan(c.Index, man.Data, man.Train); err != nil {
 		return fail(err)
 	}
 	return man, nil
@@ -79,7 +93,7 @@ func (p Plan) Manifest(coordinator, invitation protocol.NodeID, index *data.Inde
 // Width returns the bytes of a token of the corpus, or of a record where it holds
 // those: as many as the model's examples need. The corpus is to be indexed with it.
 func (p Plan) Width() uint32 {
-	if m := p.Model.described(); m != nil && p.Run.Data.Tokenizer == protocol.TokenRecords {
+	if m := p.Model.described(); m != nil && p.Tokenizer == protocol.TokenRecords {
 		if inputs, _ := m.Takes(); !inputs.Series {
 			return uint32(min(replica.RecordLen(inputs), protocol.MaxRecord+1))
 		}
@@ -87,10 +101,22 @@ func (p Plan) Width() uint32 {
 	return p.Run.Data.Width
 }
 
+// fits checks that a model has all the tokens of the corpus.
+func (c Corpus) fits(m Model) error {
+	known, where := m.vocab()
+	if known >= c.Tokens {
+		return nil
+	}
+	return &protocol.FieldError{Field: where, Fault: fmt.Sprintf("is %d, but the tokenizer of the data has %d tokens: set it to that or more", known, c.Tokens)}
+}
+
 // draft is the manifest without the corpus.
 func (p Plan) draft(coordinator, invitation protocol.NodeID) protocol.Manifest {
 	man := p.Run
 	man.Model, man.Data.Width = p.Model.config(), p.Width()
+	if p.Tokenizer == protocol.TokenRecords {
+		man.Data.Tokenizer = protocol.TokenRecords
+	}
 	man.Version, man.Coordinator, man.Members.Invitation = protocol.Version, coordinator, invitation
 	man.Members.Genesis = slices.Clone(p.Run.Members.Genesis)
 	man.Train.Only, man.Train.NoDecay = slices.Clone(p.Run.Train.Only), slices.Clone(p.Run.Train.NoDecay)
@@ -115,16 +141,16 @@ func (p Plan) fit() error {
 	check(len(p.Seed) >= 1 && len(p.Seed) <= maxSeed, "seed", "has %d bytes, must have 1 to %d", len(p.Seed), maxSeed)
 	check(utf8.ValidString(p.Seed), "seed", "is not UTF-8")
 	check(p.DataPath != "", "data.path", "is empty: name a file, a folder or %s", StandardLibrary)
+	check(p.Tokenizer != "", "data.tokenizer", "is empty: name a tokenizer.json, or say %s or %s", protocol.TokenBytes, protocol.TokenRecords)
 	known, where := p.Model.vocab()
-	check(p.Run.Data.Tokenizer != "bytes" || known >= data.Vocab, where,
-		"is %d, but the tokenizer %q has %d tokens", known, "bytes", data.Vocab)
+	check(p.Tokenizer != protocol.TokenBytes || known >= data.Vocab, where,
+		"is %d, but the tokenizer %q has %d tokens", known, protocol.TokenBytes, data.Vocab)
 	m := p.Run.Members
 	check(uint64(m.MinWorkers)+uint64(m.MinValidators) <= uint64(m.MaxMembers), "members.max_members",
 		"is %d, too few for %d workers and %d validators to begin with", m.MaxMembers, m.MinWorkers, m.MinValidators)
 	if err := p.Model.fit(); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	man := p.Run
-	man.Data.Width = p.Width()
+	man := p.draft(protocol.NodeID{}, protocol.NodeID{})
 	return errors.Join(append(errs, replica.Suits(p.Model.described(), man))...)
 }

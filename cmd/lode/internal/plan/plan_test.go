@@ -60,7 +60,7 @@ func TestEachFieldSaysWhatAndWhy(t *testing.T) {
 }
 
 // completed are the fields of a manifest that the launching machine fills in.
-var completed = []string{"Version", "Coordinator", "Seed", "Model.Config", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
+var completed = []string{"Version", "Coordinator", "Seed", "Model.Config", "Data.Tokenizer", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
 
 // leaves calls visit with every number, text, flag and id below v.
 func leaves(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
@@ -107,7 +107,7 @@ func TestTableCoversTheManifest(t *testing.T) {
 		v.Set(old)
 		num++
 	})
-	others := 2 // seed's text and data.path stand beside the manifest
+	others := 3 // seed's text, data.path and data.tokenizer stand beside the manifest
 	for _, f := range table {
 		if section, _ := f.section(); section == "model" {
 			others++ // they make Model.Config
@@ -124,6 +124,7 @@ func random(rng *rand.Rand) Plan {
 	r := &p.Run
 	p.Seed = []string{"7", "null", "a: b # c", "é\x7f\U0001F600\u2028\n\t\"'", "-", "true", "coordinator", " x "}[rng.IntN(8)]
 	p.DataPath = []string{"/data/a b", "go-stdlib", "C:\\x", "~", "*x", "- y"}[rng.IntN(6)]
+	p.Tokenizer = []string{"bytes", "/a/tokenizer.json", "x y"}[rng.IntN(3)]
 	r.Name = []string{"A b.c-d_9", "null", "1e3", "-"}[rng.IntN(4)]
 	if rng.IntN(2) == 0 {
 		r.Owner = protocol.NodeID{byte(1 + rng.IntN(9))}
@@ -170,7 +171,7 @@ func examples(p *Plan, rng *rand.Rand) {
 		p.Model.Filters, p.Model.Kernel, p.Model.Padding = []int{4}, 3, rng.IntN(3)
 		p.Model.Pool, p.Model.Mean = 1+rng.IntN(3), rng.IntN(2) == 0
 	}
-	p.Run.Data.Tokenizer, p.Run.Train.Steps, p.Run.Train.Only = protocol.TokenRecords, 1, nil
+	p.Tokenizer, p.Run.Train.Steps, p.Run.Train.Only = protocol.TokenRecords, 1, nil
 	p.Run.Data.Piece = p.Width() * 100
 }
 
@@ -180,11 +181,11 @@ func TestManifestOfRecords(t *testing.T) {
 	p := Defaults()
 	examples(&p, rand.New(rand.NewPCG(1, 1)))
 	ix := index(t, 10, int(p.Run.Data.Piece))
-	if _, err := p.Manifest(protocol.NodeID{1}, protocol.NodeID{2}, ix); !errors.Is(err, data.ErrPlan) {
+	if _, err := p.Manifest(protocol.NodeID{1}, protocol.NodeID{2}, Corpus{Index: ix}); !errors.Is(err, data.ErrPlan) {
 		t.Errorf("records in a corpus of bytes: %v", err)
 	}
 	ix.Width = int(p.Width())
-	man, err := p.Manifest(protocol.NodeID{1}, protocol.NodeID{2}, ix)
+	man, err := p.Manifest(protocol.NodeID{1}, protocol.NodeID{2}, Corpus{Index: ix})
 	if err != nil || man.Data.Width != p.Width() || man.Model.Config != string(p.Model.described().Config()) {
 		t.Errorf("got %+v, %v", man, err)
 	}
@@ -224,7 +225,7 @@ func TestManifestIsComplete(t *testing.T) {
 	p.Run.Members.Genesis = []protocol.Stake{{Node: friend, Stake: 5}}
 	p.Run.Train.Only = []string{"*"}
 	ix := index(t, 10, 16<<10)
-	man, err := p.Manifest(me, invites, ix)
+	man, err := p.Manifest(me, invites, Corpus{Index: ix, Tokens: 256})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,17 +240,36 @@ func TestManifestIsComplete(t *testing.T) {
 		t.Error("the manifest shares the plan's list of patterns")
 	}
 	man.Members.Genesis[0].Stake, man.Train.Only[0] = 5, "*"
-	again, err := p.Manifest(me, invites, ix)
+	again, err := p.Manifest(me, invites, Corpus{Index: ix, Tokens: 256})
 	if err != nil || again.ID() != man.ID() {
 		t.Errorf("the same plan made another run (%v)", err)
 	}
 	p.Seed = "other"
-	if other, err := p.Manifest(me, invites, ix); err != nil || other.ID() == man.ID() || other.Seed == man.Seed {
+	if other, err := p.Manifest(me, invites, Corpus{Index: ix, Tokens: 256}); err != nil || other.ID() == man.ID() || other.Seed == man.Seed {
 		t.Errorf("another seed made the same run (%v)", err)
 	}
 	p.Run.Seed, p.Run.Owner = protocol.Digest{9}, friend
-	if set, err := p.Manifest(me, invites, ix); err != nil || set.Seed != p.Run.Seed || set.Owner != friend {
+	if set, err := p.Manifest(me, invites, Corpus{Index: ix, Tokens: 256}); err != nil || set.Seed != p.Run.Seed || set.Owner != friend {
 		t.Errorf("seed or owner that were set were not kept: %v", err)
+	}
+}
+
+// Data with a tokenizer's file names it, and the model must have all its tokens.
+func TestManifestNamesTheTokenizer(t *testing.T) {
+	me, invites := protocol.NodeID{1}, protocol.NodeID{2}
+	ix := &data.Index{Bytes: 10 * 16 << 10, Piece: 16 << 10, Width: 2, Digests: make([]protocol.Digest, 10)}
+	c := Corpus{Index: ix, Vocabulary: protocol.Digest{7}, Tokens: 4096}
+	p := Defaults()
+	p.Tokenizer = "tokenizer.json"
+	_, err := p.Manifest(me, invites, c)
+	var f *protocol.FieldError
+	if !errors.As(err, &f) || f.Field != "model.vocab" || !strings.Contains(f.Fault, "has 4096 tokens") {
+		t.Errorf("got %v", err)
+	}
+	p.Model.Llama.Vocab = 4096
+	man, err := p.Manifest(me, invites, c)
+	if err != nil || man.Data.Tokenizer != protocol.TokenFile || man.Data.Vocabulary != c.Vocabulary || man.Data.Width != 2 {
+		t.Errorf("%+v, %v", man.Data, err)
 	}
 }
 
@@ -276,14 +296,14 @@ func TestManifestRefuses(t *testing.T) {
 	} {
 		p := Defaults()
 		c.change(&p)
-		man, err := p.Manifest(me, c.invitation, c.index)
+		man, err := p.Manifest(me, c.invitation, Corpus{Index: c.index, Tokens: 256})
 		if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) || man.Name != "" {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
 	p := Defaults()
 	p.Run.Name, p.Run.Train.Rate = "", 2
-	_, err := p.Manifest(me, invites, fits)
+	_, err := p.Manifest(me, invites, Corpus{Index: fits, Tokens: 256})
 	var f *protocol.FieldError
 	if !errors.As(err, &f) || !strings.Contains(fmt.Sprint(err), "name: ") || !strings.Contains(fmt.Sprint(err), "train.rate: ") {
 		t.Errorf("two faults: got %v", err)
