@@ -23,6 +23,7 @@ type BPE struct {
 	unknown      int32      // −1 for none
 	fuseUnknown  bool
 	ignoreMerges bool
+	apart        bool  // no token goes on with a mark behind another character
 	between      int32 // −1 for none
 
 	raw, normal added // tokens found in the text as it is, and in the normal one
@@ -83,6 +84,7 @@ func (t *BPE) setModel(m *modelPart, spell speller) error {
 			t.bytes[i] = id
 		}
 	}
+	t.apart = t.standApart()
 	if m.Unknown != nil {
 		id, ok := m.Vocab[*m.Unknown]
 		if !ok {
@@ -158,7 +160,14 @@ func (t *BPE) Encode(dst []int32, text []byte) ([]int32, error) {
 	if !t.anyBytes {
 		text = valid(text)
 	}
-	word := func(w []byte) { dst = t.encodeWord(dst, w, s) }
+	word := func(w []byte) {
+		for t.apart && len(w) > 0 {
+			n := beforeMark(w)
+			dst = t.encodeWord(dst, w[:n], s)
+			w = w[n:]
+		}
+		dst = t.encodeWord(dst, w, s)
+	}
 	normal := func(part []byte, first bool) error { return t.split(part, first, word) }
 	take := func(id int32) { dst = append(dst, id) }
 	err := t.raw.cut(text, true, take, func(part []byte, first bool) error {

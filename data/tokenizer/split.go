@@ -93,6 +93,11 @@ func newSplit(p *part) (splitter, error) {
 	if !only && p.Behavior != "Isolated" {
 		return nil, fmt.Errorf("its pre_tokenizer Split of behavior %.40q is not understood", p.Behavior)
 	}
+	if p.Pattern != nil && p.Pattern.Regex != nil {
+		if digits := digitsByHand[*p.Pattern.Regex]; digits > 0 {
+			return splitLlama3(digits), nil
+		}
+	}
 	re, err := p.Pattern.compile()
 	if err != nil {
 		return nil, err

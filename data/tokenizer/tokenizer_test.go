@@ -149,21 +149,25 @@ func words(s splitter, text []byte) (all []string) {
 	return all
 }
 
-// What splitGPT2 does by hand is what the pattern says.
+// What is done by hand is what the patterns say.
 func TestSplitByHandIsThePattern(t *testing.T) {
-	re := regexp2.MustCompile(gpt2Pattern, regexp2.None)
-	plain := func(text []byte, _ bool, word func([]byte)) error {
-		return eachMatch(re, text, func(b []byte, _ bool) { word(b) })
-	}
-	rng := rand.New(rand.NewPCG(1, 1))
-	alphabet := []rune("ab 'stvremld9²\n\r\t.,<é漢\u0301\u00a0\u2003\u200b🙂Ⅷ\x85\u180e")
-	for range 20_000 {
-		var text []byte
-		for range rng.IntN(16) {
-			text = utf8.AppendRune(text, alphabet[rng.IntN(len(alphabet))])
+	for pattern, byHand := range map[string]splitter{
+		gpt2Pattern: splitGPT2, llama3Pattern: splitLlama3(3), qwen2Pattern: splitLlama3(1),
+	} {
+		re := regexp2.MustCompile(pattern, regexp2.None)
+		plain := func(text []byte, _ bool, word func([]byte)) error {
+			return eachMatch(re, text, func(b []byte, _ bool) { word(b) })
 		}
-		if got, want := words(splitGPT2, text), words(plain, text); !slices.Equal(got, want) {
-			t.Fatalf("%q: got %q, want %q", text, got, want)
+		rng := rand.New(rand.NewPCG(1, 1))
+		alphabet := []rune("ab 'stvremldSTVREMLD9²٣\n\r\t.,<é漢\u0301\u00a0\u2003\u200b🙂ⅧſK\x85\u180e  \n\n  ''")
+		for range 7_000 {
+			var text []byte
+			for range rng.IntN(16) {
+				text = utf8.AppendRune(text, alphabet[rng.IntN(len(alphabet))])
+			}
+			if got, want := words(byHand, text), words(plain, text); !slices.Equal(got, want) {
+				t.Fatalf("%.20s: %q: got %q, want %q", pattern, text, got, want)
+			}
 		}
 	}
 }
