@@ -32,8 +32,8 @@ var floors = map[int][]string{
 	30: {"validator/score", "yuma/ledger", "yuma/ledger/tree", "yuma/ledger/ask"},
 	40: {"coordinator/round"},
 	45: {"replica"},
-	50: {"coordinator", "worker", "validator", "solo"},
-	60: {"sim", "sim/federated"},
+	50: {"coordinator", "worker", "validator"},
+	60: {"sim", "sim/federated", "sim/solo"},
 	70: {"cmd/...", "benchmarks/..."},
 }
 

@@ -6,9 +6,8 @@
 // own floor none but those of its own folder.
 //
 //	floor 7  cmd/…   benchmarks/…                    wiring; whole-system runs
-//	floor 6  sim   sim/federated                     many nodes in one process
+//	floor 6  sim   sim/federated   sim/solo          many nodes in one process
 //	floor 5  coordinator   worker   validator        shells: do what machines decide
-//	         solo                                    a run's training on one machine
 //	         replica                                 a node's own copy of a run
 //	floor 4  coordinator/round                       pure machine
 //	floor 3  validator/score                         pure machines
@@ -56,11 +55,10 @@
 // what the machines below decide. They import neither each other nor transport;
 // each declares the interfaces it needs.
 //
-// solo trains as a run does, on one machine and without the others.
-//
 // Floor 6. sim runs a whole run in one process: the real shells, with function
 // calls for a network. sim/federated does classic federated learning: clients with
-// data of their own, a server that merges.
+// data of their own, a server that merges. sim/solo trains as a run does, without
+// scores, pay and network.
 //
 // Floor 7. cmd holds the programs, benchmarks the whole-system measurements.
 //

@@ -16,7 +16,7 @@ import (
 	"lode/engine/model"
 	"lode/gradient"
 	"lode/gradient/column"
-	"lode/solo"
+	"lode/sim/solo"
 	"lode/tensor"
 )
 

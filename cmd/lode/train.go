@@ -19,7 +19,7 @@ import (
 	"lode/cmd/lode/internal/plan"
 	"lode/engine"
 	"lode/protocol"
-	"lode/solo"
+	"lode/sim/solo"
 )
 
 // trainFlags are the choices for training on one machine.

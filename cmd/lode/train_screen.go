@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"lode/solo"
+	"lode/sim/solo"
 )
 
 // trainScreen is where a training is shown.

@@ -14,7 +14,7 @@ import (
 	"lode/checkpoints"
 	"lode/engine"
 	"lode/engine/cpu"
-	"lode/solo"
+	"lode/sim/solo"
 )
 
 // session is a call of lode train.

@@ -19,7 +19,7 @@ import (
 	"lode/cmd/lode/internal/plan"
 	"lode/engine"
 	"lode/protocol"
-	"lode/solo"
+	"lode/sim/solo"
 )
 
 // tinyTraining is lode train of a tiny model on a text that is easily learnt: rounds
