@@ -194,12 +194,9 @@ func (f *federatedBench) settings() (all []setting, err error) {
 // open reads the examples, holds some out and brings all to one scale.
 func (f *federatedBench) open() (*learning, error) {
 	began := time.Now()
-	s, err := examples.Open(f.data, examples.Options{Skip: f.skipBad, Target: f.target, Numbers: f.numbers})
-	if err == nil {
-		s, err = s.Load(f.skipBad)
-	}
+	s, err := openExamples(f.data, examples.Options{Skip: f.skipBad, Target: f.target, Numbers: f.numbers}, f.errs)
 	if err != nil {
-		return nil, f.hint(err)
+		return nil, err
 	}
 	l := &learning{all: s.Examples(), seed: protocol.Hash("seed", fmt.Append(nil, f.seed))}
 	if l.rest, l.held, err = split.HeldOut(s.Len(), f.held, l.seed); err != nil {
@@ -214,24 +211,9 @@ func (f *federatedBench) open() (*learning, error) {
 	if err != nil {
 		return nil, err
 	}
-	bad, num := l.set.Skipped()
-	for _, b := range bad {
-		fmt.Fprintln(f.errs, "left out:", b)
-	}
-	if num > len(bad) {
-		fmt.Fprintf(f.errs, "left out: %d more\n", num-len(bad))
-	}
 	fmt.Fprintf(f.progress, "%d examples of shape %v and %d classes from %s, %d for clients and %d held out; read in %.1f s\n",
 		s.Len(), s.Shape(), len(s.Classes()), f.data, len(l.rest), len(l.held), time.Since(began).Seconds())
 	return l, nil
-}
-
-// hint says how what is bad can be left out.
-func (f *federatedBench) hint(err error) error {
-	if f.skipBad {
-		return err
-	}
-	return fmt.Errorf("%w (--skip-bad leaves out what is bad)", err)
 }
 
 // architecture returns the model that learns these examples.

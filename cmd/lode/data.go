@@ -1,6 +1,6 @@
 package main
 
-// This file holds the commands about data: prepare, show, check.
+// This file holds the commands about text: prepare, show, check.
 
 import (
 	"context"
@@ -41,11 +41,11 @@ func tellTo(w io.Writer) func(format string, args ...any) {
 func dataCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "data",
-		Short: "Prepare text for training: tokens on disk, with digests",
+		Short: "Prepare text and examples for training",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(dataPrepareCommand(), dataShowCommand(), dataCheckCommand())
+	c.AddCommand(dataPrepareCommand(), dataRecordsCommand(), dataShowCommand(), dataCheckCommand())
 	return c
 }
 
