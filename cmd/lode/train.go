@@ -24,6 +24,7 @@ import (
 
 // trainFlags are the choices for training on one machine.
 type trainFlags struct {
+	engineFlags
 	dir, data, tokenizer    string
 	steps                   int
 	tokens                  int64
@@ -31,7 +32,7 @@ type trainFlags struct {
 	schedule, optimizer     string
 	seed                    string
 	only, noDecay, set      []string
-	workers, threads        int
+	workers                 int
 	local, federated, both  bool
 	resume, json            bool
 	measure, keep, evaluate int
@@ -85,7 +86,8 @@ func (f *trainFlags) add(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.only, "only", nil, "pattern of tensors that are trained (train.only); may be given several times")
 	c.Flags().StringArrayVar(&f.noDecay, "no-decay", nil, "pattern of matrices that do not decay (train.no_decay); may be given several times")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "any field of a run.yaml, such as train.inner_steps=5; may be given several times")
-	c.Flags().IntVar(&f.threads, "threads", 0, "threads (default: all processors); they change no bit of the result")
+	f.engineFlags.add(c)
+	f.engineFlags.addModel(c)
 	c.Flags().IntVar(&f.measure, "eval-every", 0, "steps between two points of the curve (default: 20 points)")
 	c.Flags().IntVar(&f.evaluate, "eval-tokens", 16384, "least held-out tokens that each point is measured on")
 	c.Flags().IntVar(&f.keep, "save-every", 0, "steps between two saves (default: as --eval-every)")
@@ -142,12 +144,19 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 	if err := remember(dir, p, job); err != nil {
 		return err
 	}
-	s := &session{material: m, job: job, dir: dir, threads: threadsOr(f.threads), out: out, json: f.json}
+	log, err := newLog(stderr, "warn")
+	if err != nil {
+		return err
+	}
+	s := &session{material: m, job: job, dir: dir, engine: f.engineFlags, log: log, out: out, json: f.json}
 	return s.run(ctx)
 }
 
 // check refuses flags that cannot be meant.
 func (f *trainFlags) check(path string) error {
+	if err := f.engineFlags.check(); err != nil {
+		return err
+	}
 	ways := 0
 	for _, on := range []bool{f.local, f.federated, f.both} {
 		if on {
@@ -163,8 +172,6 @@ func (f *trainFlags) check(path string) error {
 		return usagef("--steps and --tokens say the same thing twice: leave one out")
 	case f.workers < 1 || f.workers > solo.MaxWorkers:
 		return usagef("--workers is %d, it can be 1 to %d", f.workers, solo.MaxWorkers)
-	case f.threads < 0:
-		return usagef("--threads is %d, it must not be below 0", f.threads)
 	case f.resume && path != "":
 		return usagef("--resume goes on by the rules in the folder: leave %s out", path)
 	}

@@ -11,20 +11,22 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"lode/checkpoints"
 	"lode/engine"
-	"lode/engine/cpu"
 	"lode/sim/solo"
 )
 
 // session is a call of lode train.
 type session struct {
 	material
-	job     training
-	dir     string
-	threads int
-	out     io.Writer
-	json    bool
+	job    training
+	dir    string
+	engine engineFlags
+	log    zerolog.Logger
+	out    io.Writer
+	json   bool
 }
 
 // trained is what came of one way.
@@ -84,9 +86,7 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	}
 	t, err := solo.New(solo.Config{
 		Rules: s.rules, Duties: text, Workers: s.job.Workers, Apart: way == federatedWay,
-		Engine: func() (engine.Engine, error) {
-			return cpu.New(s.rules.Model, cpu.Options{Threads: s.threads, Frozen: s.rules.Frozen, NoDecay: s.rules.NoDecay})
-		},
+		Engine: func() (engine.Engine, error) { return s.engine.open(s.rules, s.log) },
 	})
 	if err != nil {
 		return one, err

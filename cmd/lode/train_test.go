@@ -191,12 +191,13 @@ func TestTrainRules(t *testing.T) {
 // when it goes on.
 func TestSettledFlags(t *testing.T) {
 	usage := trainCommand().UsageString()
-	for _, name := range append([]string{"output", "resume", "steps", "tokens", "threads", "json"}, settled...) {
+	free := []string{"output", "resume", "steps", "tokens", "json", "engine", "threads", "python", "device", "ranks", "precision", "model"}
+	for _, name := range append(free, settled...) {
 		if !strings.Contains(usage, "--"+name+" ") {
 			t.Errorf("there is no --%s", name)
 		}
 	}
-	if got := strings.Count(usage, "\n      --") + strings.Count(usage, "\n  -"); got != len(settled)+6 {
+	if got := strings.Count(usage, "\n      --") + strings.Count(usage, "\n  -"); got != len(settled)+len(free) {
 		t.Errorf("%d flags, %d are settled", got, len(settled))
 	}
 }
