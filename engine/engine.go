@@ -13,6 +13,10 @@ import (
 // Close.
 var ErrClosed = errors.New("engine is closed")
 
+// ErrNotFinite is wrapped where a loss or a gradient is NaN or infinite: by the
+// parameters and the batch, and by no fault of the engine.
+var ErrNotFinite = errors.New("not finite")
+
 // Vector is D values in layout order that live where their engine works: in
 // memory, or on a device. It is used with that engine alone and by the same
 // goroutine, and ends with it.
@@ -45,10 +49,10 @@ type Engine interface {
 
 	// Step computes the gradient of the mean loss over b, takes one optimizer step
 	// and returns the loss before it. A loss or gradient that is not finite is
-	// an error and moves nothing but Grad.
+	// [ErrNotFinite] and moves nothing but Grad.
 	Step(b Batch, h Hyper) (loss float64, err error)
 
-	// Loss returns the mean loss over b.
+	// Loss returns the mean loss over b, or [ErrNotFinite].
 	Loss(b Batch) (float64, error)
 
 	// Gradient returns the mean loss over b and leaves its gradient in Grad. An

@@ -233,14 +233,14 @@ func (j *judge) audit(r *round.Round, updates []aggregation.Source, b engine.Bat
 		}
 		row := &sheet.Rows[i]
 		row.Audited, row.Paired = true, -protocol.MaxNanoNats
-		// A loss that is not finite is as bad as can be, and no fault of this side.
 		after, err := j.cfg.Engine.Loss(b)
-		if errors.Is(err, engine.ErrLost) {
-			return err
+		if errors.Is(err, engine.ErrNotFinite) {
+			continue // as bad as can be, and no fault of this side
 		}
-		if err == nil {
-			row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
+		if err != nil {
+			return fmt.Errorf("audit: %w", err)
 		}
+		row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
 	}
 	return j.put(j.model.Params)
 }

@@ -17,7 +17,7 @@ func (e *Engine) update(h engine.Hyper) error {
 	defer e.team.end()
 	length := norm(e.grads) // what is frozen adds zeros
 	if math.IsNaN(length) || math.IsInf(length, 0) {
-		return fmt.Errorf("cpu: gradient norm is %v", length)
+		return fmt.Errorf("cpu: the gradient's norm is %v: %w", length, engine.ErrNotFinite)
 	}
 	e.adam.Steps++
 	t := float64(e.adam.Steps)

@@ -210,7 +210,7 @@ func (e *Engine) pass(b engine.Batch, train bool) (float64, error) {
 		return 0, err
 	}
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return 0, fmt.Errorf("cpu: loss is %v", loss)
+		return 0, fmt.Errorf("cpu: the loss is %v: %w", loss, engine.ErrNotFinite)
 	}
 	return loss, nil
 }

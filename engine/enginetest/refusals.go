@@ -193,8 +193,12 @@ func (k kit) notFinite(t *testing.T) {
 		}
 	}
 	state, params := save(t, e), snapshot(t, e)
-	if _, err := e.Step(Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4), k.settings()); err == nil {
-		t.Fatal("a step from NaN was taken")
+	b := Batch(rand.New(rand.NewPCG(1, 1)), k.model, 1, 4)
+	if _, err := e.Step(b, k.settings()); !errors.Is(err, engine.ErrNotFinite) {
+		t.Fatalf("a step from NaN: %v", err)
+	}
+	if _, err := e.Loss(b); !errors.Is(err, engine.ErrNotFinite) {
+		t.Fatalf("a loss from NaN: %v", err)
 	}
 	if !bytes.Equal(save(t, e), state) {
 		t.Fatal("a refused step changed the optimizer's state")

@@ -78,13 +78,17 @@ func (e *Engine) pass(name string, b engine.Batch, h *hyper) (float64, error) {
 	}
 	var result struct {
 		Loss float64 `cbor:"loss"`
+		Norm float64 `cbor:"norm"` // of a step's gradient; else 0
 	}
 	if err := e.call(name, p, &result); err != nil {
 		return 0, err
 	}
 	clear(e.ahead)
 	if !finite(result.Loss) {
-		return 0, fmt.Errorf("torch: loss is %v", result.Loss)
+		return 0, fmt.Errorf("torch: the loss is %v: %w", result.Loss, engine.ErrNotFinite)
+	}
+	if !finite(result.Norm) {
+		return 0, fmt.Errorf("torch: the gradient's norm is %v: %w", result.Norm, engine.ErrNotFinite)
 	}
 	return result.Loss, nil
 }

@@ -90,24 +90,21 @@ class Server:
         elif name == "give":
             b.give()
         elif name in ("loss", "gradient", "step"):
-            return {"loss": measure(b, name, args)}
+            return measure(b, name, args)
         else:
             raise Refused(f"there is no call {name!r}")
         return {}
 
 
-def measure(b: Backend, name: str, args: dict[str, Any]) -> float:
+def measure(b: Backend, name: str, args: dict[str, Any]) -> dict[str, float]:
+    """The loss, and before a step the gradient's norm; the step is taken if both are finite."""
     b.take(args["taken"])
     if name == "loss":
         loss = b.loss(args["batch"])
     else:
         loss = b.gradient(args["batch"], args["hyper"] and args["hyper"]["number"])
-    if not math.isfinite(loss):
-        raise Refused(f"the loss is {loss}")
-    if name == "step":
-        norm = b.norm()
-        if not math.isfinite(norm):
-            raise Refused(f"the gradient's norm is {norm}")
+    norm = b.norm() if name == "step" and math.isfinite(loss) else 0.0
+    if name == "step" and math.isfinite(loss) and math.isfinite(norm):
         h = Hyper(**args["hyper"])
         try:
             b.move(h, h.scale(norm))
@@ -115,7 +112,7 @@ def measure(b: Backend, name: str, args: dict[str, Any]) -> float:
             traceback.print_exc()
             sys.stderr.flush()
             os._exit(1)
-    return loss
+    return {"loss": loss, "norm": norm}
 
 
 def serve(way: wire.Wire, descriptor: int) -> None:
