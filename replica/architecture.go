@@ -37,16 +37,27 @@ func Suits(m model.Model, man protocol.Manifest) error {
 	case records:
 		return suitsRecords(inputs, targets, man, fault)
 	}
-	if longest := inputs.Shape[0]; uint64(man.Train.Steps) > uint64(longest) {
-		return fault("train.steps", "is %d, longer than the model's context of %d", man.Train.Steps, longest)
+	for _, p := range []engine.Port{inputs, targets} {
+		switch {
+		case !p.Series || len(p.Shape) != 1 || p.Limit == 0:
+			return fault("model.config", "is of a model that takes %v and answers %v, and text is one row of tokens for both", inputs, targets)
+		case uint64(man.Train.Steps) > uint64(p.Shape[0]):
+			return fault("train.steps", "is %d, longer than the model's context of %d", man.Train.Steps, p.Shape[0])
+		}
+	}
+	if targets.Limit < inputs.Limit {
+		return fault("model.config", "is of a model that reads %d tokens and tells apart %d", inputs.Limit, targets.Limit)
 	}
 	return nil
 }
 
 // suitsRecords is Suits for a corpus of records.
 func suitsRecords(inputs, targets engine.Port, man protocol.Manifest, fault func(field, format string, args ...any) error) error {
-	if targets.Limit < 1 || targets.Limit > 256 {
-		return fault("data.tokenizer", "is %q, which tell apart 256 classes at most, and predict no numbers", man.Data.Tokenizer)
+	if targets.Limit < 1 || targets.Limit > 256 || len(targets.Shape) > 0 {
+		return fault("data.tokenizer", "is %q, of which each has one of 256 classes at most, and no numbers to predict", man.Data.Tokenizer)
+	}
+	if inputs.Limit > 0 {
+		return fault("data.tokenizer", "is %q, which hold real values, and the model takes ids", man.Data.Tokenizer)
 	}
 	size := uint64(RecordLen(inputs) - 1)
 	if uint64(man.Data.Width) != size+1 {

@@ -317,3 +317,40 @@ func TestRecordsBecomeExamples(t *testing.T) {
 		t.Errorf("%d examples", num)
 	}
 }
+
+// TestOwnModelsSuit: a model of a user's own may take anything; a run deals out rows of
+// tokens, or reals with a class.
+func TestOwnModelsSuit(t *testing.T) {
+	text := engine.Port{Shape: []int{64}, Series: true, Limit: 256}
+	records := func(m *protocol.Manifest) {
+		m.Data.Tokenizer, m.Data.Width, m.Data.Piece, m.Data.Bytes, m.Train.Steps = protocol.TokenRecords, 65, 65*8, 65*80, 1
+	}
+	for name, c := range map[string]struct {
+		inputs, targets engine.Port
+		change          func(*protocol.Manifest)
+		field           string // "" suits
+	}{
+		"text":            {text, text, nil, ""},
+		"examples":        {engine.Port{Shape: []int{64}}, engine.Port{Limit: 10}, records, ""},
+		"ids of examples": {engine.Port{Shape: []int{64}, Limit: 9}, engine.Port{Limit: 10}, records, "data.tokenizer"},
+		"many classes":    {engine.Port{Shape: []int{64}}, engine.Port{Shape: []int{7}, Limit: 10}, records, "data.tokenizer"},
+		"one class":       {text, engine.Port{Limit: 256}, nil, "model.config"},
+		"real text":       {engine.Port{Shape: []int{64}, Series: true}, text, nil, "model.config"},
+		"deaf":            {text, engine.Port{Shape: []int{64}, Series: true, Limit: 255}, nil, "model.config"},
+		"short targets":   {text, engine.Port{Shape: []int{2}, Series: true, Limit: 256}, nil, "train.steps"},
+	} {
+		man := manifest()
+		if c.change != nil {
+			c.change(&man)
+		}
+		m := model.Custom{
+			Factory: "m:f", Source: strings.Repeat("0", 64), Inputs: c.inputs, Targets: c.targets,
+			Tensors: []model.CustomTensor{{Name: "w", Shape: []int{4}}},
+		}
+		err := errors.Join(m.Validate(), replica.Suits(m, man))
+		var field *protocol.FieldError
+		if c.field == "" && err != nil || c.field != "" && (!errors.As(err, &field) || field.Field != c.field) {
+			t.Errorf("%s: got %v, want a fault of %q", name, err, c.field)
+		}
+	}
+}
