@@ -123,6 +123,7 @@ func TestExamplesRefuse(t *testing.T) {
 		"wide padding":      {CNN{Input: []int{1, 9, 9}, Filters: []int{1}, Kernel: 3, Padding: 3, Pool: 2, Activation: ReLU, Classes: 2}, "padding is 3, want 0 to 2"},
 		"kernel too large":  {CNN{Input: []int{1, 9, 9}, Filters: []int{1}, Kernel: 10, Pool: 2, Activation: ReLU, Classes: 2}, "conv1: a window of 10 with padding 0 does not fit on 9 by 9"},
 		"nothing to pool":   {CNN{Input: []int{1, 9, 9}, Filters: []int{1}, Kernel: 9, Pool: 2, Activation: ReLU, Classes: 2}, "pool: a window of 2"},
+		"wide windows":      {CNN{Input: []int{1, 1000, 1000}, Filters: []int{1}, Kernel: 256, Padding: 255, Pool: 2, Activation: ReLU, Classes: 2}, "windows of 65536 values are more than"},
 		"too many channels": {CNN{Input: []int{1, 4096, 4096}, Filters: []int{5}, Kernel: 1, Pool: 1, Activation: ReLU, Classes: 2}, "conv1 has shape [5 4096 4096]"},
 	} {
 		if _, err := Layout(c.m); err == nil || !strings.Contains(err.Error(), c.says) {

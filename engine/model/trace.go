@@ -15,6 +15,9 @@ import (
 // MaxWidth bounds the numbers of one value at one position.
 const MaxWidth = 1 << 26
 
+// MaxUnrolled bounds the numbers that all windows of a convolution see of one example.
+const MaxUnrolled = 1 << 26
+
 // Trace is what a description says.
 type Trace struct {
 	Weights []Weight // in layout order

@@ -84,7 +84,16 @@ func (t *tracer) Conv2D(x Value, c Conv) Value {
 	shape := []int{c.Out, in[0], c.Size, c.Size}
 	t.weight(Weight{Spec: tensor.Spec{Name: c.Name + ".weight", Shape: shape}, Hidden: !t.given(x)})
 	t.bias(c.Bias, c.Name, c.Out)
-	return t.windows(c.Name, c.Window, []int{c.Out, in[1], in[2]})
+	y := t.windows(c.Name, c.Window, []int{c.Out, in[1], in[2]})
+	// Engines lay out what all windows of an example see.
+	out := t.Values[y].Shape
+	if len(out) == 3 {
+		num, values := float64(out[1])*float64(out[2]), float64(in[0])*float64(c.Size)*float64(c.Size)
+		if num*values > MaxUnrolled {
+			t.fail("%s: %.0f windows of %.0f values are more than %d together", c.Name, num, values, MaxUnrolled)
+		}
+	}
+	return y
 }
 
 // Pool implements Builder.
