@@ -310,13 +310,20 @@ func (f *launchFlags) announce(stdout io.Writer, server *transport.Server, rules
 	return writeFile(f.linkFile, []byte(link.Format()+"\n"))
 }
 
-// writeFile replaces a file as a whole.
-func writeFile(path string, b []byte) error {
+// writeFile replaces a file of the user's own as a whole.
+func writeFile(path string, b []byte) error { return replaceFile(path, b, 0o600) }
+
+// replaceFile replaces a file as a whole, or leaves it as it is.
+func replaceFile(path string, b []byte, mode os.FileMode) error {
 	tmp := fmt.Sprintf("%s.%d.tmp", path, time.Now().UnixNano())
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
+	err := os.WriteFile(tmp, b, mode)
+	if err == nil {
+		err = os.Rename(tmp, path)
 	}
-	return os.Rename(tmp, path)
+	if err != nil {
+		_ = os.Remove(tmp) // what is left of it, if anything
+	}
+	return err
 }
 
 // localPayloads fetches payloads from this machine's own disk.

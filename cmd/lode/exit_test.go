@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -217,5 +218,18 @@ func TestInterrupted(t *testing.T) {
 		if got := <-code; got != exitInterrupted {
 			t.Errorf("%s: exit %d, want %d", args[0], got, exitInterrupted)
 		}
+	}
+}
+
+// full is an output that takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// What could not be printed was not done.
+func TestFullOutput(t *testing.T) {
+	var stderr bytes.Buffer
+	if code := run([]string{"tokenizer", "--help"}, strings.NewReader(""), full{}, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "no space left") {
+		t.Errorf("exit %d, %q", code, stderr.String())
 	}
 }

@@ -5,6 +5,7 @@ package main
 // This file holds the entry: signals, exit codes, the list of commands.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -36,13 +38,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &printed{w: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var usage *usageError
 	switch {
 	case err == nil:
-		return 0
+		if err = out.fault(); err == nil {
+			return 0
+		}
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "lode: %v\n", err)
 		return exitUsage
@@ -51,6 +56,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "lode: %v\n", err)
 	return exitFailed
+}
+
+// printed is the standard output, which remembers that it could not be written.
+type printed struct {
+	w   io.Writer
+	mu  sync.Mutex
+	err error
+}
+
+func (p *printed) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = cmp.Or(p.err, err)
+	return n, err
+}
+
+func (p *printed) fault() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
 }
 
 // usageError is a command line that cannot be carried out.

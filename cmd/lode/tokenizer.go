@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -83,7 +82,7 @@ func (f *tokenizerFlags) run(ctx context.Context, paths []string, stdout, stderr
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(f.out, b, 0o644); err != nil {
+	if err := replaceFile(f.out, b, 0o644); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s has %d tokens, learnt from %s of text with %d different words; %d bad files and %d bad records were left out\n",
