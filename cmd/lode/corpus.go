@@ -37,9 +37,9 @@ func (f *textFlags) options(w io.Writer) (documents.Options, error) {
 	return documents.Options{Field: f.field, Refuse: f.bad == "refuse", Tell: func(fault documents.Fault) {
 		switch num++; {
 		case num <= maxNamed:
-			tell("skipped %v", fault)
+			tell("left out: %v", fault)
 		case num == maxNamed+1:
-			tell("skipped more, which are counted only")
+			tell("left out: more, which are counted only")
 		}
 	}}, nil
 }

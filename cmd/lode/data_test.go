@@ -36,7 +36,7 @@ func TestDataCommands(t *testing.T) {
 		want, errs string
 	}{
 		{[]string{"tokenizer", "train", dir, "--vocab", "275", "-o", vocab, "--bad", "refuse"}, exitFailed, "", "b.jsonl: record 1: has no such field"},
-		{[]string{"tokenizer", "train", dir, "--vocab", "275", "--field", "body", "-o", vocab}, 0, "has 275 tokens", "skipped " + filepath.Join(dir, "c.parquet")},
+		{[]string{"tokenizer", "train", dir, "--vocab", "275", "--field", "body", "-o", vocab}, 0, "has 275 tokens", "left out: " + filepath.Join(dir, "c.parquet")},
 		{[]string{"tokenizer", "train", dir, "--vocab", "9000", "--field", "body", "-o", vocab}, exitFailed, "", "too short or too uniform"},
 		{[]string{"tokenizer", "train", dir, "--vocab", "2"}, exitUsage, "", "--vocab is 2"},
 		{prepare, 0, "2 documents", "record 2: is no JSON object"},

@@ -24,7 +24,8 @@ type Options struct {
 // Fault is a bad file, or a bad record in one.
 type Fault struct {
 	Path   string
-	Record int // counted from 1; 0: the file
+	Record int   // counted from 1; 0: the file
+	Kept   int64 // of a bad file: bytes of text before the fault, which stay
 	Why    error
 }
 
@@ -32,6 +33,9 @@ type Fault struct {
 func (f Fault) Error() string {
 	if f.Record > 0 {
 		return fmt.Sprintf("%s: record %d: %v", f.Path, f.Record, f.Why)
+	}
+	if f.Kept > 0 {
+		return fmt.Sprintf("%s: %v; %d bytes of text before that are kept", f.Path, f.Why, f.Kept)
 	}
 	return fmt.Sprintf("%s: %v", f.Path, f.Why)
 }
@@ -96,7 +100,9 @@ func (s *Set) Read(ctx context.Context, opt Options, from Position, before Tally
 // file reads one file.
 func (r *reader) file(ctx context.Context, f File) error {
 	var stop error // what ends reading altogether
+	var kept int64
 	emit := func(p Part) error {
+		kept += int64(len(p.Text))
 		if stop = ctx.Err(); stop == nil {
 			stop = r.take(p)
 		}
@@ -105,7 +111,7 @@ func (r *reader) file(ctx context.Context, f File) error {
 	bad := func(record int, why error) error {
 		if r.skip == 0 {
 			r.tally.BadRecords++
-			stop = r.fault(Fault{f.Path, record, why})
+			stop = r.fault(Fault{Path: f.Path, Record: record, Why: why})
 		}
 		return stop
 	}
@@ -117,7 +123,7 @@ func (r *reader) file(ctx context.Context, f File) error {
 		return nil
 	}
 	r.tally.BadFiles++
-	return r.fault(Fault{Path: f.Path, Why: err})
+	return r.fault(Fault{Path: f.Path, Kept: kept, Why: err})
 }
 
 func (r *reader) fault(f Fault) error {
