@@ -94,7 +94,7 @@ class Module:
             return
         if self.follows:
             p.grad = torch.zeros_like(values)
-            self.moving.append(optimizer.Moving(values, p.grad, None, None, place.spec.hidden))
+            self.moving.append(optimizer.Moving(values, p.grad, None, None, place.spec.hidden, place.spec.decays))
             return
         p.grad = at(place.grads, "grads")
         self.moving.append(optimizer.Moving(values, p.grad, at(place.first, "moments"), at(place.second, "moments"), place.spec.hidden, place.spec.decays))

@@ -9,6 +9,7 @@ broadcast.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import subprocess
@@ -95,7 +96,7 @@ class Leader(Member):
 
     def attach(self, view: Any, places: list[memory.Place]) -> None:
         super().attach(view, places)
-        tensors = [{"name": s.name, "shape": list(s.shape), "frozen": s.frozen, "hidden": s.hidden} for s in (p.spec for p in places)]
+        tensors = [dataclasses.asdict(p.spec) for p in places]
         self.ask("attach", [{"tensors": tensors, "length": len(view) // memory.SIZE}] * len(self.peers))
         self.taken: list[str] = []
 
