@@ -40,7 +40,7 @@ docs/pytorch.md has an example.`,
 		},
 	}
 	c.Flags().StringVar(&factory, "model", "", "function that makes the module, MODULE:FUNCTION; looked for here and on PYTHONPATH")
-	c.Flags().StringVar(&loss, "loss", "", "function of model, inputs and targets that gives the mean loss (default: cross-entropy)")
+	c.Flags().StringVar(&loss, "loss", "", "function in the same file, of model, inputs and targets, that gives the mean loss (default: cross-entropy)")
 	c.Flags().StringVar(&python, "python", "", "a Python that has PyTorch (default $LODE_PYTHON, else python3)")
 	c.Flags().IntVar(&vocab, "vocab", data.Vocab, "tokens that the model knows")
 	c.Flags().IntVar(&context, "context", 256, "longest sequence it is trained on, tokens")

@@ -9,6 +9,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 
 	"lode/engine"
 	"lode/tensor"
@@ -20,11 +21,10 @@ import (
 // for a [Builder].
 type Custom struct {
 	// Factory is the function that makes the module, MODULE:FUNCTION as Python names
-	// them; Loss the one that gives the loss, empty for the default: the mean
-	// cross-entropy, or squared error where targets are reals.
+	// them; Loss the one of the same module that gives the loss, empty for the default:
+	// the mean cross-entropy, or squared error where targets are reals.
 	Factory, Loss string
-	// Source is the SHA-256 of the file that Factory is in, in hexadecimal. Engines
-	// refuse another.
+	// Source is the SHA-256 of that module's file, in hexadecimal. Engines run no other.
 	Source          string
 	Inputs, Targets engine.Port
 	Tensors         []CustomTensor // in layout order
@@ -58,6 +58,8 @@ func (m Custom) Validate() error {
 	}
 	want(pythonName.MatchString(m.Factory), "factory", "is %.40q, want MODULE:FUNCTION", m.Factory)
 	want(m.Loss == "" || pythonName.MatchString(m.Loss), "loss", "is %.40q, want MODULE:FUNCTION", m.Loss)
+	module, _, _ := strings.Cut(m.Factory, ":")
+	want(m.Loss == "" || strings.HasPrefix(m.Loss, module+":"), "loss", "is %.40q, want a function of the factory's module, whose file is checked", m.Loss)
 	digest, err := hex.DecodeString(m.Source)
 	want(err == nil && len(digest) == 32 && hex.EncodeToString(digest) == m.Source, "source", "is %.80q, want a SHA-256 in hexadecimal", m.Source)
 	errs = append(errs, port("inputs", m.Inputs), port("targets", m.Targets))

@@ -55,18 +55,19 @@ func TestCustom(t *testing.T) {
 
 func TestCustomRefuses(t *testing.T) {
 	for says, spoil := range map[string]func(*Custom){
-		"factory is":         func(m *Custom) { m.Factory = "os.system('rm')" },
-		"loss is":            func(m *Custom) { m.Loss = "nano" },
-		"source is":          func(m *Custom) { m.Source = strings.Repeat("0A", 32) },
-		"inputs have shape":  func(m *Custom) { m.Inputs.Shape = []int{0} },
-		"targets have shape": func(m *Custom) { m.Targets.Shape = []int{2, 3} },
-		"inputs have ids":    func(m *Custom) { m.Inputs.Limit = -1 },
-		"targets are a":      func(m *Custom) { m.Targets = engine.Port{Limit: 2} },
-		"tensors are none":   func(m *Custom) { m.Tensors = nil },
-		"listed twice":       func(m *Custom) { m.Tensors[1].Name = m.Tensors[0].Name },
-		"out of range":       func(m *Custom) { m.Tensors[0].Shape = []int{math.MaxInt, 2} },
-		"begin at 1 ± -1":    func(m *Custom) { m.Tensors[1].Spread = -1 },
-		"begin at NaN":       func(m *Custom) { m.Tensors[1].Value = float32(math.NaN()) },
+		"factory is":                func(m *Custom) { m.Factory = "os.system('rm')" },
+		"loss is":                   func(m *Custom) { m.Loss = "nano" },
+		"a function of the factory": func(m *Custom) { m.Loss = "micro:loss" },
+		"source is":                 func(m *Custom) { m.Source = strings.Repeat("0A", 32) },
+		"inputs have shape":         func(m *Custom) { m.Inputs.Shape = []int{0} },
+		"targets have shape":        func(m *Custom) { m.Targets.Shape = []int{2, 3} },
+		"inputs have ids":           func(m *Custom) { m.Inputs.Limit = -1 },
+		"targets are a":             func(m *Custom) { m.Targets = engine.Port{Limit: 2} },
+		"tensors are none":          func(m *Custom) { m.Tensors = nil },
+		"listed twice":              func(m *Custom) { m.Tensors[1].Name = m.Tensors[0].Name },
+		"out of range":              func(m *Custom) { m.Tensors[0].Shape = []int{math.MaxInt, 2} },
+		"begin at 1 ± -1":           func(m *Custom) { m.Tensors[1].Spread = -1 },
+		"begin at NaN":              func(m *Custom) { m.Tensors[1].Value = float32(math.NaN()) },
 	} {
 		m := custom()
 		spoil(&m)

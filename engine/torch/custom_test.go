@@ -123,6 +123,7 @@ func TestPythonTorchCustomRefuses(t *testing.T) {
 		"is no function":           {factory: "nano:kind", change: []string{"def build", "kind = 3\n\n\ndef build"}},
 		"a dict, not a torch":      {factory: "nano:build", change: []string{"return Nano()", "return {}"}},
 		"running statistics":       {factory: "nano:build", change: []string{"return Nano()", "return nn.BatchNorm1d(3)"}},
+		"must be in the module":    {factory: "nano:build", loss: "micro:loss"},
 		"has no 'cost'":            {factory: "nano:build", loss: "nano:cost"},
 		"ZeroDivisionError":        {factory: "nano:build", change: []string{"return Nano()", "return 1 / 0"}},
 		"tensors are none":         {factory: "nano:build", change: []string{"return Nano()", "return nn.ReLU()"}},
@@ -137,8 +138,37 @@ func TestPythonTorchCustomRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nano(t, "nn.GRU(32", "nn.GRU( 32")
+	nano(t, "from torch import nn", "open('trace', 'w').close()\nfrom torch import nn")
 	if _, err := New(m, opt); err == nil || !strings.Contains(err.Error(), "is not the file this run trains") {
 		t.Errorf("another file: %v", err)
+	}
+	if _, err := os.Stat("trace"); err == nil {
+		t.Error("another file was run")
+	}
+	if _, err := Describe("nano:build", "", text, text, opt); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat("trace"); err != nil {
+		t.Errorf("a file that runs leaves its trace: %v", err)
+	}
+}
+
+// A module in a package is found without running the package.
+func TestPythonTorchCustomPackage(t *testing.T) {
+	opt := Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu"}
+	nano(t)
+	for _, err := range []error{
+		os.Mkdir("pack", 0o700), os.Rename("nano.py", "pack/nano.py"),
+		os.WriteFile("pack/__init__.py", []byte("open('trace', 'w').close()\n"), 0o600),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Describe("pack.nano:build", "pack.nano:loss", text, text, opt); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat("trace"); err == nil {
+		t.Error("the package was run")
 	}
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import inspect
+import importlib.util
 import os
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -29,42 +30,64 @@ def default_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())
 
 
-def find(name: str) -> Callable[..., Any]:
-    """Returns the function MODULE:FUNCTION; modules are looked for in the working
-    directory too."""
-    module, _, function = name.partition(":")
+def locate(name: str) -> ModuleSpec:
+    """Returns where the file of a module is, and runs nothing of it or of the packages
+    that it is in. The working directory is looked in too."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
+    top, *rest = name.split(".")
     try:
-        found = getattr(importlib.import_module(module), function)
-    except ModuleNotFoundError as missing:
-        if missing.name is None or not (module + ".").startswith(missing.name + "."):
-            raise
-        raise Refused(f"there is no Python module {module!r} in {os.getcwd()} or where {sys.executable} looks (PYTHONPATH)") from None
-    except AttributeError:
-        raise Refused(f"module {module!r} has no {function!r}") from None
-    if not callable(found):
-        raise Refused(f"{name} is no function")
-    return found
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # a module that Python made itself
+        spec = None
+    for part in rest:
+        if spec is None:
+            break
+        top = f"{top}.{part}"
+        spec = PathFinder.find_spec(top, spec.submodule_search_locations or [])
+    if spec is None:
+        raise Refused(f"there is no Python module {name!r} in {os.getcwd()} or where {sys.executable} looks (PYTHONPATH)")
+    if not isinstance(spec.loader, SourceFileLoader):
+        raise Refused(f"module {name!r} is in no file of Python source")
+    return spec
 
 
-def source_of(factory: Callable[..., Any]) -> tuple[str, str]:
-    """Returns the file that a function is in, and its digest."""
-    path = inspect.getsourcefile(factory)
-    if path is None:
-        raise Refused("the model's function is in no file")
+def load(name: str, want: str) -> tuple[ModuleType, str]:
+    """Runs the file of a module, if it is the one of that SHA-256 or none is asked for;
+    returns its digest as well. What is run are the bytes that were compared."""
+    spec = locate(name)
+    assert isinstance(spec.loader, SourceFileLoader)
+    path = spec.loader.path
     with open(path, "rb") as file:
-        return path, hashlib.sha256(file.read()).hexdigest()
+        code = file.read()
+    source = hashlib.sha256(code).hexdigest()
+    if want and want != source:
+        raise Refused(f"{path} is not the file this run trains: its SHA-256 is {source}, the run's is {want}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as an import does, for what looks itself up
+    exec(spec.loader.source_to_code(code, path), module.__dict__)
+    return module, source
+
+
+def function_of(module: ModuleType, name: str) -> Callable[..., Any]:
+    found = getattr(module, name, None)
+    if found is None:
+        raise Refused(f"module {module.__name__!r} has no {name!r}")
+    if not callable(found):
+        raise Refused(f"{module.__name__}:{name} is no function")
+    return found
 
 
 def build(model: dict[str, Any]) -> tuple[nn.Module, Loss, str]:
     """Makes the module of a model, if its source is the one that is asked for; returns
     its loss and the digest of its source as well."""
-    factory = find(model["factory"])
-    path, source = source_of(factory)
-    if model["source"] and model["source"] != source:
-        raise Refused(f"{path} is not the file this run trains: its SHA-256 is {source}, the run's is {model['source']}")
-    loss = find(model["loss"]) if model["loss"] else default_loss
+    file, _, made_by = model["factory"].partition(":")
+    loss_file, _, loss_by = model["loss"].partition(":")
+    if model["loss"] and loss_file != file:
+        raise Refused(f"the loss {model['loss']} must be in the module of {model['factory']}, whose file is checked")
+    code, source = load(file, model["source"])
+    factory = function_of(code, made_by)
+    loss = function_of(code, loss_by) if loss_by else default_loss
     torch.manual_seed(0)
     module = factory()
     if not isinstance(module, nn.Module):
