@@ -47,7 +47,7 @@ func (r *Refusal) Error() string { return r.Reason }
 type Process struct {
 	cmd      *exec.Cmd
 	patience time.Duration
-	in       *os.File
+	in, out  *os.File // its standard input and output
 	answers  chan answer
 	ended    chan struct{} // closed when answers end; then fault says why
 	fault    error
@@ -116,7 +116,7 @@ func (p *Process) start(c Command) (err error) {
 	if words, stderr, err = pipe(true); err != nil {
 		return err
 	}
-	p.in = in
+	p.in, p.out = in, out
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, stdout, stderr
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	if c.Memory != nil {
@@ -130,7 +130,7 @@ func (p *Process) start(c Command) (err error) {
 		defer words.Close()
 		p.words.listen(words, c.Log)
 	})
-	go func() { // ends with the process's standard output, which a kill ends too
+	go func() { // ends with the process's standard output, or with ours of it
 		defer out.Close()
 		p.read(out)
 	}()
@@ -219,6 +219,7 @@ func (p *Process) lose(cause error) error {
 func (p *Process) end() string {
 	p.in.Close()
 	killGroup(p.cmd)
+	p.out.Close() // what left the group may hold the other end
 	for open := true; open; {
 		select {
 		case <-p.answers:

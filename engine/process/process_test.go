@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,7 +21,10 @@ import (
 )
 
 // The test's own binary is the process: a variable names what it does.
-const role = "LODE_TEST_PROCESS"
+const (
+	role = "LODE_TEST_PROCESS"
+	mark = "LODE_TEST_MARK" // a file that lets a child stay
+)
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(role); name != "" {
@@ -45,6 +50,24 @@ func play(name string) {
 	case "another version":
 		say(map[string]any{"hello": 99, "python": "3"})
 		_, _ = io.Copy(io.Discard, os.Stdin)
+		return
+	case "leaves a child":
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), role+"=stays")
+		child.Stdout, child.Stderr = os.Stdout, os.Stderr
+		ownGroup(child)
+		if err := child.Start(); err != nil {
+			panic(err)
+		}
+		os.Exit(5)
+	case "stays": // a minute, or while its mark is there
+		for range 600 {
+			if _, err := os.Stat(os.Getenv(mark)); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		_ = os.Remove(os.Getenv(mark))
 		return
 	case "says nothing":
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -134,6 +157,22 @@ func TestBadStarts(t *testing.T) {
 	}
 	if _, err := Start(Command{Path: "/nowhere/python3"}); err == nil || errors.Is(err, engine.ErrLost) {
 		t.Errorf("no program: %v", err)
+	}
+}
+
+// What a process started and no kill finds holds nobody up, though it has its outputs.
+func TestChildStays(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mark")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(mark, file)
+	_, err := start(t, "leaves a child", 300*time.Millisecond)
+	if !errors.Is(err, engine.ErrLost) || !strings.Contains(err.Error(), "exit status 5") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error("it waited for the child to end")
 	}
 }
 
