@@ -4,7 +4,10 @@ package tokenizer
 // are merged.
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"unicode/utf8"
 )
@@ -61,7 +64,8 @@ func (t *BPE) setModel(m *modelPart, spell speller) error {
 	}
 	t.words, t.unknown = make(map[string]int32, len(m.Vocab)), -1
 	t.fuseUnknown, t.ignoreMerges = m.FuseUnknown, m.IgnoreMerges
-	for word, id := range m.Vocab {
+	for _, word := range byNumber(m.Vocab) {
+		id := m.Vocab[word]
 		if err := t.grow(id); err != nil {
 			return err
 		}
@@ -69,7 +73,9 @@ func (t *BPE) setModel(m *modelPart, spell speller) error {
 			return fmt.Errorf("two of its tokens have number %d", id)
 		}
 		t.texts[id] = spell(word)
-		t.words[t.key(word)] = id
+		if key, ok := t.key(word); ok {
+			t.words[key] = id
+		}
 	}
 	if err := t.setMerges(m); err != nil {
 		return err
@@ -110,14 +116,21 @@ func (t *BPE) setMerges(m *modelPart) error {
 	return nil
 }
 
-// key is how a word of the vocabulary is looked up.
-func (t *BPE) key(word string) string {
-	if t.byteLevel {
-		if b, ok := unspell(word); ok {
-			return string(b)
-		}
+// byNumber returns the words of a vocabulary in the order of their numbers.
+func byNumber(vocab map[string]int32) []string {
+	return slices.SortedFunc(maps.Keys(vocab), func(a, b string) int {
+		return cmp.Or(cmp.Compare(vocab[a], vocab[b]), cmp.Compare(a, b))
+	})
+}
+
+// key is how a word of the vocabulary is looked up: no two have the same. Text never
+// is a word that is not in the spelling of a byte-level vocabulary.
+func (t *BPE) key(word string) (string, bool) {
+	if !t.byteLevel {
+		return word, true
 	}
-	return word
+	b, ok := unspell(word)
+	return string(b), ok
 }
 
 // grow makes room for a token.

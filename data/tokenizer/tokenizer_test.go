@@ -190,6 +190,20 @@ func TestLongWordsMergeLikeShortOnes(t *testing.T) {
 	}
 }
 
+// A token in no spelling of bytes is no word, as in Python: one file, one answer.
+func TestTheSpellingOfBytesCounts(t *testing.T) {
+	file := []byte(`{"model":{"type":"BPE","vocab":{"a":0," ":1,"b":2,"Ġ":3},"merges":[]},"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false}}`)
+	for range 20 { // maps have another order each time
+		tok, err := Parse(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids, err := tok.Encode(nil, []byte("a b")); err != nil || !slices.Equal(ids, []int32{0, 3, 2}) {
+			t.Fatalf("got %v, %v", ids, err)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	good, err := os.ReadFile("testdata/gpt2.json")
 	if err != nil {
