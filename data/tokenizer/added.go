@@ -7,42 +7,49 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
 
-// added are added tokens, by their first byte, the longest first.
+// Bounds on added tokens, which come from a file. The longest that models have are
+// runs of some 30 spaces.
+const (
+	maxAdded     = 1 << 16
+	maxAddedText = 512 // bytes of one, as it is and when normalized
+)
+
+// added are added tokens, and how long those are that begin with a byte, the longest
+// first.
 type added struct {
-	starts [256][]addedToken
-	any    bool
+	tokens  map[string]addedToken
+	lengths [256][]int
 }
 
 // endings are the names that tokens for the end of a text go by.
 var endings = []string{"<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>"}
 
-// setAdded takes the added tokens.
+// setAdded takes the added tokens. All together have the time of one text.
 func (t *BPE) setAdded(list []addedToken) error {
+	if len(list) > maxAdded {
+		return fmt.Errorf("it adds %d tokens, at most %d", len(list), maxAdded)
+	}
+	most := limit{maxAddedText, time.Now().Add(patternTime)}
+	seen := make(map[string]bool, len(list))
 	for _, a := range list {
 		switch {
 		case a.Content == "":
 			continue
 		case a.SingleWord:
 			return fmt.Errorf("its token %.40q is added for whole words only (single_word), which is not understood", a.Content)
+		case len(a.Content) > maxAddedText:
+			return fmt.Errorf("its added token %.40q has %d bytes, at most %d", a.Content, len(a.Content), maxAddedText)
+		case seen[a.Content]:
+			return fmt.Errorf("its token %.40q is added twice", a.Content)
 		}
-		if err := t.grow(a.ID); err != nil {
+		seen[a.Content] = true
+		if err := t.setOne(a, most); err != nil {
 			return err
-		}
-		t.texts[a.ID] = []byte(a.Content)
-		if !a.Normalized {
-			t.raw.add(a)
-			continue
-		}
-		normal, err := t.normalize([]byte(a.Content))
-		if err != nil {
-			return err
-		}
-		if a.Content = string(normal); a.Content != "" {
-			t.normal.add(a)
 		}
 	}
 	for _, name := range endings {
@@ -55,11 +62,40 @@ func (t *BPE) setAdded(list []addedToken) error {
 	return nil
 }
 
+// setOne takes an added token.
+func (t *BPE) setOne(a addedToken, most limit) error {
+	if err := t.grow(a.ID); err != nil {
+		return err
+	}
+	t.texts[a.ID] = []byte(a.Content)
+	if !a.Normalized {
+		t.raw.add(a)
+		return nil
+	}
+	normal, err := t.normalize([]byte(a.Content), most)
+	if err != nil {
+		return fmt.Errorf("its added token %.40q: %w", a.Content, err)
+	}
+	if a.Content = string(normal); a.Content != "" {
+		t.normal.add(a)
+	}
+	return nil
+}
+
+// add adds a token, unless one before it is the same when normalized.
 func (d *added) add(a addedToken) {
-	first := &d.starts[a.Content[0]]
-	at, _ := slices.BinarySearchFunc(*first, len(a.Content), func(have addedToken, n int) int { return n - len(have.Content) })
-	*first = slices.Insert(*first, at, a)
-	d.any = true
+	if _, there := d.tokens[a.Content]; there {
+		return
+	}
+	if d.tokens == nil {
+		d.tokens = map[string]addedToken{}
+	}
+	d.tokens[a.Content] = a
+	lengths := &d.lengths[a.Content[0]]
+	at, there := slices.BinarySearchFunc(*lengths, len(a.Content), func(have, n int) int { return n - have })
+	if !there {
+		*lengths = slices.Insert(*lengths, at, len(a.Content))
+	}
 }
 
 // cut calls token for each added token in text and rest for what lies between, in
@@ -67,9 +103,9 @@ func (d *added) add(a addedToken) {
 // whether its part begins the text, if text itself does.
 func (d *added) cut(text []byte, first bool, token func(int32), rest func(part []byte, first bool) error) error {
 	from := 0
-	for i := 0; d.any && i < len(text); i++ {
-		a := d.at(text[i:])
-		if a == nil {
+	for i := 0; len(d.tokens) > 0 && i < len(text); i++ {
+		a, ok := d.at(text[i:])
+		if !ok {
 			continue
 		}
 		left, right := text[from:i], text[i+len(a.Content):]
@@ -94,14 +130,17 @@ func (d *added) cut(text []byte, first bool, token func(int32), rest func(part [
 	return rest(text[from:], first && from == 0)
 }
 
-// at returns the longest added token that text begins with, nil for none.
-func (d *added) at(text []byte) *addedToken {
-	for i, a := range d.starts[text[0]] {
-		if len(a.Content) <= len(text) && string(text[:len(a.Content)]) == a.Content {
-			return &d.starts[text[0]][i]
+// at returns the longest added token that text begins with, if any.
+func (d *added) at(text []byte) (addedToken, bool) {
+	for _, n := range d.lengths[text[0]] {
+		if n > len(text) {
+			continue
+		}
+		if a, ok := d.tokens[string(text[:n])]; ok {
+			return a, true
 		}
 	}
-	return nil
+	return addedToken{}, false
 }
 
 // valid replaces what is no UTF-8 by U+FFFD.

@@ -184,7 +184,7 @@ func (t *BPE) Encode(dst []int32, text []byte) ([]int32, error) {
 	normal := func(part []byte, first bool) error { return t.split(part, first, word) }
 	take := func(id int32) { dst = append(dst, id) }
 	err := t.raw.cut(text, true, take, func(part []byte, first bool) error {
-		part, err := t.normalize(part)
+		part, err := t.normalize(part, limitOf(len(part)))
 		if err != nil {
 			return err
 		}

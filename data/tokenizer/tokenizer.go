@@ -8,8 +8,8 @@ import "fmt"
 type Tokenizer interface {
 	// Size is the number of tokens: the least vocabulary of a model.
 	Size() int
-	// Encode appends the tokens of text to dst. It fails only where a pattern of
-	// the tokenizer's file takes too long.
+	// Encode appends the tokens of text to dst. It fails only where a pattern or
+	// normalizer of the tokenizer's file takes too long or makes too much.
 	Encode(dst []int32, text []byte) ([]int32, error)
 	// Decode appends the text of a token that stands behind others. One that it
 	// does not know has none.

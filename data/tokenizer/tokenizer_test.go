@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -249,12 +250,74 @@ func TestParseRefuses(t *testing.T) {
 		"Metaspace of scheme": change("pre_tokenizer", object{"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"}),
 		"decoder \"CTC\"":     change("decoder", object{"type": "CTC"}),
 		"single_word":         change("added_tokens", []any{object{"id": 1, "content": "x", "single_word": true}}),
+		"is added twice":      change("added_tokens", []any{object{"id": 1, "content": "x"}, object{"id": 2, "content": "x"}}),
+		"has 513 bytes":       change("added_tokens", []any{object{"id": 1, "content": strings.Repeat("x", maxAddedText+1)}}),
+		"adds 65537 tokens":   change("added_tokens", make([]object, maxAdded+1)),
 		"number -1":           change("added_tokens", []any{object{"id": -1, "content": "x"}}),
 	} {
 		tok, err := Parse(b)
 		if !errors.Is(err, ErrFile) || tok != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v", want, err)
 		}
+	}
+}
+
+// What a normalizer makes is bounded before it is made, of added tokens and of text.
+func TestNormalizersAreBounded(t *testing.T) {
+	long := strings.Repeat("a", 200_000)
+	one := func(pattern, to string) string {
+		return `{"type":"Replace","pattern":` + pattern + `,"content":"` + to + `"}`
+	}
+	for name, normalizer := range map[string]string{
+		"string":  one(`{"String":"a"}`, long),
+		"regex":   one(`{"Regex":"a|$"}`, long),
+		"prepend": `{"type":"Prepend","prepend":"` + long + `"}`,
+		"steps":   `{"type":"Sequence","normalizers":[` + strings.Repeat(one(`{"String":"a"}`, "aaaaaaaa")+",", 20) + one(`{"String":"a"}`, "aa") + `]}`,
+	} {
+		file := `{"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},"normalizer":` + normalizer
+		added := `,"added_tokens":[{"id":2,"normalized":true,"content":"` + long[:maxAddedText] + `"}]}`
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Parse([]byte(file + added)); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "makes more than 512 bytes") {
+			t.Errorf("%s: parse: %v", name, err)
+		}
+		tok, err := Parse([]byte(file + "}"))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if _, err := tok.Encode(nil, []byte(long[:1000])); err == nil || !strings.Contains(err.Error(), "makes more than 129536 bytes") {
+			t.Errorf("%s: encode: %v", name, err)
+		}
+		runtime.ReadMemStats(&after)
+		if most := uint64(64 << 20); after.TotalAlloc-before.TotalAlloc > most {
+			t.Errorf("%s: took %d bytes, at most %d", name, after.TotalAlloc-before.TotalAlloc, most)
+		}
+	}
+}
+
+// The limit on time holds for all steps and matches together.
+func TestNormalizersStopWhenTimeIsUp(t *testing.T) {
+	a := "a"
+	for _, p := range []part{{Type: "NFC"}, {Type: "Lowercase"}, {Type: "Replace", Pattern: &pattern{Regex: &a}}, {Type: "Replace", Pattern: &pattern{String: &a}}} {
+		n, err := newNormalizer(&p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n([]byte("aaa"), limit{bytes: 10}); !errors.Is(err, errSlow) {
+			t.Errorf("%s: %v", p.Type, err)
+		}
+	}
+}
+
+// Of the tokens that begin at one place the longest counts, of equal ones the first.
+func TestTheLongestAddedTokenCounts(t *testing.T) {
+	tok, err := Parse([]byte(`{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"normalizer":{"type":"Lowercase"},"added_tokens":[` +
+		`{"id":1,"content":"<X"},{"id":2,"content":"<X>>"},{"id":3,"content":"<Y","normalized":true},{"id":4,"content":"<y","normalized":true}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := tok.Encode(nil, []byte("<X>>a<X>a<Y<y")); err != nil || !slices.Equal(ids, []int32{2, 0, 1, 0, 3, 3}) {
+		t.Errorf("got %v, %v", ids, err)
 	}
 }
 
