@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -322,5 +324,37 @@ func TestMNIST(t *testing.T) {
 	}
 	if math.Abs(by.Mean[0]-0.1325) > 1e-4 || math.Abs(by.Deviation[0]-0.3105) > 1e-4 {
 		t.Errorf("mean %v, deviation %v", by.Mean, by.Deviation)
+	}
+}
+
+// badDisk is one that reads so many bytes and then no more.
+type badDisk struct{ io.ReaderAt }
+
+func (f badDisk) ReadAt(b []byte, off int64) (int, error) {
+	n, err := f.ReaderAt.ReadAt(b, off)
+	if err == io.EOF {
+		err = syscall.EIO
+	}
+	return n, err
+}
+
+func (badDisk) Close() error { return nil }
+
+// A disk that fails is the file's fault: no record of it is skipped for ever.
+func TestTableOnADiskThatFails(t *testing.T) {
+	for _, skip := range []bool{false, true} {
+		text := "a,label\n1,2\n3,4\nbad,5\n6"
+		b := &builder{Options: Options{Skip: skip}, set: &Set{}, numbers: map[string]int32{}}
+		tab := &table{name: "x.csv", content: badDisk{strings.NewReader(text)}}
+		b.group("x.csv")
+		b.begin(tab)
+		err := b.records(tab, int64(len(text)+100))
+		want, bad := Fault{"x.csv", 4, "column 1 is \"bad\", want a finite number"}, 0
+		if skip {
+			want, bad = Fault{"x.csv", -1, syscall.EIO.Error()}, 1
+		}
+		if err != want || b.set.faults.num != bad {
+			t.Errorf("skip %v: %v, %d faults", skip, err, b.set.faults.num)
+		}
 	}
 }

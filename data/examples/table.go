@@ -65,11 +65,16 @@ func (b *builder) table(name string) error {
 	}
 	t := &table{name: name, content: c}
 	b.begin(t)
-	limit := &limited{r: io.NewSectionReader(c, 0, size)}
+	return b.records(t, size)
+}
+
+// records adds the records of a table of that length.
+func (b *builder) records(t *table, size int64) error {
+	limit := &limited{r: io.NewSectionReader(t.content, 0, size)}
 	r := csv.NewReader(limit)
 	r.ReuseRecord = true
 	if err := b.columnsOf(t, r); err != nil {
-		return wholeFile(name, "%v", err)
+		return wholeFile(t.name, "%v", err)
 	}
 	vals := make([]float32, len(b.columns)-1)
 	for {
@@ -79,8 +84,8 @@ func (b *builder) table(name string) error {
 		if err == io.EOF {
 			return nil
 		}
-		if errors.Is(err, errLong) {
-			return wholeFile(name, "%v", err)
+		if bad := (*csv.ParseError)(nil); err != nil && !errors.As(err, &bad) {
+			return wholeFile(t.name, "%v", err) // it would come again and again
 		}
 		line := lineOf(r, fields, err)
 		if err == nil {
@@ -91,7 +96,7 @@ func (b *builder) table(name string) error {
 		}
 		if err == nil {
 			t.starts, t.ends, t.lines = append(t.starts, start), append(t.ends, r.InputOffset()), append(t.lines, line)
-		} else if err := b.set.faults.add(Fault{name, line, err.Error()}, b.Skip); err != nil {
+		} else if err := b.set.faults.add(Fault{t.name, line, err.Error()}, b.Skip); err != nil {
 			return err
 		}
 	}
