@@ -119,7 +119,16 @@ func prepare(ctx context.Context, dir string, j Job) (*Description, error) {
 	if s.Key != "" && s.Key != key {
 		return nil, errors.New("the folder holds other data, or the documents or options changed since it was begun: empty it, or name another folder")
 	}
-	if d, err := Describe(dir); err == nil {
+	d, err := Describe(dir)
+	there := err == nil
+	bad := s.Tally
+	if there {
+		bad.BadFiles, bad.BadRecords = d.BadFiles, d.BadRecords
+	}
+	if j.Read.Refuse && bad.BadFiles+bad.BadRecords > 0 {
+		return nil, fmt.Errorf("the folder was prepared without %d bad files and %d bad records, which are to be refused now: name another folder, or leave them out", bad.BadFiles, bad.BadRecords)
+	}
+	if there {
 		if s.Key == "" {
 			return nil, fmt.Errorf("the folder holds prepared data, and not what it was made of (%s): name another folder", stateFile)
 		}

@@ -251,6 +251,7 @@ func TestPrepareRefuses(t *testing.T) {
 		"small piece":    {func(j *Job) { j.Piece = 32 }, t.TempDir(), "pieces of 32 bytes"},
 		"short file":     {func(j *Job) { j.Shard = 100 }, t.TempDir(), "shorter than a piece"},
 		"too little":     {func(j *Job) { j.Piece, j.Shard = 8<<20, 8<<20 }, t.TempDir(), "corpus is too small"},
+		"refused later":  {func(j *Job) { j.Read.Refuse = true }, dir, "without 1 bad files and 80 bad records"},
 		"refused faults": {func(j *Job) { j.Read.Refuse = true }, t.TempDir(), "b.jsonl: record 52: is no JSON object"},
 	} {
 		j := job(t, from)
