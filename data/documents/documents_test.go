@@ -15,6 +15,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"lode/data"
 )
 
 func pack(t testing.TB, p packing, b []byte) []byte {
@@ -327,7 +329,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil || int64(len(docs)) != tally.Documents || int64(len(faults)) != tally.BadFiles+tally.BadRecords {
 			t.Fatalf("%d documents, %q, %+v, %v", len(docs), faults, tally, err)
 		}
-		if tally.Bytes > maxRatio*int64(len(b))+slack && name != "x.parquet" {
+		if tally.Bytes > data.MaxRatio*int64(len(b))+data.RatioSlack && name != "x.parquet" {
 			t.Fatalf("%d bytes of %d", tally.Bytes, len(b))
 		}
 	})

@@ -5,23 +5,16 @@ package documents
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"lode/data"
 )
 
-// A packed file may unpack to maxRatio times its size and slack more; text packs
-// to a third or a tenth of its own.
-const (
-	maxRatio  = 200
-	slack     = 16 << 20
-	maxWindow = 128 << 20 // of zstd, which it keeps in memory
-)
-
-var errBomb = fmt.Errorf("unpacks to more than %d times its size", maxRatio)
+const maxWindow = 128 << 20 // of zstd, which it keeps in memory
 
 // read reads the documents of a file.
 func (f File) read(field string, emit func(Part) error, bad func(int, error) error) (err error) {
@@ -50,39 +43,21 @@ func (f File) read(field string, emit func(Part) error, bad func(int, error) err
 
 // unpack returns what a packed stream of that size holds.
 func unpack(in io.Reader, p packing, size int64) (io.Reader, func(), error) {
-	most := &bounded{left: maxRatio*size + slack}
 	switch p {
 	case gzipped:
 		z, err := gzip.NewReader(in)
 		if err != nil {
 			return nil, nil, err
 		}
-		most.in = z
-		return most, func() {}, nil
+		return data.Unpacked(z, size), func() {}, nil
 	case zstandard:
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, nil, err
 		}
-		most.in = z
-		return most, z.Close, nil
+		return data.Unpacked(z, size), z.Close, nil
 	}
 	return in, func() {}, nil
-}
-
-// bounded fails where more comes than it may.
-type bounded struct {
-	in   io.Reader
-	left int64
-}
-
-// Read implements io.Reader.
-func (b *bounded) Read(p []byte) (int, error) {
-	n, err := b.in.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return 0, errBomb
-	}
-	return n, err
 }
 
 // spread writes a stream to a file that is gone afterwards: tables are read from

@@ -39,7 +39,7 @@
 // what is no finite number is a [Fault]: an error that wraps [ErrBad] and says where,
 // or with [Options].Skip left out and listed by [Set.Skipped]. A header of a PNG is
 // looked at by Open, its pixels when it is read. Sizes are checked before memory is
-// taken for them.
+// taken for them; a file that unpacks to more than 200 times its size is bad.
 //
 // # Ownership
 //

@@ -100,6 +100,7 @@ func TestBadIDX(t *testing.T) {
 		"long":             {pair(images+"x", labels), "1 bytes more", -1},
 		"labels cut":       {pair(images, labels[:len(labels)-1]), "3 examples, 2 of them", 2},
 		"labels of two":    {pair(images, string(idxBytesOf(make([]byte, 6), 3, 2))), "labels of 2 dimensions", -1},
+		"packed zeros":     {map[string]string{"a-images.gz": string(packed(t, make([]byte, 20<<20))), "a-labels": labels}, "unpacks to more than 200 times its size", -1},
 		"packed junk":      {map[string]string{"a-images.gz": "junk", "a-labels": labels}, "not compressed by gzip", -1},
 		"another beside":   {map[string]string{"a-images": images, "a-labels": labels, "b-images": string(idxBytesOf(make([]byte, 3), 3, 1, 1)), "b-labels": labels}, "shape [1 1 1]", 1},
 		"a label too many": {pair(images, string(idxBytesOf([]byte{0, 9, 1}, 3))), "label \"9\"", 1},

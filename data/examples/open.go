@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lode/data"
 )
 
 // Options say how a path is read. The zero value refuses what is bad.
@@ -218,29 +220,31 @@ func openContent(name string) (content, int64, error) {
 	if err != nil {
 		return nil, 0, wholeFile(name, "%v", err)
 	}
-	if strings.HasSuffix(name, ".gz") {
-		defer f.Close()
-		return unpack(name, f)
-	}
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
 		return nil, 0, wholeFile(name, "%v", err)
 	}
+	if strings.HasSuffix(name, ".gz") {
+		defer f.Close()
+		return unpack(name, f, info.Size())
+	}
 	return f, info.Size(), nil
 }
 
 // unpack takes memory as bytes come, not as a header says.
-func unpack(name string, r io.Reader) (content, int64, error) {
+func unpack(name string, r io.Reader, size int64) (content, int64, error) {
 	z, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, 0, wholeFile(name, "not compressed by gzip: %v", err)
 	}
 	var all strings.Builder
-	n, err := io.Copy(&all, io.LimitReader(z, maxMemory+1))
+	n, err := io.Copy(&all, io.LimitReader(data.Unpacked(z, size), maxMemory+1))
 	switch {
 	case n > maxMemory:
 		return nil, 0, wholeFile(name, "more than %d GiB when unpacked: unpack the file", maxMemory>>30)
+	case errors.Is(err, data.ErrRatio):
+		return nil, 0, wholeFile(name, "%v: unpack the file", err)
 	case err != nil:
 		return nil, 0, wholeFile(name, "cannot be unpacked: %v", err)
 	}
