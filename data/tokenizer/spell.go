@@ -48,6 +48,9 @@ func unspell(word string) ([]byte, bool) {
 	return b, true
 }
 
+// maxSteps bounds the steps of a decoder, which are gone through for each token.
+const maxSteps = 32
+
 // speller returns what a token of the vocabulary decodes to. It is not nil.
 type speller func(word string) []byte
 
@@ -69,11 +72,16 @@ func newSpeller(p *part, byteLevel bool) (speller, error) {
 	if p.Type == "Sequence" {
 		steps = p.Decoders
 	}
+	if len(steps) > maxSteps {
+		return nil, fmt.Errorf("its decoder has %d steps, at most %d", len(steps), maxSteps)
+	}
 	from := func(word string) string { return word }
 	bytesToo := false
 	for _, s := range steps {
 		before := from
 		switch {
+		case s.Type == "Replace" && s.Pattern != nil && s.Pattern.String != nil && len(s.Content) > len(*s.Pattern.String):
+			return nil, fmt.Errorf("its decoder makes tokens longer (%.40q becomes %.40q), which is not understood", *s.Pattern.String, s.Content)
 		case s.Type == "Replace" && s.Pattern != nil && s.Pattern.String != nil && *s.Pattern.String != "":
 			from = func(word string) string { return strings.ReplaceAll(before(word), *s.Pattern.String, s.Content) }
 		case s.Type == "Metaspace" && s.Replacement != "":

@@ -169,7 +169,10 @@ func newMetaspace(p *part) (splitter, error) {
 			scheme = "never"
 		}
 	}
-	if len(mark) == 0 || scheme != "always" && scheme != "never" && scheme != "first" {
+	if utf8.RuneCount(mark) != 1 {
+		return nil, fmt.Errorf("its pre_tokenizer Metaspace writes spaces as %.40q, want one character", mark)
+	}
+	if scheme != "always" && scheme != "never" && scheme != "first" {
 		return nil, fmt.Errorf("its pre_tokenizer Metaspace of scheme %.40q is not understood", scheme)
 	}
 	split := p.Split == nil || *p.Split
