@@ -27,6 +27,13 @@
 // The ways of GPT-2, Llama 3 and Qwen 2 to cut words are done by hand; other patterns
 // go through a general engine and take some eight times as long.
 //
+// # Bounds
+//
+// A file may come from a stranger. It may add 65,536 tokens of 512 bytes. A text may
+// become 64 times as long and 64 KiB more when normalized, in ten seconds; an added
+// token 512 bytes, and all of them together have ten seconds. A decoder has at most 32
+// steps and makes no token longer.
+//
 // # Bytes that are no UTF-8
 //
 // A byte-level BPE whose pre-tokenizer is ByteLevel's own pattern takes any bytes
