@@ -29,7 +29,7 @@ type added struct {
 // endings are the names that tokens for the end of a text go by.
 var endings = []string{"<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>"}
 
-// setAdded takes the added tokens. All together have the time of one text.
+// setAdded takes the added tokens. All together have the time of one match.
 func (t *BPE) setAdded(list []addedToken) error {
 	if len(list) > maxAdded {
 		return fmt.Errorf("it adds %d tokens, at most %d", len(list), maxAdded)

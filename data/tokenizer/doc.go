@@ -30,8 +30,8 @@
 // # Bounds
 //
 // A file may come from a stranger. It may add 65,536 tokens of 512 bytes. A text may
-// become 64 times as long and 64 KiB more when normalized, in ten seconds; an added
-// token 512 bytes, and all of them together have ten seconds. A decoder has at most 32
+// become 64 times as long and 64 KiB more when normalized, in a minute; an added token
+// 512 bytes, and all of them together have ten seconds. A decoder has at most 32
 // steps and makes no token longer.
 //
 // # Bytes that are no UTF-8

@@ -32,7 +32,7 @@ const (
 
 // limitOf returns the limit for a text of so many bytes.
 func limitOf(n int) limit {
-	return limit{maxGrowth*n + growthSlack, time.Now().Add(patternTime)}
+	return limit{maxGrowth*n + growthSlack, time.Now().Add(textTime)}
 }
 
 // check fails where a text of so many bytes, which need not be made yet, is too
@@ -146,8 +146,9 @@ func replace(re *regexp2.Regexp, text []byte, to string, most limit) ([]byte, er
 
 // Bounds on patterns, which come from a file.
 const (
-	maxPattern  = 4096 // bytes
-	patternTime = 10 * time.Second
+	maxPattern  = 4096             // bytes
+	patternTime = 10 * time.Second // for one match, or all added tokens
+	textTime    = time.Minute      // for all that is done to one text, 1 MiB of a corpus
 )
 
 // compile returns the pattern in the syntax that tokenizers use, which has
