@@ -31,7 +31,7 @@ func NewMemory() (*Memory, error) {
 }
 
 // Grow gives the memory its length, and returns its values: zeros. Those from before
-// may not be used any more. It fails where the machine has not that much.
+// may not be used any more. The file may be longer. It fails where the machine has not that much.
 func (m *Memory) Grow(values int) ([]float32, error) {
 	if values < 1 || values > math.MaxInt/4 {
 		return nil, fmt.Errorf("shared memory: %d values", values)
@@ -39,9 +39,6 @@ func (m *Memory) Grow(values int) ([]float32, error) {
 	size := int64(values) * 4
 	if err := m.unmap(); err != nil {
 		return nil, err
-	}
-	if err := m.file.Truncate(0); err != nil {
-		return nil, fmt.Errorf("shared memory: %w", err)
 	}
 	if err := reserve(m.file, size); err != nil {
 		return nil, fmt.Errorf("shared memory of %d bytes: %w", size, err)

@@ -21,6 +21,9 @@ func anonymous() (*os.File, error) {
 
 // reserve makes a file that long, all of it written, so that using it cannot fail.
 func reserve(f *os.File, size int64) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
 	zeros := make([]byte, 1<<20)
 	for at := int64(0); at < size; at += int64(len(zeros)) {
 		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-at)], at); err != nil {

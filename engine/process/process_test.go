@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -278,6 +279,16 @@ func TestMemory(t *testing.T) {
 	b := make([]byte, 4)
 	if _, err := m.file.ReadAt(b, 4*4999); err != nil || binary.LittleEndian.Uint32(b) != 0x40000000 {
 		t.Errorf("the file holds %v: %v", b, err)
+	}
+	if err := m.file.Truncate(4); err == nil && runtime.GOOS == "linux" {
+		t.Error("the memory can be taken away")
+	}
+	for _, n := range []int{10, 20000} {
+		values, err = m.Grow(n)
+		if err != nil || len(values) != n || slices.ContainsFunc(values, func(v float32) bool { return v != 0 }) {
+			t.Fatal(n, len(values), err)
+		}
+		values[0], values[n-1] = 1, 2
 	}
 }
 

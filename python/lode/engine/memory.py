@@ -56,8 +56,8 @@ def places(specs: list[Spec]) -> tuple[list[Place], int]:
 
 
 def attach(descriptor: int, length: int) -> mmap.mmap:
-    """Maps the memory, if it has that many values."""
+    """Maps so many values of the memory, if it has them. It may be longer."""
     size = os.fstat(descriptor).st_size
-    if size != length * SIZE:
+    if size < length * SIZE:
         raise Refused(f"the shared memory has {size} bytes, the model needs {length * SIZE}")
-    return mmap.mmap(descriptor, size)
+    return mmap.mmap(descriptor, length * SIZE)
