@@ -41,8 +41,8 @@ type Model struct {
 	Config string
 }
 
-// MaxConfig bounds Model.Config, in bytes.
-const MaxConfig = 1 << 16
+// MaxConfig bounds Model.Config, in bytes: a manifest has to fit into a message.
+const MaxConfig = 1 << 19
 
 // Data names the corpus.
 type Data struct {

@@ -11,6 +11,9 @@ import (
 	"lode/protocol"
 )
 
+// What a manifest holds is what the model package reads.
+var _ [model.MaxConfig]struct{} = [protocol.MaxConfig]struct{}{}
+
 // architecture reads the model's config and holds it to the rest of the manifest.
 func architecture(man protocol.Manifest) (model.Model, error) {
 	config := man.Model.Config

@@ -12,8 +12,8 @@ import (
 	"slices"
 )
 
-// MaxConfig bounds the bytes of a config.json.
-const MaxConfig = 1 << 16
+// MaxConfig bounds the bytes of a config.json. It is what a run's manifest holds.
+const MaxConfig = 1 << 19
 
 // families are the architectures there are.
 var families = map[string]func(*reader) Model{

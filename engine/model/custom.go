@@ -72,6 +72,10 @@ func (m Custom) Validate() error {
 	if _, err := tensor.NewLayout(m.specs()...); err != nil {
 		errs = append(errs, fault("tensors", "make no layout: %v", err))
 	}
+	if errors.Join(errs...) == nil {
+		n := len(m.encode())
+		want(n <= MaxConfig, "tensors", "make a config.json of %d bytes, at most %d are allowed: fewer, or shorter names", n, MaxConfig)
+	}
 	return errors.Join(errs...)
 }
 
@@ -146,6 +150,11 @@ func (p customPort) port() engine.Port {
 // Config implements Model.
 func (m Custom) Config() []byte {
 	mustBeValid(m)
+	return m.encode()
+}
+
+// encode writes the config of a model whose numbers are finite.
+func (m Custom) encode() []byte {
 	tensors := slices.Clone(m.Tensors)
 	for i := range tensors {
 		tensors[i].Shape = list(tensors[i].Shape)

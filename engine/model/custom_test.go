@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -74,5 +75,23 @@ func TestCustomRefuses(t *testing.T) {
 		if err := m.Validate(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", says, err)
 		}
+	}
+}
+
+// A config that is written can be read: one that would be too long is refused.
+func TestCustomLength(t *testing.T) {
+	many := func(n int) Custom {
+		m := custom()
+		for i := range n {
+			m.Tensors = append(m.Tensors, CustomTensor{Name: fmt.Sprintf("transformer.layers.%d.weight", i), Shape: []int{4, 4}, Hidden: true, Spread: 0.02})
+		}
+		return m
+	}
+	m := many(1500)
+	if back, err := ParseConfig(m.Config()); err != nil || len(back.(Custom).Tensors) != len(m.Tensors) {
+		t.Error(err)
+	}
+	if err := many(8000).Validate(); err == nil || !strings.Contains(err.Error(), "make a config.json of") {
+		t.Error(err)
 	}
 }
