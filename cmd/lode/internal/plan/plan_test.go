@@ -356,10 +356,10 @@ func TestModelOfOnesOwn(t *testing.T) {
 	}
 	own.Inputs.Limit, own.Targets.Limit = 11, 11
 	for says, config := range map[string][]byte{
-		"is 11, but the tokenizer":          own.Config(),
-		"holds a model of family llama":     model.Default().Config(),
-		"is no file of at most 65536 bytes": bytes.Repeat([]byte(" "), model.MaxConfig+1),
-		"not a JSON object":                 []byte("[]"),
+		"is 11, but the tokenizer":                                     own.Config(),
+		"holds a model of family llama":                                model.Default().Config(),
+		fmt.Sprintf("is no file of at most %d bytes", model.MaxConfig): bytes.Repeat([]byte(" "), model.MaxConfig+1),
+		"not a JSON object":                                            []byte("[]"),
 	} {
 		if _, err := parse(config); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want one that says %q", err, says)
