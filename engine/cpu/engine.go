@@ -192,8 +192,8 @@ func (e *Engine) run(b engine.Batch, train bool) (float64, error) {
 
 // refuse says why a batch cannot be run, nil if it can.
 func (e *Engine) refuse(b engine.Batch) error {
-	if e.closed {
-		return engine.ErrClosed
+	if err := e.ready(); err != nil {
+		return err
 	}
 	return b.Validate(e.Takes())
 }
@@ -241,16 +241,16 @@ func (e *Engine) graph(s shape) (*graph, error) {
 
 // WriteState implements engine.Engine.
 func (e *Engine) WriteState(w io.Writer) error {
-	if e.closed {
-		return engine.ErrClosed
+	if err := e.ready(); err != nil {
+		return err
 	}
 	return e.adam.WriteTo(w, e.layout)
 }
 
 // ReadState implements engine.Engine.
 func (e *Engine) ReadState(r io.Reader) error {
-	if e.closed {
-		return engine.ErrClosed
+	if err := e.ready(); err != nil {
+		return err
 	}
 	m, err := engine.ReadMoments(r, e.layout)
 	if err != nil {

@@ -4,29 +4,20 @@ package torch
 // must be asked for or told of.
 
 import (
-	"fmt"
 	"io"
 
 	"lode/engine"
 	"lode/tensor"
 )
 
-// held is D values in memory that end with their engine.
-type held struct {
-	of     *Engine
-	values []float32
-	read   func() error // before values are read or written
-	write  func()       // once they are written; nil if they may not be
-}
-
 // Params implements engine.Engine.
 func (e *Engine) Params() engine.Vector {
-	return held{e, e.params, e.catchUp, func() { e.ahead["params"] = true }}
+	return engine.Memory{Name: "torch", Values: e.params, Ready: e.catchUp, Wrote: func() { e.ahead["params"] = true }}
 }
 
 // Grad implements engine.Engine.
 func (e *Engine) Grad() tensor.Reader {
-	return struct{ tensor.Reader }{held{of: e, values: e.grads, read: e.catchUp}} // no more than a reader
+	return struct{ tensor.Reader }{engine.Memory{Name: "torch", Values: e.grads, Ready: e.catchUp}} // no more than a reader
 }
 
 // NewVector implements engine.Engine. The process never sees it.
@@ -34,7 +25,7 @@ func (e *Engine) NewVector() (engine.Vector, error) {
 	if err := e.ready(); err != nil {
 		return nil, err
 	}
-	return held{e, make([]float32, e.layout.Len()), e.ready, func() {}}, nil
+	return engine.Memory{Name: "torch", Values: make([]float32, e.layout.Len()), Ready: e.ready}, nil
 }
 
 // catchUp sees to it that values here are those of the process. Several goroutines
@@ -53,45 +44,6 @@ func (e *Engine) catchUp() error {
 	}
 	e.behind = false
 	return nil
-}
-
-// ReadChunk implements tensor.Reader.
-func (v held) ReadChunk(c tensor.Chunk, dst []float32) error {
-	ours, err := v.chunk(c, len(dst))
-	copy(dst, ours)
-	return err
-}
-
-// ViewChunk implements tensor.Viewer.
-func (v held) ViewChunk(c tensor.Chunk) []float32 {
-	ours, err := v.chunk(c, c.Len)
-	if err != nil {
-		return nil
-	}
-	return ours
-}
-
-// WriteChunk implements tensor.Writer.
-func (v held) WriteChunk(c tensor.Chunk, src []float32) error {
-	ours, err := v.chunk(c, len(src))
-	if err != nil {
-		return err
-	}
-	copy(ours, src)
-	v.write()
-	return nil
-}
-
-// chunk returns the values of c, to be copied from or to a caller's slice of so many.
-func (v held) chunk(c tensor.Chunk, theirs int) ([]float32, error) {
-	if err := v.read(); err != nil {
-		return nil, err
-	}
-	n := len(v.values)
-	if c.Len < 0 || c.Offset < 0 || c.Offset > n || c.Len > n-c.Offset || theirs != c.Len {
-		return nil, fmt.Errorf("torch: chunk of %d values at %d with a slice of %d, model has %d", c.Len, c.Offset, theirs, n)
-	}
-	return v.values[c.Offset : c.Offset+c.Len], nil
 }
 
 // WriteState implements engine.Engine.
