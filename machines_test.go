@@ -167,6 +167,37 @@ var golden = map[string]string{
 	"tensor":            "TestTreeGolden",
 }
 
+// The kernels of training for arm64 compute what their plain forms do, as those of this
+// processor are held to in their own folder.
+func TestKernelsOfArm64(t *testing.T) {
+	if testing.Short() {
+		t.Skip("emulates another processor")
+	}
+	t.Parallel()
+	p := processor{arch: "arm64", emulator: "qemu-aarch64"}
+	bin := t.TempDir() + "/kernels"
+	cmd := p.run(bin, "-test.v", "-test.run=Plain|Definition|PeakCounts")
+	p.need(t, cmd)
+	goCommand(t, []string{"GOARCH=" + p.arch}, "test", "-c", "-o", bin, "./engine/kernel")
+	cmd.Dir = "engine/kernel"
+	if out, err := cmd.CombinedOutput(); err != nil || bytes.Count(out, []byte("\n--- PASS")) < 5 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// need skips a test for want of an emulator, or fails it where NEED_QEMU is set.
+func (p processor) need(t *testing.T, cmd *exec.Cmd) {
+	if cmd != nil {
+		return
+	}
+	t.Helper()
+	t.Logf("NOT CHECKED: what %s computes (no %s; on Debian: apt-get install qemu-user)", p.arch, p.emulator)
+	if os.Getenv("NEED_QEMU") != "" {
+		t.Fail()
+	}
+	t.SkipNow()
+}
+
 // Encoding, plain forms, norms, clip factors, residuals, merges, steps, states, models
 // and their digests have the same bits on every processor, compiled for every level,
 // on any number of cores and in any order of arrival: the golden files hold for all.
@@ -178,13 +209,7 @@ func TestSameBitsEverywhere(t *testing.T) {
 	for _, p := range processors {
 		t.Run(p.arch+p.level, func(t *testing.T) {
 			t.Parallel()
-			if p.run("") == nil {
-				t.Logf("NOT CHECKED: whether %s finds the same bits (no %s; on Debian: apt-get install qemu-user)", p.arch, p.emulator)
-				if os.Getenv("NEED_QEMU") != "" {
-					t.Fail()
-				}
-				t.SkipNow()
-			}
+			p.need(t, p.run(""))
 			bin := t.TempDir() + "/"
 			args := []string{"test", "-c", "-o", bin}
 			for folder := range golden {

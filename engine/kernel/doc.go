@@ -9,8 +9,8 @@
 // [Peak] is what they are measured against.
 //
 // On amd64 the functions run generated assembly for AVX-512 or AVX2 with FMA,
-// whichever the processor has; elsewhere, and for what is not worth assembly,
-// plain Go. The plain loop is the definition of each function (plain.go,
+// whichever the processor has, and on arm64 for NEON; elsewhere, and for what is not
+// worth assembly, plain Go. The plain loop is the definition of each function (plain.go,
 // tile_plain.go) and the tests hold the fast ones to it. Results of different
 // instruction sets differ in the last bits, because sums are taken in another order
 // and products are fused; on one machine the same call gives the same bits every

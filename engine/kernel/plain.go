@@ -24,7 +24,7 @@ func softmaxPlain(x []float32, scale float32) (top, sum float32) {
 		top = max(top, scale*v)
 	}
 	for i, v := range x {
-		x[i] = exp(scale*v - top)
+		x[i] = exp(float32(scale*v) - top) // fused, the largest would not be 0
 		sum += x[i]
 	}
 	for i := range x {

@@ -31,5 +31,5 @@ var plain = set{
 // active is the best set this processor runs; never changed after start.
 var active = available()[0]
 
-// Name says which instruction set is in use: "avx512", "avx2" or "go".
+// Name says which instruction set is in use: "avx512", "avx2", "neon" or "go".
 func Name() string { return active.name }

@@ -5,6 +5,7 @@ package blas
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"lode/engine/kernel"
@@ -41,13 +42,12 @@ func Choose() (*Library, []Measured) {
 }
 
 // ByName returns what a setting asks for: "off" nothing, "auto" what Choose finds, else
-// the library of that name. The empty one is auto where package kernel has no
-// assembly, else off: there is little to win then, and a measurement may find
-// otherwise the next time.
+// the library of that name. The empty one is off with our assembly of amd64, where
+// there is little to win and a measurement may find otherwise the next time, else auto.
 func ByName(setting string) (*Library, error) {
 	if setting == "" {
-		if setting = "off"; kernel.Name() == "go" {
-			setting = "auto"
+		if setting = "auto"; strings.HasPrefix(kernel.Name(), "avx") {
+			setting = "off"
 		}
 	}
 	switch setting {
