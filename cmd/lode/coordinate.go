@@ -126,7 +126,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	}
 	defer server.Close()
 	l := launched{dir: dir, key: key, rules: rules, server: server, log: log}
-	c, done, err := l.coordinator(ctx, f, newCorpusShelf(g.corpus))
+	c, done, err := l.coordinator(ctx, f, newCorpusShelf(g.corpus, l.log))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"sync"
 
+	"github.com/rs/zerolog"
+
 	"lode/cmd/lode/internal/corpora"
 	"lode/coordinator"
 	"lode/coordinator/journal"
@@ -93,10 +95,12 @@ type corpusShelf struct {
 	tokenizer  []byte // nil for bytes
 	vocabulary protocol.Digest
 	places     func() map[protocol.Digest]int
+	log        zerolog.Logger
 }
 
-func newCorpusShelf(c *corpora.Corpus) *corpusShelf {
+func newCorpusShelf(c *corpora.Corpus, log zerolog.Logger) *corpusShelf {
 	return &corpusShelf{
+		log:    log,
 		source: c.Source, index: c.Index.Encode(), digest: c.Index.Digest(),
 		tokenizer: c.File, vocabulary: c.Vocabulary(), places: sync.OnceValue(c.Index.Places),
 	}
@@ -116,6 +120,7 @@ func (s *corpusShelf) Open(ctx context.Context, d protocol.Digest) (io.ReadSeekC
 	}
 	b, err := s.source.Piece(ctx, i)
 	if err != nil {
+		s.log.Error().Err(err).Int("piece", i).Msg("the data cannot be handed out")
 		return nil, 0, false
 	}
 	return inMemory(b), int64(len(b)), true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,7 +154,7 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	}
 	h.state.aim(f)
 	out.begin(h)
-	start := time.Now()
+	start, before := time.Now(), h.state.Rounds
 	watch, err := h.train(ctx, out, stderr)
 	if err != nil {
 		return err
@@ -163,5 +164,11 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if err := h.rest(ctx, watch, out); err != nil {
 		return err
 	}
-	return h.conclude(ctx, out, watch, took)
+	if err := h.conclude(ctx, out, watch, took); err != nil {
+		return err
+	}
+	if h.state.Finished && h.state.Rounds == before {
+		return fmt.Errorf("no round was finished in %v: give it longer with --for, or see why in %s", took.Round(time.Second), filepath.Join(h.dir, "logs"))
+	}
+	return nil
 }

@@ -56,6 +56,10 @@ func (f *family) keep(name string, args ...string) {
 	f.wg.Add(1)
 	go func() { // ends after stop
 		defer f.wg.Done()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		log := newWarnings(f.logFile(name))
+		f.wg.Go(func() { f.warn(ctx, name, log) })
 		pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond), backoff.WithMaxElapsedTime(0))
 		quick := 0
 		for {
