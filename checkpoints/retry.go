@@ -46,12 +46,18 @@ func (a *attempts) again(ctx context.Context) bool {
 	}
 }
 
-// retry runs op until it succeeds, fails for good or limit has passed.
-func retry(ctx context.Context, limit time.Duration, transient func(error) bool, op func() error) error {
-	tries := newAttempts(limit)
+// retry runs op until it succeeds, fails for good or the time for it has passed.
+func (o Options) retry(ctx context.Context, transient func(error) bool, op func() error) error {
+	tries := newAttempts(o.retryFor())
 	for {
 		err := op()
-		if err == nil || !transient(err) || ctx.Err() != nil || !tries.again(ctx) {
+		if err == nil || !transient(err) || ctx.Err() != nil {
+			return err
+		}
+		if o.Tell != nil && tries.limit > 0 {
+			o.Tell(err)
+		}
+		if !tries.again(ctx) {
 			return err
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -29,7 +28,7 @@ type S3 struct {
 	endpoint string
 	bucket   string
 	prefix   string // without slashes at its ends; may be empty
-	retryFor time.Duration
+	opt      Options
 }
 
 // OpenS3 returns the store below a prefix of a bucket. It sends nothing yet: a
@@ -59,7 +58,7 @@ func OpenS3(_ context.Context, bucket, prefix string, opt Options) (*S3, error) 
 	if err != nil {
 		return nil, fmt.Errorf("s3 store at %s: %w", endpoint, err)
 	}
-	return &S3{core: core, endpoint: endpoint, bucket: bucket, prefix: prefix, retryFor: opt.retryFor()}, nil
+	return &S3{core: core, endpoint: endpoint, bucket: bucket, prefix: prefix, opt: opt}, nil
 }
 
 func parseEndpoint(endpoint string) (*url.URL, error) {
@@ -99,7 +98,7 @@ func (s *S3) key(name string) string { return path.Join(s.prefix, name) }
 
 // do runs one request, again while it fails for a while, and explains failure.
 func (s *S3) do(ctx context.Context, what, name string, op func() error) error {
-	if err := retry(ctx, s.retryFor, transientS3, op); err != nil {
+	if err := s.opt.retry(ctx, transientS3, op); err != nil {
 		return s.explain(what, name, err)
 	}
 	return nil

@@ -47,6 +47,7 @@ type Options struct {
 	AccessKey string        // S3 key; default the environment, then ~/.aws, then the machine's role
 	SecretKey Secret        // S3 secret; with AccessKey only
 	RetryFor  time.Duration // how long to go on after transient failures; default 30 s, negative for one try
+	Tell      func(error)   // hears each of them; nil: nobody does
 }
 
 // Secret is a text that never shows itself in a print or a log.

@@ -17,9 +17,9 @@ import (
 
 // web reads objects below a base address with plain and ranged GET.
 type web struct {
-	base     string // ends in a slash
-	client   *http.Client
-	retryFor time.Duration
+	base   string // ends in a slash
+	client *http.Client
+	opt    Options
 }
 
 func openWeb(address string, opt Options) (*web, error) {
@@ -34,7 +34,7 @@ func openWeb(address string, opt Options) (*web, error) {
 	tr.ResponseHeaderTimeout = time.Minute
 	tr.DisableCompression = true // offsets count the object's own bytes
 	return &web{
-		base: strings.TrimRight(u.String(), "/") + "/", client: &http.Client{Transport: tr}, retryFor: opt.retryFor(),
+		base: strings.TrimRight(u.String(), "/") + "/", client: &http.Client{Transport: tr}, opt: opt,
 	}, nil
 }
 
@@ -57,7 +57,7 @@ func (w *web) Get(ctx context.Context, name string, offset int64) (body io.ReadC
 	if err := checkName(name); err != nil {
 		return nil, 0, err
 	}
-	err = retry(ctx, w.retryFor, transientWeb, func() (err error) {
+	err = w.opt.retry(ctx, transientWeb, func() (err error) {
 		body, size, err = w.get(ctx, name, offset)
 		return err
 	})

@@ -82,7 +82,7 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 		p.DataPath = f.data.path
 	}
 	p.Tokenizer = cmp.Or(f.data.tokenizer, p.Tokenizer)
-	of, err := newMaterial(ctx, p, f.data.textFlags, os.Stderr)
+	of, err := newMaterial(ctx, &p, !says(f.set, "model.vocab"), f.data.textFlags, os.Stderr)
 	if err != nil {
 		return err
 	}
@@ -241,6 +241,10 @@ func (w *benchWatch) report(m *round.Machine, conducts []string) {
 		if pays {
 			fmt.Fprintf(w.out, " %8.3f", float64(m.Holding(n).Balance)/coin)
 		}
-		fmt.Fprintf(w.out, "  %v\n", x.reasons)
+		var reasons []string
+		for _, r := range slices.Sorted(maps.Keys(x.reasons)) {
+			reasons = append(reasons, fmt.Sprintf("%v %d", r, x.reasons[r]))
+		}
+		fmt.Fprintf(w.out, "  %s\n", strings.Join(reasons, ", "))
 	}
 }

@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
+	"strings"
 
 	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/plan"
@@ -21,19 +23,29 @@ type material struct {
 }
 
 // newMaterial opens the corpus of a plan and makes its rules. Coordinator and
-// invitation are those of simulated runs: the same every time.
-func newMaterial(ctx context.Context, p plan.Plan, read textFlags, stderr io.Writer) (m material, err error) {
+// invitation are those of simulated runs: the same every time. With grow the model's
+// vocabulary becomes that of the corpus, in p too.
+func newMaterial(ctx context.Context, p *plan.Plan, grow bool, read textFlags, stderr io.Writer) (m material, err error) {
 	from := dataFlags{path: p.DataPath, tokenizer: p.Tokenizer, textFlags: read}
 	if m.corpus, err = from.open(ctx, p.Run.Data.Piece, p.Width(), &storeFlags{}, stderr); err != nil {
 		return m, err
 	}
-	p.Run.Data.Piece = uint32(m.corpus.Index.Piece) // prepared data has its own
-	man, err := p.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), described(m.corpus))
+	if grow && m.corpus.Tokenizer != nil {
+		p.Model.Llama.Vocab = m.corpus.Tokenizer.Size()
+	}
+	exact := *p
+	exact.Run.Data.Piece = uint32(m.corpus.Index.Piece) // prepared data has its own
+	man, err := exact.Manifest(sim.NodeID("coordinator", 0), sim.NodeID("invitation", 0), described(m.corpus))
 	if err != nil {
 		return m, err
 	}
 	m.rules, err = replica.NewRules(man)
 	return m, err
+}
+
+// says reports whether settings, as --set takes them, are of that field.
+func says(set []string, field string) bool {
+	return slices.ContainsFunc(set, func(s string) bool { return strings.HasPrefix(strings.TrimSpace(s), field) })
 }
 
 // text returns the text as workers and validators get it.

@@ -36,8 +36,11 @@ type trainFlags struct {
 	local, federated, both  bool
 	resume, json            bool
 	measure, keep, evaluate int
-	changed                 func(flag string) bool // given on the command line
+	command                 *cobra.Command // whose flags these are
 }
+
+// changed reports whether a flag was given on the command line.
+func (f *trainFlags) changed(flag string) bool { return f.command.Flags().Changed(flag) }
 
 func trainCommand() *cobra.Command {
 	var f trainFlags
@@ -60,7 +63,7 @@ round in progress and keeps what was learnt.`,
   lode train --resume -o model --steps 2000`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.changed = c.Flags().Changed
+			f.command = c
 			return f.run(c.Context(), strings.Join(args, ""), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -77,9 +80,9 @@ func (f *trainFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.steps, "steps", 0, "optimizer steps of each worker, a multiple of train.inner_steps (default train.rounds, or 50 rounds)")
 	c.Flags().Int64Var(&f.tokens, "tokens", 0, "tokens of all workers together, instead of --steps; rounded up to whole rounds")
 	c.Flags().StringVar(&f.data, "data", "", "text to train on, or what lode data prepare made (data.path; default: the Go standard library's sources)")
-	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "bytes or a tokenizer.json, whose tokens model.vocab must fit (data.tokenizer; prepared data brings its own)")
+	c.Flags().StringVar(&f.tokenizer, "tokenizer", "", "bytes or a tokenizer.json (data.tokenizer; prepared data brings its own); model.vocab becomes its size unless a run.yaml or --set says it")
 	c.Flags().StringVar(&f.rate, "rate", "", "learning rate at its peak (train.rate)")
-	c.Flags().StringVar(&f.warmup, "warmup", "", "rounds of warm-up (train.warmup)")
+	c.Flags().StringVar(&f.warmup, "warmup", "", "rounds of warm-up (train.warmup); with --schedule and no run.yaml at most a tenth of the training")
 	c.Flags().StringVar(&f.schedule, "schedule", "", "constant, linear, cosine or wsd (train.schedule); over the whole training unless train.rounds says otherwise")
 	c.Flags().StringVar(&f.optimizer, "optimizer", "", "adamw or muon (train.optimizer)")
 	c.Flags().StringVar(&f.seed, "seed", "", "text or number that first parameters and batches follow from (seed)")
@@ -109,6 +112,40 @@ type training struct {
 	Measure int // rounds between two points
 	Keep    int // rounds between two saves
 	Sample  int // held-out tokens, at least
+	// Engine is the flags about the engine that were given, by name. Other ones may be
+	// given to go on: they hold for that call.
+	Engine map[string]string
+}
+
+// ofEngine are the flags about the engine.
+var ofEngine = []string{"engine", "threads", "python", "device", "ranks", "precision", "model"}
+
+// engineGiven returns those of them that were given.
+func (f *trainFlags) engineGiven() map[string]string {
+	given := map[string]string{}
+	for _, name := range ofEngine {
+		if f.changed(name) {
+			given[name] = f.command.Flags().Lookup(name).Value.String()
+		}
+	}
+	return given
+}
+
+// engineAgain takes those of an earlier call, unless an engine is named now.
+func (f *trainFlags) engineAgain(given map[string]string) error {
+	if f.changed("engine") {
+		return nil
+	}
+	for _, name := range ofEngine {
+		value, ok := given[name]
+		if !ok || f.changed(name) {
+			continue
+		}
+		if err := f.command.Flags().Set(name, value); err != nil {
+			return fmt.Errorf("%s: --%s: %w", trainingName, name, err)
+		}
+	}
+	return f.engineFlags.check()
 }
 
 // The ways to train, as [solo.Config] tells them apart.
@@ -129,7 +166,7 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	m, err := newMaterial(ctx, p, asText, stderr)
+	m, err := newMaterial(ctx, &p, path == "" && !f.resume && !says(f.set, "model.vocab"), asText, stderr)
 	if err != nil {
 		return err
 	}
@@ -205,6 +242,9 @@ func (f *trainFlags) describe(path, dir string) (p plan.Plan, job training, err 
 	if job, err = f.job(p); err != nil {
 		return p, job, err
 	}
+	if path == "" && f.schedule != "" && !f.changed("warmup") && !says(f.set, "train.warmup") { // the default's is for longer trainings
+		p.Run.Train.Warmup = min(p.Run.Train.Warmup, uint32(job.Rounds/10))
+	}
 	p, err = f.scheduled(p, job.Rounds)
 	return p, job, err
 }
@@ -215,6 +255,9 @@ func (f *trainFlags) goOn(dir string, job training) (p plan.Plan, _ training, er
 		if f.changed(name) {
 			return p, job, usagef("--%s was settled when the training in %s began: leave it out; --steps and --tokens may be given to train longer", name, f.dir)
 		}
+	}
+	if err := f.engineAgain(job.Engine); err != nil {
+		return p, job, err
 	}
 	if p, err = readPlan(filepath.Join(dir, planName)); err != nil {
 		return p, job, err
@@ -318,7 +361,7 @@ const (
 
 // job returns the course of a training that begins.
 func (f *trainFlags) job(p plan.Plan) (job training, err error) {
-	job = training{Ways: []string{localWay}, Workers: f.workers, Sample: f.evaluate}
+	job = training{Ways: []string{localWay}, Workers: f.workers, Sample: f.evaluate, Engine: f.engineGiven()}
 	switch {
 	case f.both:
 		job.Ways = []string{localWay, federatedWay}

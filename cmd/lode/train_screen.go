@@ -7,20 +7,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"lode/sim/solo"
 )
 
 // trainScreen is where a training is shown.
 type trainScreen struct {
-	live
 	session *session
+
+	mu sync.Mutex
+	live
 }
 
 func (s *trainScreen) printf(format string, args ...any) {
-	if !s.session.json {
-		s.live.printf(format, args...)
+	if s.session.json {
+		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.live.printf(format, args...)
 }
 
 // begin says what is about to happen.
@@ -47,11 +53,24 @@ func (s *trainScreen) way(way string, rounds int) {
 		from = fmt.Sprintf(", from step %d on", rounds*int(s.session.rules.Manifest.Train.InnerSteps))
 	}
 	s.printf("%s: %s%s\n%s\n", way, what, from, pointHeader)
-	if !s.session.json {
-		s.start(way, int64(s.session.job.Rounds))
-		s.at(int64(rounds))
+	if s.session.json {
+		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start(way, int64(s.session.job.Rounds))
+	s.at(int64(rounds))
 }
+
+// done takes the bar down.
+func (s *trainScreen) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+}
+
+// stopping says that Ctrl-C was seen.
+func (s *trainScreen) stopping() { s.printf("stopping after the round in progress…\n") }
 
 // passed moves the bar.
 func (s *trainScreen) passed(rounds int) { s.at(int64(rounds)) }

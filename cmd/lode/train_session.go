@@ -45,6 +45,7 @@ type trained struct {
 func (s *session) run(ctx context.Context) error {
 	show := &trainScreen{live: live{w: s.out}, session: s}
 	show.begin()
+	defer context.AfterFunc(ctx, show.stopping)()
 	var all []trained
 	var err error
 	for _, way := range s.job.Ways {
@@ -112,7 +113,7 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 		Measured: func(p solo.Point) error { show.point(p); return f.Add(files, p) },
 		Kept:     func() error { return f.Keep(files, t) },
 	}.Run(ctx)
-	show.stop()
+	show.done()
 	one = trained{
 		Way: way, Folder: s.folder(way), Workers: s.job.Workers, Rounds: t.Rounds(), Whole: t.Rounds() >= s.job.Rounds,
 		Seconds: time.Since(began).Seconds(), curve: f.Curve(),

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -158,7 +159,7 @@ func TestTrainRules(t *testing.T) {
 		if err := c.ParseFlags(args); err != nil {
 			t.Fatal(err)
 		}
-		f.changed = c.Flags().Changed
+		f.command = c
 		f.dir = filepath.Join(t.TempDir(), "none")
 		p, job, err := f.describe(path, f.dir)
 		if err != nil {
@@ -185,13 +186,69 @@ func TestTrainRules(t *testing.T) {
 	if r := describe("", "--schedule", "wsd", "--steps", "400").Run.Train; r.Rounds != 40 || r.FinalRate != protocol.Q16(0.1) || r.DecayShare != protocol.Q16(0.2) {
 		t.Errorf("the rules are %+v", r)
 	}
+	for steps, want := range map[string]uint32{"50": 0, "300": 3, "2000": 10} {
+		if r := describe("", "--schedule", "cosine", "--steps", steps).Run.Train; r.Warmup != want {
+			t.Errorf("%s steps: %d rounds of warm-up, want %d", steps, r.Warmup, want)
+		}
+	}
+}
+
+// The engine of a training is that of its first call, unless another is named.
+func TestTrainEngineAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	mustTrain(t, 0, tinyTraining(t, "--steps", "2", "-o", dir, "--threads", "1")...)
+	job, err := recall(dir)
+	if err != nil || !maps.Equal(job.Engine, map[string]string{"threads": "1"}) {
+		t.Fatalf("%+v, %v", job, err)
+	}
+	job.Engine = map[string]string{"engine": "torch", "python": "/nowhere/python"}
+	for _, c := range []struct {
+		given []string
+		want  engineFlags
+	}{
+		{nil, engineFlags{engine: "torch", python: "/nowhere/python"}},
+		{[]string{"--python", "other"}, engineFlags{engine: "torch", python: "other"}},
+		{[]string{"--engine", "cpu"}, engineFlags{engine: "cpu"}},
+	} {
+		var f trainFlags
+		cmd := &cobra.Command{}
+		f.add(cmd)
+		if err := cmd.ParseFlags(c.given); err != nil {
+			t.Fatal(err)
+		}
+		f.command = cmd
+		if _, _, err := f.goOn(dir, *job); err != nil {
+			t.Fatal(err)
+		}
+		if f.engine != c.want.engine || f.python != c.want.python {
+			t.Errorf("%v: engine %s of %q", c.given, f.engine, f.python)
+		}
+	}
+}
+
+// Without a run.yaml the model knows as many tokens as the tokenizer has.
+func TestTrainTokenizer(t *testing.T) {
+	args := tinyTraining(t, "--steps", "2", "-o", filepath.Join(t.TempDir(), "model"))
+	file := filepath.Join(t.TempDir(), "tokenizer.json")
+	mustTrain(t, 0, "tokenizer", "train", args[2], "--vocab", "260", "-o", file)
+	args = append(args, "--tokenizer", file)
+	mustTrain(t, 0, args...)
+	p, err := readPlan(filepath.Join(args[slices.Index(args, "-o")+1], planName))
+	if err != nil || p.Model.Llama.Vocab != 260 {
+		t.Errorf("%d tokens, %v", p.Model.Llama.Vocab, err)
+	}
+	var errs strings.Builder
+	args = append(args, "--set", "model.vocab=256", "-o", filepath.Join(t.TempDir(), "other"))
+	if code := run(args, strings.NewReader(""), &strings.Builder{}, &errs); code == 0 || !strings.Contains(errs.String(), "has 260 tokens") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
 }
 
 // What is settled when a training begins is all flags but those that may be given
 // when it goes on.
 func TestSettledFlags(t *testing.T) {
 	usage := trainCommand().UsageString()
-	free := []string{"output", "resume", "steps", "tokens", "json", "engine", "threads", "python", "device", "ranks", "precision", "model"}
+	free := slices.Concat([]string{"output", "resume", "steps", "tokens", "json"}, ofEngine)
 	for _, name := range append(free, settled...) {
 		if !strings.Contains(usage, "--"+name+" ") {
 			t.Errorf("there is no --%s", name)
@@ -233,7 +290,7 @@ func TestTrainRefuses(t *testing.T) {
 		{"--rate fast", exitUsage, "train.rate: must be a number"},
 		{"--rate 2", exitUsage, "train.rate: is 2"},
 		{"--schedule step", exitUsage, "train.schedule: is \"step\"; there are"},
-		{"--schedule cosine --steps 50", exitUsage, "train.rounds: is 5, but"},
+		{"--schedule cosine --steps 50 --warmup 10", exitUsage, "train.rounds: is 5, but"},
 		{"--optimizer sgd", exitUsage, "train.optimizer"},
 		{"--only mlp", exitUsage, "is no tensor's name"},
 		{"--set rate", exitUsage, "field=value"},

@@ -67,7 +67,14 @@ func Bring(ctx context.Context, address string, w *Want) (string, error) {
 		return "", err
 	}
 	dir := filepath.Join(cache, protocol.Hash("fetched", []byte(address)).String())
-	p, err := locate(ctx, address, w.Store)
+	opt, last := w.Store, ""
+	opt.Tell = func(err error) {
+		if s := err.Error(); s != last {
+			w.Tell("no answer yet from %s, asking again: %s", address, s)
+			last = s
+		}
+	}
+	p, err := locate(ctx, address, opt)
 	if err != nil {
 		return "", fmt.Errorf("fetch %s: %w", address, err)
 	}
@@ -179,6 +186,8 @@ func fetch(ctx context.Context, store checkpoints.Source, name, to string) (got 
 			if at, err = 0, restart(f, sum); err != nil {
 				return got, err
 			}
+		case err != nil && n == 0 && size == 0: // no answer, however often asked
+			return got, fmt.Errorf("%w (the same command goes on from byte %d)", err, at)
 		}
 		if n > 0 {
 			tries = 0
