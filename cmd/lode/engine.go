@@ -68,14 +68,18 @@ func (f *engineFlags) check() error {
 
 // allows reports whether the model may be run: Python of others runs only by name.
 func (f *engineFlags) allows(m model.Model) error {
-	c, own := m.(model.Custom)
-	switch {
-	case !own && f.model != "":
-		return usagef("--model is %s, but the run trains a built-in model of family %s", f.model, m.Family())
-	case own && f.engine != "torch":
-		return usagef("the run trains %s, a model in Python: get its file, read it, and say --engine torch --model %s", c.Factory, c.Factory)
-	case own && f.model != c.Factory:
-		return usagef("the run trains %s, a model in Python: get its file, read it, and say --model %s", c.Factory, c.Factory)
+	o, own := m.(model.Outside)
+	if !own {
+		if f.model != "" {
+			return usagef("--model is %s, but the run trains a built-in model of family %s", f.model, m.Family())
+		}
+		return nil
+	}
+	switch factory := o.Code().Factory; {
+	case f.engine != "torch":
+		return usagef("the run trains %s, a model in Python: get its file, read it, and say --engine torch --model %s", factory, factory)
+	case f.model != factory:
+		return usagef("the run trains %s, a model in Python: get its file, read it, and say --model %s", factory, factory)
 	}
 	return nil
 }

@@ -96,8 +96,8 @@ func New(m model.Model, opt Options) (*Engine, error) {
 	if opt.Mixed && !kernel.HasMixed() {
 		return nil, errors.New("cpu: this processor has no unit for bf16 (AMX, on Linux): leave mixed precision off")
 	}
-	if _, ok := m.(model.Custom); ok {
-		return nil, fmt.Errorf("cpu: %w", model.ErrCustom)
+	if _, ok := m.(model.Outside); ok {
+		return nil, fmt.Errorf("cpu: %w", model.ErrOutside)
 	}
 	trace, err := model.TraceOf(m)
 	if err != nil {

@@ -20,14 +20,9 @@ import (
 // takes, and names, shapes and first values of its parameters. It has no description
 // for a [Builder].
 type Custom struct {
-	// Factory is the function that makes the module, MODULE:FUNCTION as Python names
-	// them; Loss the one of the same module that gives the loss, empty for the default:
-	// the mean cross-entropy, or squared error where targets are reals.
-	Factory, Loss string
-	// Source is the SHA-256 of that module's file, in hexadecimal. Engines run no other.
-	Source          string
-	Inputs, Targets engine.Port
-	Tensors         []CustomTensor // in layout order
+	Factory, Loss, Source string // see [Code]
+	Inputs, Targets       engine.Port
+	Tensors               []CustomTensor // in layout order
 }
 
 // CustomTensor is one parameter of a Custom. Its first values are uniform in
@@ -109,20 +104,22 @@ func (m Custom) specs() []tensor.Spec {
 	return specs
 }
 
-// trace is what TraceOf finds: weights alone.
-func (m Custom) trace() *Trace {
-	t := &Trace{Values: make([]Result, 1)}
+// Weights implements Outside.
+func (m Custom) Weights() (all []Weight) {
 	for i, s := range m.specs() {
 		c := m.Tensors[i]
-		t.Weights = append(t.Weights, Weight{Spec: s, Hidden: c.Hidden && len(s.Shape) > 1, start: around, value: c.Value, spread: c.Spread})
+		all = append(all, Weight{Spec: s, Hidden: c.Hidden && len(s.Shape) > 1, start: around, value: c.Value, spread: c.Spread})
 	}
-	return t
+	return all
 }
+
+// Code implements Outside.
+func (m Custom) Code() Code { return Code{m.Factory, m.Loss, m.Source} }
 
 // Takes implements Model.
 func (m Custom) Takes() (inputs, targets engine.Port) { return m.Inputs, m.Targets }
 
-// Build implements Model. There is nothing to describe: ask for [Custom] first.
+// Build implements Model. There is nothing to describe: ask for [Outside] first.
 func (m Custom) Build(Builder) { panic("model: a model of one's own has no description") }
 
 // customConfig holds the fields of config.json in the order they are written.
@@ -175,5 +172,5 @@ func parseCustom(r *reader) Model {
 	return m
 }
 
-// ErrCustom says that an engine has no Python to compute a [Custom] with.
-var ErrCustom = fmt.Errorf("a model of family %s is computed by PyTorch alone: --engine torch", customFamily)
+// ErrOutside says that an engine has no Python to compute an [Outside] model with.
+var ErrOutside = fmt.Errorf("a model of family %s is computed by PyTorch alone: --engine torch", customFamily)

@@ -29,6 +29,28 @@ type Model interface {
 	Config() []byte
 }
 
+// Outside is a model that no description says: code of a user's computes it, which runs
+// elsewhere. Its Build must not be called.
+type Outside interface {
+	Model
+
+	// Code says what computes it.
+	Code() Code
+
+	// Weights returns its tensors in layout order.
+	Weights() []Weight
+}
+
+// Code is a user's functions in Python.
+type Code struct {
+	// Factory makes the module, MODULE:FUNCTION as Python names them; Loss is the one of
+	// the same module that gives the loss, empty for the default: the mean cross-entropy,
+	// or squared error where targets are reals.
+	Factory, Loss string
+	// Source is the SHA-256 of that module's file, in hexadecimal. Engines run no other.
+	Source string
+}
+
 // Layout names the tensors of m in the order in which its description uses them.
 func Layout(m Model) (tensor.Layout, error) {
 	t, err := TraceOf(m)

@@ -22,6 +22,7 @@ const MaxUnrolled = 1 << 26
 type Trace struct {
 	Weights []Weight // in layout order
 	Values  []Result // by Value; the first stands for None
+	of      Model
 }
 
 // Weight is one tensor.
@@ -80,10 +81,10 @@ func TraceOf(m Model) (*Trace, error) {
 	if err := m.Validate(); err != nil {
 		return nil, err
 	}
-	if c, ok := m.(Custom); ok {
-		return c.trace(), nil
+	if o, ok := m.(Outside); ok {
+		return &Trace{of: m, Weights: o.Weights(), Values: make([]Result, 1)}, nil
 	}
-	t := &tracer{index: map[string]int{}, used: []use{{}}}
+	t := &tracer{Trace: Trace{of: m}, index: map[string]int{}, used: []use{{}}}
 	t.Values = make([]Result, 1)
 	t.inputs, t.targets = m.Takes()
 	if t.inputs.Series != t.targets.Series {

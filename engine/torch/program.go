@@ -33,7 +33,8 @@ type program []stage
 
 // travelling returns what the process must know of a model.
 func travelling(m model.Model, tensors []spec) map[string]any {
-	if c, ok := m.(model.Custom); ok {
+	if o, ok := m.(model.Outside); ok {
+		c := o.Code()
 		return map[string]any{"factory": c.Factory, "loss": c.Loss, "source": c.Source}
 	}
 	positions := 1
