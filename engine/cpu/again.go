@@ -17,38 +17,17 @@ import (
 
 // segment is the forward passes of stages whose results are not kept.
 type segment struct {
-	values int
-	runs   []func()
-}
-
-// closes tells whether the stage of a value ends a segment: adds an earlier value
-// that others have used.
-func (b *builder) closes(at model.Value) bool {
-	for v := model.Value(1); v < at-1; v++ {
-		if b.trace.Values[v].Last == at {
-			return true
-		}
-	}
-	return false
+	runs []func()
 }
 
 // inside tells whether a value lies in a segment.
 func (b *builder) inside(at model.Value) bool {
-	if !b.recompute || !b.train || b.trace.Values[at].Last > at+1 || b.closes(at) {
-		return false
-	}
-	for v := model.Value(1); v < at; v++ {
-		if b.trace.Values[v].Last > at {
-			return true
-		}
-	}
-	return false
+	return b.recompute && b.train && b.segments[at].Place > 0
 }
 
 // passing returns memory for n numbers of a value inside a segment.
 func (b *builder) passing(n int) []float32 {
-	b.segment.values++
-	return b.share(fmt.Sprintf("value %d of a segment, %d", b.segment.values, n), n)
+	return b.share(fmt.Sprintf("value %d of a segment, %d", b.segments[len(b.values)].Place, n), n)
 }
 
 // again makes of the stage of a value one that takes part in its segment.
@@ -61,7 +40,7 @@ func (b *builder) again(at model.Value, s stage) stage {
 			forward(v)
 		}
 		b.segment.runs = append(b.segment.runs, func() { forward(in) })
-	case b.recompute && b.closes(at):
+	case b.recompute && b.segments[at].Closes:
 		it, backward := b.segment, s.backward
 		s.backward = func(v [][]float32, dy []float32) {
 			for _, run := range it.runs {

@@ -16,20 +16,21 @@ import (
 type builder struct {
 	*Engine
 	shape
-	graph   *graph
-	expr    *gorgonia.ExprGraph
-	trace   *model.Trace
-	values  []value // by model.Value
-	slots   slots
-	modules map[string]*weight // by the name of the first tensor
-	trained gorgonia.Nodes     // weights to differentiate for
-	buffers map[string][]float32
-	tables  map[model.Heads]tables
-	members []strips // of attention, by member of the team
-	segment *segment // that the next stage may be in
-	last    *segment // that was closed, nil if none was
-	loss    *gorgonia.Node
-	err     error
+	graph    *graph
+	expr     *gorgonia.ExprGraph
+	trace    *model.Trace
+	values   []value // by model.Value
+	slots    slots
+	modules  map[string]*weight // by the name of the first tensor
+	trained  gorgonia.Nodes     // weights to differentiate for
+	buffers  map[string][]float32
+	tables   map[model.Heads]tables
+	members  []strips // of attention, by member of the team
+	segments []model.Segment
+	segment  *segment // that the next stage may be in
+	last     *segment // that was closed, nil if none was
+	loss     *gorgonia.Node
+	err      error
 }
 
 var _ model.Builder = (*builder)(nil)

@@ -74,7 +74,7 @@ func (e *Engine) build(s shape) (*graph, error) {
 	g := &graph{shape: s, inputs: s.array(inputs), targets: s.array(targets)}
 	b := &builder{
 		Engine: e, shape: s, graph: g, expr: gorgonia.NewGraph(), trace: e.trace, values: make([]value, 1, len(e.trace.Values)), slots: newSlots(e.trace, s.n()),
-		modules: map[string]*weight{}, buffers: map[string][]float32{}, tables: map[model.Heads]tables{}, segment: new(segment),
+		modules: map[string]*weight{}, buffers: map[string][]float32{}, tables: map[model.Heads]tables{}, segments: e.trace.Segments(), segment: new(segment),
 	}
 	e.arch.Build(b)
 	if b.err != nil {

@@ -32,26 +32,9 @@ type slots struct {
 
 // newSlots makes the slots of a graph with n positions.
 func newSlots(t *model.Trace, n int) slots {
-	s := slots{number: make([]int, len(t.Values))}
-	var width []int
-	var free []model.Value // by slot: the last use of what is in it
-	for v := model.Value(1); int(v) < len(t.Values); v++ {
-		r := t.Values[v]
-		if r.Given { // it lies where the batch is put
-			continue
-		}
-		at := s.number[r.Over]
-		if r.Over == model.None {
-			for at = 0; at < len(free) && free[at] >= v; {
-				at++
-			}
-		}
-		if at == len(free) {
-			free, width = append(free, 0), append(width, 0)
-		}
-		s.number[v], free[at], width[at] = at, r.Last, max(width[at], r.Width())
-	}
-	for _, w := range width {
+	of, widths := t.Slots()
+	s := slots{number: of}
+	for _, w := range widths {
 		s.memory = append(s.memory, make([]float32, n*w))
 	}
 	return s
