@@ -6,7 +6,9 @@ package tokenizer
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
+	"sort"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -19,11 +21,12 @@ const (
 	maxAddedText = 512 // bytes of one, as it is and when normalized
 )
 
-// added are added tokens, and how long those are that begin with a byte, the longest
-// first.
+// added are added tokens. Those that begin with byte b are sorted[from[b]:from[b+1]]
+// once sort was called.
 type added struct {
-	tokens  map[string]addedToken
-	lengths [256][]int
+	tokens map[string]addedToken
+	sorted []string
+	from   [257]int
 }
 
 // endings are the names that tokens for the end of a text go by.
@@ -52,6 +55,8 @@ func (t *BPE) setAdded(list []addedToken) error {
 			return err
 		}
 	}
+	t.raw.sort()
+	t.normal.sort()
 	for _, name := range endings {
 		i := slices.IndexFunc(list, func(a addedToken) bool { return a.Content == name })
 		if i >= 0 {
@@ -91,10 +96,16 @@ func (d *added) add(a addedToken) {
 		d.tokens = map[string]addedToken{}
 	}
 	d.tokens[a.Content] = a
-	lengths := &d.lengths[a.Content[0]]
-	at, there := slices.BinarySearchFunc(*lengths, len(a.Content), func(have, n int) int { return n - have })
-	if !there {
-		*lengths = slices.Insert(*lengths, at, len(a.Content))
+}
+
+// sort makes the tokens ready for at.
+func (d *added) sort() {
+	d.sorted = slices.Sorted(maps.Keys(d.tokens))
+	for _, s := range d.sorted {
+		d.from[int(s[0])+1]++
+	}
+	for b := range 256 {
+		d.from[b+1] += d.from[b]
 	}
 }
 
@@ -130,17 +141,26 @@ func (d *added) cut(text []byte, first bool, token func(int32), rest func(part [
 	return rest(text[from:], first && from == 0)
 }
 
-// at returns the longest added token that text begins with, if any.
-func (d *added) at(text []byte) (addedToken, bool) {
-	for _, n := range d.lengths[text[0]] {
-		if n > len(text) {
-			continue
+// at returns the longest added token that text begins with, if any. It looks at one
+// byte more of text as long as there are tokens that begin like it.
+func (d *added) at(text []byte) (a addedToken, ok bool) {
+	longest := ""
+	few := d.sorted[d.from[text[0]]:d.from[int(text[0])+1]]
+	for n := 1; len(few) > 0; n++ {
+		if len(few[0]) == n { // what begins like others is sorted before them
+			longest, few = few[0], few[1:]
 		}
-		if a, ok := d.tokens[string(text[:n])]; ok {
-			return a, true
+		if n == len(text) {
+			break
 		}
+		c := text[n]
+		few = few[sort.Search(len(few), func(i int) bool { return few[i][n] >= c }):]
+		few = few[:sort.Search(len(few), func(i int) bool { return few[i][n] > c })]
 	}
-	return addedToken{}, false
+	if longest == "" {
+		return a, false
+	}
+	return d.tokens[longest], true
 }
 
 // valid replaces what is no UTF-8 by U+FFFD.
