@@ -135,6 +135,15 @@ func NewPlanes(l tensor.Layout, cfg Config) (Planes, error) {
 	return planes, nil
 }
 
+// NumPlanes returns how many planes the state under cfg has, 0 if cfg is not valid.
+func NumPlanes(cfg Config) int {
+	opt, err := newOptimizer(cfg)
+	if err != nil {
+		return 0
+	}
+	return len(statePlanes(opt, cfg))
+}
+
 // ReadPlane implements [State].
 func (p Planes) ReadPlane(plane int, c tensor.Chunk, dst []int64) error {
 	copy(dst, p[plane][c.Offset:c.Offset+c.Len])
