@@ -7,84 +7,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"runtime"
 	"runtime/pprof"
 	"slices"
 	"strings"
-	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/measure"
-	"lode/engine"
-	"lode/engine/cpu"
-	"lode/engine/kernel"
 	"lode/engine/model"
-	"lode/engine/torch"
 )
-
-// benchEngines are the engines that can be measured.
-var benchEngines = map[string]benchEngine{
-	"cpu": {
-		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
-			library, name, err := multiplier(f.blas)
-			if err != nil {
-				return nil, err
-			}
-			if f.with = "cpu " + kernel.Name(); library != nil {
-				f.with += " " + name
-			}
-			if f.precision == "bf16" {
-				f.with += " bf16"
-			}
-			return cpu.New(m, cpu.Options{Threads: f.threads, MicroRows: f.microRows, Recompute: f.recompute, BLAS: library, Mixed: f.precision == "bf16"})
-		},
-		peak: measure.Peak, meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
-	},
-	"torch": {
-		open: func(m model.Model, f *engineBench) (engine.Engine, error) {
-			e, err := torch.New(m, torch.Options{Threads: f.threads, Precision: f.precision})
-			if err != nil {
-				return nil, err
-			}
-			f.with = "torch " + e.Device()
-			return e, nil
-		},
-		meter: func(e engine.Engine) measure.Meter { return bothMeter(e.(*torch.Engine)) },
-	},
-}
-
-// bothMeter adds up this process and the engine's own. One that fell silent counts as
-// nothing: the next step says what became of it.
-func bothMeter(e *torch.Engine) measure.Meter {
-	return measure.Meter{
-		Peak: func() int64 {
-			peak, _, _ := e.Usage()
-			return ownPeak() + peak
-		},
-		CPU: func() time.Duration {
-			_, used, _ := e.Usage()
-			return ownCPU() + used
-		},
-	}
-}
-
-type benchEngine struct {
-	open  func(m model.Model, f *engineBench) (engine.Engine, error)
-	peak  func(threads int) float64 // operations in a second at best; nil if not known
-	meter func(engine.Engine) measure.Meter
-}
 
 // engineBench are the choices of lode bench engine.
 type engineBench struct {
-	engine, size    string
-	threads, steps  int
-	microRows       int
-	recompute       bool
-	blas, precision string
-	with            string // what the engine uses of the machine, once it is open
+	engineFlags
+	size            string
+	steps           int
 	export, profile string
 	asJSON          bool
 }
@@ -98,7 +37,8 @@ func benchEngineCommand() *cobra.Command {
 		Long: `Train a Llama of a given size for some steps and print tokens a second, how much of
 what the machine could do at most that is, and the most memory the process held. The
 peak is measured before: multiply-adds in registers on as many threads. The first two
-steps are not counted, the rates are those of the median step.
+steps are not counted, the rates are those of the median step. Where memory is short
+values are computed again and batches taken in parts; what was planned is printed.
 
 Sizes: 1m (0.9 million parameters, tokens are bytes), 10m, 50m, 124m and 1b. The
 largest needs 18 GB. With --export the model, its parameters and its batches are
@@ -108,14 +48,12 @@ Python that $LODE_PYTHON names, else python3, and the best device that PyTorch h
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
 	}
-	c.Flags().StringVar(&f.engine, "engine", "cpu", "engine: "+strings.Join(slices.Sorted(maps.Keys(benchEngines)), ", "))
+	f.add(c)
 	c.Flags().StringVar(&f.size, "size", "10m", "model: "+sizes)
-	c.Flags().IntVar(&f.threads, "threads", runtime.NumCPU(), "threads")
 	c.Flags().IntVar(&f.steps, "steps", 10, "steps that count")
-	c.Flags().IntVar(&f.microRows, "micro-rows", 0, "rows of a batch worked on at a time; 0 takes all (engine cpu)")
+	c.Flags().IntVar(&f.microRows, "micro-rows", 0, "rows of a batch worked on at a time (engine cpu; default: as memory allows)")
 	c.Flags().BoolVar(&f.recompute, "recompute", false, "keep less for the backward pass and compute it again (engine cpu)")
-	c.Flags().StringVar(&f.precision, "precision", "float32", "float32, or bf16 for mixed precision")
-	c.Flags().StringVar(&f.blas, "blas", blasSetting(), "BLAS of the system that multiplies: off, auto (measure, take what is faster) or the file of a library (engine cpu; default $LODE_BLAS)")
+	c.Flags().StringVar(&f.blas, "blas", f.blas, "BLAS of the system that multiplies: off, auto (measure, take what is faster) or the file of a library (engine cpu; default $LODE_BLAS)")
 	c.Flags().StringVar(&f.export, "export", "", "write model and batches to this folder and train nothing")
 	c.Flags().StringVar(&f.profile, "profile", "", "write a CPU profile of the steps to this file")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
@@ -134,21 +72,17 @@ func (f *engineBench) run(ctx context.Context, out io.Writer) error {
 	if i < 0 {
 		return usagef("--size is %q, want one of %s", f.size, strings.Join(sizeNames(), ", "))
 	}
-	if f.steps < 1 || f.threads < 1 || f.threads > cpu.MaxThreads || f.microRows < 0 {
-		return usagef("--steps must be above 0, --threads 1 to %d, --micro-rows at least 0", cpu.MaxThreads)
+	if f.steps < 1 || f.microRows < 0 {
+		return usagef("--steps must be above 0, --micro-rows at least 0")
 	}
-	if !slices.Contains(precisions, f.precision) {
-		return usagef("--precision is %q, want one of %s", f.precision, strings.Join(precisions, ", "))
+	if err := f.check(); err != nil {
+		return err
 	}
 	size := measure.Sizes()[i]
 	if f.export != "" {
 		return exportBench(f.export, size, f.steps)
 	}
-	with, ok := benchEngines[f.engine]
-	if !ok {
-		return usagef("--engine is %q, want one of %s", f.engine, strings.Join(slices.Sorted(maps.Keys(benchEngines)), ", "))
-	}
-	r, err := f.measure(ctx, with, size)
+	r, err := f.measure(ctx, size)
 	if err != nil {
 		return err
 	}
@@ -159,12 +93,21 @@ func (f *engineBench) run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func (f *engineBench) measure(ctx context.Context, with benchEngine, size measure.Size) (r measure.EngineResult, err error) {
-	peak := 0.0
-	if with.peak != nil {
-		peak = with.peak(f.threads)
+// benchBytes is what the program itself takes while it measures.
+const benchBytes = 48 << 20
+
+func (f *engineBench) measure(ctx context.Context, size measure.Size) (r measure.EngineResult, err error) {
+	kind, threads, peak := engines[f.engine], threadsOr(f.threads), 0.0
+	d := model.Demand{Loads: []model.Load{{Rows: size.Rows, Steps: size.Steps, Gradient: true}}, Beside: benchBytes}
+	p, err := f.memoryFlags.plan(size.Model, d, model.Work{Threads: threads}, kind.counts(&f.engineFlags))
+	if err != nil {
+		return r, err
 	}
-	e, err := with.open(size.Model, f)
+	f.bind()
+	if kind.peak != nil {
+		peak = kind.peak(threads)
+	}
+	e, on, err := kind.open(&f.engineFlags, opening{model: size.Model, work: p.work, log: zerolog.Nop()})
 	if err != nil {
 		return r, err
 	}
@@ -180,10 +123,11 @@ func (f *engineBench) measure(ctx context.Context, with benchEngine, size measur
 		}
 		defer pprof.StopCPUProfile()
 	}
-	if r, err = measure.Engine(ctx, e, size, f.steps, with.meter(e)); err != nil {
+	if r, err = measure.Engine(ctx, e, size, f.steps, kind.meter(e)); err != nil {
 		return r, err
 	}
-	r.Engine, r.Threads, r.PeakFlops = f.with, f.threads, peak
+	r.Engine, r.Threads, r.PeakFlops = on, threads, peak
+	r.Plan, r.PlannedBytes = p.String(), p.bytes
 	if peak > 0 {
 		r.Utilisation = r.Flops / peak
 	}
@@ -191,6 +135,7 @@ func (f *engineBench) measure(ctx context.Context, with benchEngine, size measur
 }
 
 func printEngine(w io.Writer, r measure.EngineResult) {
+	fmt.Fprintln(w, r.Plan)
 	fmt.Fprintf(w, "%-28s %6s %9s %9s %8s %12s %14s %9s %9s %10s %9s %9s\n", "engine", "size", "params", "batch", "threads",
 		"tokens/s", "tokens/CPU-s", "GFLOP/s", "of peak", "memory", "loss", "at last")
 	fmt.Fprintf(w, "%-28s %6s %8.2fM %9s %8d %12.0f %14.0f %9.1f %8.1f%% %10s %9.4f %9.4f\n", r.Engine, r.Size, float64(r.Params)/1e6,

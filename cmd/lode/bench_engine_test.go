@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"lode/checkpoints/safetensors"
@@ -18,7 +19,8 @@ import (
 
 func TestBenchEnginePrints(t *testing.T) {
 	var out bytes.Buffer
-	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 1, precision: "float32", asJSON: true}
+	f := benchOf(1)
+	f.asJSON = true
 	if err := f.run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
@@ -33,16 +35,26 @@ func TestBenchEnginePrints(t *testing.T) {
 	}
 }
 
+func benchOf(steps int) engineBench {
+	f := engineBench{engineFlags: newEngineFlags(), size: "1m", steps: steps}
+	f.threads = 1
+	return f
+}
+
 func TestBenchEngineRefuses(t *testing.T) {
-	for _, f := range []engineBench{
-		{engine: "abacus", size: "1m", threads: 1, steps: 1, precision: "float32"},
-		{engine: "cpu", size: "2m", threads: 1, steps: 1, precision: "float32"},
-		{engine: "cpu", size: "1m", threads: 0, steps: 1, precision: "float32"},
-		{engine: "cpu", size: "1m", threads: 1, steps: 0, precision: "float32"},
-		{engine: "cpu", size: "1m", threads: 1, steps: 1, precision: "int1"},
+	for says, spoil := range map[string]func(f *engineBench){
+		"--engine":        func(f *engineBench) { f.engine = "abacus" },
+		"--size":          func(f *engineBench) { f.size = "2m" },
+		"--threads":       func(f *engineBench) { f.threads = -1 },
+		"--steps":         func(f *engineBench) { f.steps = 0 },
+		"--precision":     func(f *engineBench) { f.precision = "int1" },
+		"--max-memory is": func(f *engineBench) { f.most = "much" },
+		"at the least":    func(f *engineBench) { f.most = "20MB" },
 	} {
-		if err := f.run(t.Context(), new(bytes.Buffer)); err == nil {
-			t.Errorf("%+v was accepted", f)
+		f := benchOf(1)
+		spoil(&f)
+		if err := f.run(t.Context(), new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%+v: %v, want an error with %q", f, err, says)
 		}
 	}
 }
@@ -50,7 +62,8 @@ func TestBenchEngineRefuses(t *testing.T) {
 // What is exported is what the bench trains: the same model, parameters and batches.
 func TestBenchEngineExports(t *testing.T) {
 	dir := t.TempDir()
-	f := engineBench{engine: "cpu", size: "1m", threads: 1, steps: 2, precision: "float32", export: dir}
+	f := benchOf(2)
+	f.export = dir
 	if err := f.run(t.Context(), new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}

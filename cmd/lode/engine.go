@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,7 +14,6 @@ import (
 	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/model"
-	"lode/engine/torch"
 	"lode/replica"
 )
 
@@ -21,22 +21,30 @@ import (
 type engineFlags struct {
 	engine, python, device, precision string
 	model                             string // of the user's own, which may be run
+	blas                              string // BLAS of the system that multiplies
 	threads, ranks                    int
+	memoryFlags
 }
 
-// What --engine and --precision may be.
-var (
-	engines    = []string{"cpu", "torch"}
-	precisions = []string{"float32", "bf16"}
-)
+// precisions are what --precision may be.
+var precisions = []string{"float32", "bf16"}
+
+// newEngineFlags returns the choices that are made for who makes none.
+func newEngineFlags() engineFlags {
+	return engineFlags{engine: "cpu", precision: "float32", ranks: 1, blas: blasSetting()}
+}
+
+func engineNames() []string { return slices.Sorted(maps.Keys(engines)) }
 
 func (f *engineFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.engine, "engine", "cpu", "what trains: cpu, or torch for PyTorch, on a GPU if there is one")
+	*f = newEngineFlags()
+	c.Flags().StringVar(&f.engine, "engine", f.engine, "what trains: cpu, or torch for PyTorch, on a GPU if there is one")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
 	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
 	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is)")
-	c.Flags().IntVar(&f.ranks, "ranks", 1, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
-	c.Flags().StringVar(&f.precision, "precision", "float32", "float32, or bf16 for mixed precision: with cpu where the processor has AMX")
+	c.Flags().IntVar(&f.ranks, "ranks", f.ranks, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
+	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision: with cpu where the processor has AMX")
+	f.memoryFlags.add(c)
 }
 
 // addModel adds the flag by which a user lets a run's own model be run.
@@ -46,11 +54,11 @@ func (f *engineFlags) addModel(c *cobra.Command) {
 
 // check refuses what cannot be before anything is opened.
 func (f *engineFlags) check() error {
-	if !slices.Contains(engines, f.engine) {
-		return usagef("--engine is %q, there are %s", f.engine, strings.Join(engines, " and "))
+	if _, ok := engines[f.engine]; !ok {
+		return usagef("--engine is %q, there are %s", f.engine, strings.Join(engineNames(), " and "))
 	}
-	if f.threads < 0 {
-		return usagef("--threads is %d, it can be 1 and up, or 0 for all processors", f.threads)
+	if f.threads < 0 || f.threads > cpu.MaxThreads {
+		return usagef("--threads is %d, it can be 1 to %d, or 0 for all processors", f.threads, cpu.MaxThreads)
 	}
 	if f.ranks < 1 || f.ranks > 64 || f.ranks > 1 && f.engine != "torch" {
 		return usagef("--ranks is %d, it can be 1 to 64, with --engine torch", f.ranks)
@@ -63,7 +71,7 @@ func (f *engineFlags) check() error {
 			return usagef("--%s is for --engine torch", g.name)
 		}
 	}
-	return nil
+	return f.memoryFlags.check()
 }
 
 // allows reports whether the model may be run: Python of others runs only by name.
@@ -84,30 +92,22 @@ func (f *engineFlags) allows(m model.Model) error {
 	return nil
 }
 
-// open makes the engine that was chosen, for the model of a run.
-func (f *engineFlags) open(r *replica.Rules, log zerolog.Logger) (engine.Engine, error) {
+// plan says how the engine that was chosen will work for a run that asks for so much,
+// and refuses what does not fit this machine. Nothing is allocated.
+func (f *engineFlags) plan(r *replica.Rules, d model.Demand) (thrift, error) {
 	if err := f.allows(r.Model); err != nil {
-		return nil, err
+		return thrift{}, err
 	}
-	threads := threadsOr(f.threads)
-	if f.engine == "cpu" {
-		library, name, err := multiplier(blasSetting())
-		if err != nil {
-			return nil, err
-		}
-		if library != nil {
-			log.Info().Str("library", name).Msg("matrices are multiplied by a BLAS of the system")
-		}
-		return cpu.New(r.Model, cpu.Options{Threads: threads, Frozen: r.Frozen, NoDecay: r.NoDecay, BLAS: library, Mixed: f.precision == "bf16"})
-	}
-	e, err := torch.New(r.Model, torch.Options{
-		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Threads: threads,
-		Frozen: r.Frozen, NoDecay: r.NoDecay,
-		Log: log.With().Str("engine", "torch").Logger(),
-	})
+	f.bind()
+	return f.memoryFlags.plan(r.Model, d, model.Work{Threads: threadsOr(f.threads), Frozen: r.Frozen}, engines[f.engine].counts(f))
+}
+
+// open makes the engine that was chosen, for the model of a run, to work as planned.
+func (f *engineFlags) open(r *replica.Rules, p thrift, log zerolog.Logger) (engine.Engine, error) {
+	e, on, err := engines[f.engine].open(f, opening{model: r.Model, work: p.work, noDecay: r.NoDecay, log: log})
 	if err != nil {
-		return nil, fmt.Errorf("--engine torch: %w", err)
+		return nil, fmt.Errorf("--engine %s: %w", f.engine, err)
 	}
-	log.Info().Str("device", e.Device()).Msg("PyTorch is ready")
+	log.Info().Str("engine", on).Msg("the engine is ready")
 	return e, nil
 }

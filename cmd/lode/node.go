@@ -117,6 +117,12 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.connect(ctx, role); err != nil {
 		return n, err
 	}
+	// Before anything of the run is allocated.
+	how, err := f.engineFlags.plan(n.rules, n.rules.Demand(role))
+	if err != nil {
+		return n, err
+	}
+	n.log.Info().Msg(how.String())
 	n.dir = filepath.Join(dir, "runs", n.link.Run.String())
 	if n.files, err = checkpoints.OpenDir(n.dir); err != nil {
 		return n, err
@@ -124,7 +130,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.openData(ctx, f, filepath.Join(dir, "pieces"), stderr); err != nil {
 		return n, err
 	}
-	if n.engine, err = f.engineFlags.open(n.rules, n.log); err != nil {
+	if n.engine, err = f.engineFlags.open(n.rules, how, n.log); err != nil {
 		return n, err
 	}
 	return n, nil
@@ -187,9 +193,6 @@ func awaitWelcome(ctx context.Context, s *transport.Session, tell func(error)) (
 	}
 }
 
-// pieceMemory bounds the pieces a node holds in memory, bytes.
-const pieceMemory = 64 << 20
-
 // openData opens the corpus where it is on this machine, and otherwise a cache
 // in front of the coordinator.
 func (n *node) openData(ctx context.Context, f *nodeFlags, cache string, stderr io.Writer) error {
@@ -226,7 +229,7 @@ func (n *node) openData(ctx context.Context, f *nodeFlags, cache string, stderr 
 	fetch := func(ctx context.Context, d protocol.Digest) ([]byte, error) {
 		return n.session.Fetch(ctx, d, int64(man.Data.Piece))
 	}
-	n.source, err = data.NewCached(ix, fetch, pieceMemory, cache)
+	n.source, err = data.NewCached(ix, fetch, replica.PieceBytes, cache)
 	return err
 }
 

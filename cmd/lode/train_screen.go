@@ -72,6 +72,9 @@ func (s *trainScreen) done() {
 // stopping says that Ctrl-C was seen.
 func (s *trainScreen) stopping() { s.printf("stopping after the round in progress…\n") }
 
+// planned says how much memory the way takes.
+func (s *trainScreen) planned(how thrift) { s.printf("%v\n", how) }
+
 // passed moves the bar.
 func (s *trainScreen) passed(rounds int) { s.at(int64(rounds)) }
 

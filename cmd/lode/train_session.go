@@ -85,10 +85,14 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	if err != nil {
 		return one, err
 	}
-	t, err := solo.New(solo.Config{
-		Rules: s.rules, Duties: text, Workers: s.job.Workers, Apart: way == federatedWay,
-		Engine: func() (engine.Engine, error) { return s.engine.open(s.rules, s.log) },
-	})
+	cfg := solo.Config{Rules: s.rules, Duties: text, Workers: s.job.Workers, Apart: way == federatedWay}
+	how, err := s.engine.plan(s.rules, cfg.Demand())
+	if err != nil {
+		return one, err
+	}
+	show.planned(how)
+	cfg.Engine = func() (engine.Engine, error) { return s.engine.open(s.rules, how, s.log) }
+	t, err := solo.New(cfg)
 	if err != nil {
 		return one, err
 	}

@@ -31,6 +31,7 @@ type upFlags struct {
 	length              time.Duration
 	json, anew          bool
 	store               storeFlags
+	memory              memoryFlags
 	changed             func(flag string) bool // given on the command line
 }
 
@@ -64,6 +65,8 @@ goes on where it stopped.`,
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON, one object a line")
 	c.Flags().BoolVar(&f.anew, "new", false, "begin a new run even if the folder holds one")
 	c.Flags().StringVar(&f.level, "log-level", "warn", "what the processes log to the folder's logs: debug, info, warn or error")
+	f.memory.add(c)
+	c.Flags().Lookup("max-memory").Usage = fmt.Sprintf("memory that all processes together may take, such as 6GB (default: %d %% of what is free)", freeShare)
 	f.store.add(c, "where checkpoints go: a folder or s3://bucket/prefix (default: store in --dir)")
 	return c
 }
@@ -132,6 +135,9 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if _, err := newLog(io.Discard, f.level); err != nil {
 		return err
 	}
+	if err := f.memory.check(); err != nil {
+		return err
+	}
 	if path := f.data.path; path != "" && !corpora.IsAddress(path) { // before anything is made
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("corpus: %w", err)
@@ -153,7 +159,11 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		}
 	}
 	h.state.aim(f)
-	out.begin(h)
+	how, err := h.shareMemory()
+	if err != nil {
+		return err
+	}
+	out.begin(h, how)
 	start, before := time.Now(), h.state.Rounds
 	watch, err := h.train(ctx, out, stderr)
 	if err != nil {

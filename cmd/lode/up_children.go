@@ -267,10 +267,11 @@ func (h *house) start(ctx context.Context, fam *family) (protocol.Link, error) {
 }
 
 func (h *house) memberArgs(role, name string, link protocol.Link) []string {
-	return []string{
+	args := []string{
 		role, link.Format(), "--dir", filepath.Join(h.dir, name), "--name", name,
 		"--threads", "1", "--log-level", h.flags.level,
 	}
+	return append(args, h.memory...)
 }
 
 // freePort returns a loopback address with a port that is free now, so that a

@@ -33,6 +33,7 @@ type house struct {
 	corpus   *corpora.Corpus
 	stderr   io.Writer // for what takes time
 	moved    bool      // --store is another one than last time
+	memory   []string  // flags that say how much each process may take
 	unlock   func()
 }
 

@@ -41,7 +41,7 @@ func (s *screen) object(v any) {
 }
 
 // begin says what is about to happen.
-func (s *screen) begin(h *house) {
+func (s *screen) begin(h *house, memory string) {
 	m := h.manifest
 	verb := "training"
 	if h.state.Rounds > 0 {
@@ -59,6 +59,7 @@ func (s *screen) begin(h *house) {
 		h.rules.Run.Short(), h.flags.dir, verb, kind, float64(h.rules.Layout.Len())/1e6, h.corpus.Name, float64(m.Data.Bytes)/1e6, until)
 	s.printf("1 coordinator, %d validators and %d workers, each a process, over QUIC on loopback; logs in %s/logs; Ctrl-C stops\n",
 		len(h.state.Cast.Validators), len(h.state.Cast.Workers), h.flags.dir)
+	s.printf("%s\n", memory)
 	header := roundHeader
 	if m.Economy.Pays() {
 		header += " paid"

@@ -32,6 +32,8 @@ type EngineResult struct {
 	PeakFlops          float64 `json:"peak_flop_per_s"`  // of as many threads; zero if the work is not the processor's
 	Utilisation        float64 `json:"flop_utilisation"` // zero without a peak
 	PeakBytes          int64   `json:"peak_bytes"`       // of this process; zero if not known
+	PlannedBytes       int64   `json:"planned_bytes"`    // what was said before that it would be
+	Plan               string  `json:"plan"`             // the same in words, with how
 	LossFirst          float64 `json:"loss_first"`
 	LossLast           float64 `json:"loss_last"`
 
