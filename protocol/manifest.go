@@ -21,7 +21,7 @@ type Manifest struct {
 	Name        string   // for people
 	Coordinator NodeID   // who orders the record
 	Owner       NodeID   // who receives the owner's share
-	Seed        Digest   // initial parameters and the first round's seed
+	Seed        Digest   // the first round's seed, and initial parameters unless Model.Initial says them
 	Model       Model
 	Data        Data
 	Train       Train
@@ -39,6 +39,12 @@ type Model struct {
 	// Config is its config.json, which checkpoints get: up to MaxConfig bytes of UTF-8,
 	// exactly as the program writes it. What it says is for lode/replica to check.
 	Config string
+	// Initial is the Merkle root (lode/tensor, Root) of the parameters that the run begins
+	// with, where they are given exactly; zero: they are drawn from Manifest.Seed.
+	Initial Digest
+	// Pieces is the digest of the index (lode/data) of the pieces in which those travel:
+	// float32, in layout order. It is zero where Initial is.
+	Pieces Digest
 }
 
 // MaxConfig bounds Model.Config, in bytes: a manifest has to fit into a message.
@@ -263,6 +269,7 @@ func number(v float64) string {
 
 func (m Model) validate(check checkFunc) {
 	check(m.Config != "" && len(m.Config) <= MaxConfig && utf8.ValidString(m.Config), "model.config", "has %d bytes, must have 1 to %d of UTF-8", len(m.Config), MaxConfig)
+	check((m.Initial == Digest{}) == (m.Pieces == Digest{}), "model.pieces", "and model.initial go together: both name given parameters, or neither")
 }
 
 func (d Data) validate(check checkFunc, within withinFunc) {

@@ -12,7 +12,7 @@ import (
 func testManifest() Manifest {
 	return Manifest{
 		Version: Version, Name: "Test run-1", Coordinator: NodeID{1}, Owner: NodeID{2}, Seed: Digest{3},
-		Model: Model{Config: `{"model_type":"llama"}`},
+		Model: Model{Config: `{"model_type":"llama"}`, Initial: Digest{10}, Pieces: Digest{11}},
 		Data: Data{
 			Mode: "assigned", Tokenizer: TokenFile, Vocabulary: Digest{9}, Width: 2, Index: Digest{4}, Bytes: 1 << 24, Piece: 1 << 16, HeldOut: Q16(0.02),
 		},
@@ -72,6 +72,8 @@ func TestManifestFaults(t *testing.T) {
 		{"model.config", func(m *Manifest) { m.Model.Config = "" }},
 		{"model.config", func(m *Manifest) { m.Model.Config = strings.Repeat(" ", MaxConfig+1) }},
 		{"model.config", func(m *Manifest) { m.Model.Config = "\xff" }},
+		{"model.pieces", func(m *Manifest) { m.Model.Initial = Digest{} }},
+		{"model.pieces", func(m *Manifest) { m.Model.Pieces = Digest{} }},
 		{"data.mode", func(m *Manifest) { m.Data.Mode = "private" }},
 		{"data.tokenizer", func(m *Manifest) { m.Data.Tokenizer = "words" }},
 		{"data.vocabulary", func(m *Manifest) { m.Data.Vocabulary = Digest{} }},

@@ -10,7 +10,6 @@ import (
 
 	"lode/aggregation"
 	"lode/coordinator/round"
-	"lode/engine/model"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/tensor"
@@ -43,15 +42,19 @@ func (m *Model) Codec() (gradient.Params, error) {
 	return p, err
 }
 
-// NewModel returns the model a run begins with.
+// NewModel returns the model a run begins with, as [Rules.Begin] has it.
 func NewModel(r *Rules) (*Model, error) {
-	m := &Model{Rules: r, Params: make(tensor.Flat, r.Layout.Len())}
-	if err := model.Init(r.Model, r.Manifest.Seed, m.Params); err != nil {
-		return nil, fmt.Errorf("initial parameters: %w", err)
+	m, err := Blank(r)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	m.Outer, err = aggregation.NewPlanes(r.Layout, r.Merge(0))
-	return m, err
+	return m, r.Begin(m.Params)
+}
+
+// Blank returns a model before round 0 whose parameters are zeros, for who has others.
+func Blank(r *Rules) (*Model, error) {
+	outer, err := aggregation.NewPlanes(r.Layout, r.Merge(0))
+	return &Model{Rules: r, Params: make(tensor.Flat, r.Layout.Len()), Outer: outer}, err
 }
 
 // Merged is the outcome of one round's merge, not yet adopted.

@@ -31,6 +31,10 @@ type Rules struct {
 	Layout   tensor.Layout // says what is frozen
 	Frozen   []bool        // the same, for engines: of each tensor; nil: all are trained
 	NoDecay  []bool        // of each tensor, for engines: weight decay leaves it alone; nil: of no matrix
+	// Initial reads the parameters that the run begins with, where the manifest names
+	// them; who knows them sets it. It serves one goroutine at a time. nil: they follow
+	// from the seed, or are not at hand.
+	Initial tensor.Reader
 }
 
 // NewRules checks the manifest and derives its rules.

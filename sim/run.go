@@ -20,6 +20,7 @@ import (
 	"lode/engine/cpu"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 	"lode/validator"
 	"lode/worker"
 )
@@ -28,6 +29,7 @@ import (
 type Options struct {
 	// Manifest of the run. Coordinator and Members.Genesis are filled in.
 	Manifest   protocol.Manifest
+	Initial    tensor.Reader // the parameters that the manifest names; read by all nodes at once
 	Source     data.Source
 	Index      *data.Index
 	Dir        string             // for everybody's files
@@ -86,7 +88,11 @@ func (o Options) rules() (*replica.Rules, error) {
 	for i := range o.Validators {
 		man.Members.Genesis = append(man.Members.Genesis, protocol.Stake{Node: id(Key("validator", i)), Stake: stake})
 	}
-	return replica.NewRules(man)
+	r, err := replica.NewRules(man)
+	if err == nil {
+		r.Initial = o.Initial
+	}
+	return r, err
 }
 
 // coordinator keeps the run's record in a file.

@@ -56,21 +56,24 @@ func (f Flat) WriteChunk(c Chunk, src []float32) error {
 
 // Stream writes the values of src to w, chunk after chunk, as float32 little-endian:
 // four bytes each.
-func Stream(w io.Writer, l Layout, src Reader) error {
-	vals, raw := make([]float32, ChunkLen), make([]byte, 0, 4*ChunkLen)
-	for c := range l.Chunks() {
-		if err := src.ReadChunk(c, vals[:c.Len]); err != nil {
-			return err
-		}
-		raw = raw[:0]
-		for _, v := range vals[:c.Len] {
-			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-		}
-		if _, err := w.Write(raw); err != nil {
-			return err
-		}
+func Stream(w io.Writer, l Layout, src Reader) error { return Copy(l, To(w), src) }
+
+// To writes chunks to w as [Stream] does, in the order in which they come.
+func To(w io.Writer) Writer { return &to{w: w} }
+
+type to struct {
+	w   io.Writer
+	raw [4 * ChunkLen]byte
+}
+
+// WriteChunk implements [Writer].
+func (t *to) WriteChunk(_ Chunk, src []float32) error {
+	raw := t.raw[:0]
+	for _, v := range src {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
 	}
-	return nil
+	_, err := t.w.Write(raw)
+	return err
 }
 
 // Fill gives dst the values that [Stream] wrote. It reads no byte more.
@@ -80,9 +83,7 @@ func Fill(l Layout, dst Writer, r io.Reader) error {
 		if _, err := io.ReadFull(r, raw[:4*c.Len]); err != nil {
 			return err
 		}
-		for i := range vals[:c.Len] {
-			vals[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-		}
+		decode(vals[:c.Len], raw)
 		if err := dst.WriteChunk(c, vals[:c.Len]); err != nil {
 			return err
 		}
@@ -90,16 +91,56 @@ func Fill(l Layout, dst Writer, r io.Reader) error {
 	return nil
 }
 
+func decode(vals []float32, raw []byte) {
+	for i := range vals {
+		vals[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+}
+
+// At reads the values that [Stream] wrote, each chunk at its place.
+func At(r io.ReaderAt) Reader { return &at{r: r} }
+
+type at struct {
+	r   io.ReaderAt
+	raw [4 * ChunkLen]byte
+}
+
+// ReadChunk implements [Reader].
+func (a *at) ReadChunk(c Chunk, dst []float32) error {
+	raw := a.raw[:4*c.Len]
+	if n, err := a.r.ReadAt(raw, 4*int64(c.Offset)); n < len(raw) {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	decode(dst[:c.Len], raw)
+	return nil
+}
+
 // Copy moves every chunk of l from src to dst.
 func Copy(l Layout, dst Writer, src Reader) error {
 	buf := make([]float32, ChunkLen)
 	for c := range l.Chunks() {
-		if err := src.ReadChunk(c, buf[:c.Len]); err != nil {
-			return err
-		}
-		if err := dst.WriteChunk(c, buf[:c.Len]); err != nil {
+		if err := (tee{src, dst}).ReadChunk(c, buf[:c.Len]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Tee reads src and writes what it read to dst.
+func Tee(src Reader, dst Writer) Reader { return tee{src, dst} }
+
+type tee struct {
+	src Reader
+	dst Writer
+}
+
+// ReadChunk implements [Reader].
+func (t tee) ReadChunk(c Chunk, vals []float32) error {
+	if err := t.src.ReadChunk(c, vals); err != nil {
+		return err
+	}
+	return t.dst.WriteChunk(c, vals)
 }

@@ -95,7 +95,7 @@ func (f *trainBench) run(ctx context.Context, out io.Writer) error {
 		len(conducts), f.validators, float64(of.rules.Layout.Len())/1e6, of.corpus.Name, float64(of.corpus.Index.Bytes)/1e6, f.rounds, f.every)
 	w := &benchWatch{out: out, every: f.every, last: f.rounds - 1, began: time.Now(), seen: map[protocol.NodeID]*measured{}}
 	m, err := sim.Run(ctx, sim.Options{
-		Manifest: of.rules.Manifest, Source: of.corpus.Source, Index: of.corpus.Index, Dir: dir, Validators: f.validators,
+		Manifest: of.rules.Manifest, Initial: of.rules.Initial, Source: of.corpus.Source, Index: of.corpus.Index, Dir: dir, Validators: f.validators,
 		Conducts: conducts, Rounds: f.rounds,
 		Log: zerolog.New(os.Stderr).Level(zerolog.ErrorLevel), Each: w.round, Sheets: w.sheets,
 	})

@@ -12,7 +12,6 @@ import (
 
 	"lode/aggregation"
 	"lode/engine"
-	"lode/engine/model"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/tensor"
@@ -32,7 +31,7 @@ func newApart(cfg Config, engines []engine.Engine) (*apart, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &apart{cfg: cfg, crew: crew}, model.Init(cfg.Rules.Model, cfg.Rules.Manifest.Seed, crew.Theta)
+	return &apart{cfg: cfg, crew: crew}, cfg.Rules.Begin(crew.Theta)
 }
 
 func (a *apart) round(ctx context.Context, n protocol.Round, to *totals) error {

@@ -9,7 +9,6 @@ import (
 	"iter"
 
 	"lode/engine"
-	"lode/engine/model"
 	"lode/protocol"
 	"lode/tensor"
 )
@@ -22,7 +21,7 @@ type together struct {
 }
 
 func newTogether(cfg Config, e engine.Engine) (*together, error) {
-	return &together{cfg, e}, model.Init(cfg.Rules.Model, cfg.Rules.Manifest.Seed, e.Params())
+	return &together{cfg, e}, cfg.Rules.Begin(e.Params())
 }
 
 func (t *together) round(ctx context.Context, n protocol.Round, to *totals) error {

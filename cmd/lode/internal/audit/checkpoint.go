@@ -66,7 +66,7 @@ func (a *audit) restore(ctx context.Context, c int) error {
 		return nil
 	}
 	err := a.borrow(ctx, uint64(c), func(m *checkpoints.Model) error {
-		model, err := a.newModel()
+		model, err := a.ready(replica.Blank(a.rules))
 		if err != nil {
 			return err
 		}
@@ -225,12 +225,12 @@ type roots struct{ model, outer, state protocol.Digest }
 func (a *audit) state(c uint64) (roots, error) {
 	switch {
 	case c == 0:
-		m, err := replica.NewModel(a.rules)
+		root, err := a.rules.FirstRoot()
 		if err != nil {
 			return roots{}, err
 		}
-		root, err := tensor.Root(a.rules.Layout, m.Params)
-		return roots{root, replica.OuterDigest(m.Outer), a.begin}, err
+		outer, err := aggregation.NewPlanes(a.rules.Layout, a.rules.Merge(0))
+		return roots{root, replica.OuterDigest(outer), a.begin}, err
 	case c > uint64(len(a.final)):
 		return roots{}, &Mismatch{What: checkpointName(c), Means: fmt.Sprintf("the record ends at round %d: entries are missing at its end, or nobody ever merged this", len(a.final))}
 	}

@@ -63,13 +63,12 @@ func (a *audit) start(ctx context.Context, from int) (int, error) {
 		}
 	}
 	var err error
-	a.model, err = a.newModel()
+	a.model, err = a.ready(replica.NewModel(a.rules))
 	return 0, err
 }
 
-// newModel returns the model a run begins with.
-func (a *audit) newModel() (*replica.Model, error) {
-	m, err := replica.NewModel(a.rules)
+// ready has a model put updates aside on disk.
+func (a *audit) ready(m *replica.Model, err error) (*replica.Model, error) {
 	if err == nil {
 		m.Scratch = replica.ScratchIn(a.opt.Scratch)
 	}

@@ -12,6 +12,7 @@ import (
 	"lode/cmd/lode/internal/models"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 )
 
 // Source is what a run left behind.
@@ -19,7 +20,8 @@ type Source struct {
 	Manifest protocol.Manifest
 	Record   Record
 	Payloads replica.Fetcher
-	Store    Shelf // nil: no checkpoints are looked at
+	Store    Shelf         // nil: no checkpoints are looked at
+	Initial  tensor.Reader // the parameters that the manifest names; nil: not at hand
 }
 
 // Record is the run's record as far as it goes now.
@@ -41,7 +43,7 @@ type Shelf interface {
 // Live returns the run of a connection as a source: its record up to now, what
 // payloads its coordinator still has, and the one checkpoint it serves.
 func Live(o *models.Observer) Source {
-	return Source{Manifest: o.Rules.Manifest, Record: o, Payloads: o, Store: &served{observer: o}}
+	return Source{Manifest: o.Rules.Manifest, Record: o, Payloads: o, Store: &served{observer: o}, Initial: o.Rules.Initial}
 }
 
 // served is the shelf of a coordinator: its last checkpoint.

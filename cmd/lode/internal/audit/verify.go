@@ -49,6 +49,7 @@ func Verify(ctx context.Context, src Source, opt Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("verify: %w", err)
 	}
+	rules.Initial = src.Initial
 	if opt.Progress == nil {
 		opt.Progress = func(Stage, uint64, uint64) {}
 	}

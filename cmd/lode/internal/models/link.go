@@ -12,7 +12,6 @@ import (
 	"lode/coordinator/round"
 	"lode/protocol"
 	"lode/replica"
-	"lode/tensor"
 )
 
 func pullLink(ctx context.Context, source string, opt Options) (Result, error) {
@@ -123,10 +122,6 @@ func (h history) before(rules *replica.Rules, r protocol.Round) (outcome, error)
 		}
 		return out, nil
 	}
-	first, err := replica.NewModel(rules)
-	if err != nil {
-		return outcome{}, err
-	}
-	root, err := tensor.Root(rules.Layout, first.Params)
+	root, err := rules.FirstRoot()
 	return outcome{model: root, state: round.New(rules.Manifest).Current().Root}, err
 }

@@ -60,7 +60,7 @@ func TestEachFieldSaysWhatAndWhy(t *testing.T) {
 }
 
 // completed are the fields of a manifest that the launching machine fills in.
-var completed = []string{"Version", "Coordinator", "Seed", "Model.Config", "Data.Tokenizer", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
+var completed = []string{"Version", "Coordinator", "Seed", "Model.Config", "Model.Initial", "Model.Pieces", "Data.Tokenizer", "Data.Vocabulary", "Data.Width", "Data.Index", "Data.Bytes", "Members.Invitation"}
 
 // leaves calls visit with every number, text, flag and id below v.
 func leaves(v reflect.Value, path string, visit func(path string, v reflect.Value)) {
