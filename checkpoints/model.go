@@ -120,7 +120,7 @@ func (m *Model) Layout() (tensor.Layout, error) { return m.header.Layout() }
 // Reader returns the parameters in the layout's order, after reading all of them
 // once to compare their [tensor.Root] with the manifest's. It serves until Close.
 func (m *Model) Reader(l tensor.Layout) (tensor.Reader, error) {
-	values, err := safetensors.NewModel(m.file, m.header, l)
+	values, err := safetensors.Gather(l, nil, safetensors.Part{File: m.file, Header: m.header})
 	if err != nil {
 		return nil, err
 	}

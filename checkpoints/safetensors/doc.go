@@ -5,11 +5,12 @@
 //
 // Read it in this order: [Header] is the list of tensors; [New] makes one for
 // tensors to be written, [Parse] reads one from a file. [Write] streams float32
-// values, [NewModel] gives them back chunk by chunk. [Header.Encode] followed by
+// values, [Gather] gives them back chunk by chunk, out of one file or several. [Header.Encode] followed by
 // the data of each entry in order is a file, so other types (int64) can be
 // written by their owner; [EncodeInts] and [DecodeInts] are their byte order.
 //
-// Types: F32 and I64, little-endian. Others are refused by name.
+// Types: F32 and I64, little-endian. F16 and BF16 are read, and widened to float32, of
+// which every one is a value. Others are refused by name.
 //
 // What is written is canonical: the header holds "__metadata__" first if there
 // is any, then the tensors sorted by name, no spaces, padded with spaces to a

@@ -26,8 +26,10 @@ type DType string
 
 // The types that are read and written.
 const (
-	F32 DType = "F32" // IEEE 754 binary32
-	I64 DType = "I64" // two's complement
+	F32  DType = "F32"  // IEEE 754 binary32
+	I64  DType = "I64"  // two's complement
+	F16  DType = "F16"  // IEEE 754 binary16; only read
+	BF16 DType = "BF16" // the upper half of binary32; only read
 )
 
 // size returns the bytes of one value, 0 for an unknown type.
@@ -37,6 +39,8 @@ func (t DType) size() int64 {
 		return 4
 	case I64:
 		return 8
+	case F16, BF16:
+		return 2
 	}
 	return 0
 }
@@ -132,7 +136,7 @@ func (h Header) Layout() (tensor.Layout, error) {
 func (e Entry) numBytes() (int64, error) {
 	width := e.DType.size()
 	if width == 0 {
-		return 0, fmt.Errorf("safetensors: tensor %.80q has type %.20q; only F32 and I64 are supported", e.Name, string(e.DType))
+		return 0, fmt.Errorf("safetensors: tensor %.80q has type %.20q; F32, F16, BF16 and I64 are supported", e.Name, string(e.DType))
 	}
 	if !utf8.ValidString(e.Name) || e.Name == metaKey {
 		return 0, fmt.Errorf("safetensors: tensor name %.80q is not allowed", e.Name)

@@ -74,7 +74,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Error("the header does not encode back to its bytes")
 	}
 	got := make(tensor.Flat, l.Len())
-	m, err := NewModel(bytes.NewReader(file), h, l)
+	m, err := Gather(l, nil, Part{bytes.NewReader(file), h})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestModelReordered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewModel(bytes.NewReader(file), h, other)
+	m, err := Gather(other, nil, Part{bytes.NewReader(file), h})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestModelRefusesOtherTensors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewModel(bytes.NewReader(file), h, other); err == nil {
+		if _, err := Gather(other, nil, Part{bytes.NewReader(file), h}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 		if err := Write(&bytes.Buffer{}, h, other, testModel(other)); err == nil {
@@ -201,7 +201,7 @@ func TestAgainstPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewModel(bytes.NewReader(theirs), h, l)
+	m, err := Gather(l, nil, Part{bytes.NewReader(theirs), h})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +252,7 @@ func TestParseRefuses(t *testing.T) {
 		"field twice":        one(`"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]`),
 		"field missing":      one(`"dtype":"F32","shape":[2]`),
 		"field unknown":      one(`"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1`),
-		"type unknown":       one(`"dtype":"F16","shape":[4],"data_offsets":[0,8]`),
+		"type unknown":       one(`"dtype":"F64","shape":[1],"data_offsets":[0,8]`),
 		"type lower":         one(`"dtype":"f32","shape":[2],"data_offsets":[0,8]`),
 		"type number":        one(`"dtype":1,"shape":[2],"data_offsets":[0,8]`),
 		"shape null":         one(`"dtype":"F32","shape":null,"data_offsets":[0,8]`),
@@ -295,7 +295,7 @@ func parse(file []byte) (Header, error) { return Parse(bytes.NewReader(file), in
 
 func TestNewRefuses(t *testing.T) {
 	for name, entries := range map[string][]Entry{
-		"type":     {{Name: "a", DType: "BF16", Shape: []int{1}}},
+		"type":     {{Name: "a", DType: "F64", Shape: []int{1}}},
 		"twice":    {{Name: "a", DType: F32, Shape: []int{1}}, {Name: "a", DType: F32, Shape: []int{1}}},
 		"reserved": {{Name: metaKey, DType: F32, Shape: []int{1}}},
 		"encoding": {{Name: "\xff", DType: F32, Shape: []int{1}}},

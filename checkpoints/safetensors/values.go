@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"slices"
-	"sync"
 
 	"lode/tensor"
 )
@@ -45,69 +44,10 @@ func sameTensors(h Header, l tensor.Layout) error {
 		return fmt.Errorf("safetensors: file has %d tensors, the layout %d", len(h.entries), l.NumTensors())
 	}
 	for t, e := range h.entries {
-		if err := sameTensor(e, l.Spec(t)); err != nil {
-			return err
+		if s := l.Spec(t); e.Name != s.Name || e.DType != F32 || !slices.Equal(e.Shape, s.Shape) {
+			return fmt.Errorf("safetensors: file has tensor %q %s %v where the layout has %q %s %v",
+				e.Name, e.DType, e.Shape, s.Name, F32, s.Shape)
 		}
-	}
-	return nil
-}
-
-func sameTensor(e Entry, s tensor.Spec) error {
-	if e.Name != s.Name || e.DType != F32 || !slices.Equal(e.Shape, s.Shape) {
-		return fmt.Errorf("safetensors: file has tensor %q %s %v where the layout has %q %s %v",
-			e.Name, e.DType, e.Shape, s.Name, F32, s.Shape)
-	}
-	return nil
-}
-
-// Model is a [tensor.Reader] over the float32 tensors of a file.
-type Model struct {
-	r     io.ReaderAt
-	begin []int64 // of each tensor of the layout, from the start of the file
-	l     tensor.Layout
-	bufs  sync.Pool // of *[4 * tensor.ChunkLen]byte
-}
-
-// NewModel returns the values of r in the order of l. The file must have exactly
-// the tensors of l, in any order.
-func NewModel(r io.ReaderAt, h Header, l tensor.Layout) (*Model, error) {
-	if len(h.entries) != l.NumTensors() {
-		return nil, fmt.Errorf("safetensors: file has %d tensors, the layout %d", len(h.entries), l.NumTensors())
-	}
-	at := make(map[string]Entry, len(h.entries))
-	for _, e := range h.entries {
-		at[e.Name] = e
-	}
-	m := &Model{r: r, begin: make([]int64, l.NumTensors()), l: l}
-	for t := range m.begin {
-		e, ok := at[l.Spec(t).Name]
-		if !ok {
-			return nil, fmt.Errorf("safetensors: file has no tensor %q", l.Spec(t).Name)
-		}
-		if err := sameTensor(e, l.Spec(t)); err != nil {
-			return nil, err
-		}
-		m.begin[t] = h.start + e.Begin
-	}
-	return m, nil
-}
-
-// Layout returns the layout that chunks are asked by.
-func (m *Model) Layout() tensor.Layout { return m.l }
-
-// ReadChunk implements [tensor.Reader]. It reads the file at the chunk's place.
-func (m *Model) ReadChunk(c tensor.Chunk, dst []float32) error {
-	raw, ok := m.bufs.Get().(*[4 * tensor.ChunkLen]byte)
-	if !ok {
-		raw = new([4 * tensor.ChunkLen]byte)
-	}
-	defer m.bufs.Put(raw)
-	part := raw[:4*c.Len]
-	if err := readAt(m.r, part, m.begin[c.Tensor]+4*int64(c.Index)*tensor.ChunkLen); err != nil {
-		return fmt.Errorf("safetensors: read tensor %q: %w", m.l.Spec(c.Tensor).Name, err)
-	}
-	for i := range dst[:c.Len] {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(part[4*i:]))
 	}
 	return nil
 }

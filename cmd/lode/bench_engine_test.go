@@ -103,7 +103,7 @@ func exportedParams(t *testing.T, dir string, m model.Llama) (got, want tensor.F
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := safetensors.NewModel(r, h, l)
+	src, err := safetensors.Gather(l, nil, safetensors.Part{File: r, Header: h})
 	if err != nil {
 		t.Fatal(err)
 	}

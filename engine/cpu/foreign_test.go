@@ -174,7 +174,7 @@ func openForeign(t *testing.T, folder string) (model.Llama, tensor.Flat) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := safetensors.NewModel(r, h, l)
+	src, err := safetensors.Gather(l, nil, safetensors.Part{File: r, Header: h})
 	if err != nil {
 		t.Fatal(err)
 	}

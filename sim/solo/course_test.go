@@ -152,7 +152,7 @@ func TestFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := safetensors.NewModel(r, head, l)
+	m, err := safetensors.Gather(l, nil, safetensors.Part{File: r, Header: head})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"another architecture", "does not match", func(dir string) error {
 			return edit(filepath.Join(dir, checkpoints.ConfigFile), `"num_hidden_layers": 1`, `"num_hidden_layers": 2`)
 		}},
-		{"another architecture, no manifest", "file has 11 tensors, the layout 20", func(dir string) error {
+		{"another architecture, no manifest", "missing: model.layers.1.input_layernorm.weight, ", func(dir string) error {
 			return errors.Join(
 				edit(filepath.Join(dir, checkpoints.ConfigFile), `"num_hidden_layers": 1`, `"num_hidden_layers": 2`),
 				os.Remove(filepath.Join(dir, checkpoints.ManifestFile)))
@@ -86,9 +86,10 @@ func TestLoadRefuses(t *testing.T) {
 			path := filepath.Join(dir, checkpoints.ModelFile)
 			return errors.Join(os.Rename(path, path+".part"), os.Remove(filepath.Join(dir, checkpoints.ManifestFile)))
 		}},
-		{"several files", "in several files", func(dir string) error {
+		{"an index of no files", "index.json: names 0 files", func(dir string) error {
 			return errors.Join(
-				os.WriteFile(filepath.Join(dir, checkpoints.ModelFile+".index.json"), nil, 0o600),
+				os.WriteFile(filepath.Join(dir, checkpoints.ModelFile+".index.json"), []byte("{}"), 0o600),
+				os.Remove(filepath.Join(dir, checkpoints.ModelFile)),
 				os.Remove(filepath.Join(dir, checkpoints.ManifestFile)))
 		}},
 		{"gone", "no such file", os.RemoveAll},

@@ -11,12 +11,13 @@ import (
 	"io/fs"
 
 	"lode/checkpoints"
+	"lode/cmd/lode/internal/pretrained"
 	"lode/engine/model"
 	"lode/protocol"
 )
 
 // ErrNone says that there is no checkpoint to be had yet.
-var ErrNone = errors.New("there is no checkpoint yet")
+var ErrNone = pretrained.ErrNone
 
 // Stage says what a pull is doing.
 type Stage string
