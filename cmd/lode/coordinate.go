@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -109,13 +110,19 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	man, err := g.describe(key, invite)
+	man, err := g.describe(ctx, key, invite, dir)
 	if err != nil {
 		return err
 	}
 	rules, err := replica.NewRules(man)
 	if err != nil {
 		return err
+	}
+	shelves := []coordinator.Shelf{newCorpusShelf(g.corpus, log)}
+	if shelf, err := openKept(ctx, dir, rules, log); err != nil {
+		return err
+	} else if shelf != nil {
+		shelves = append(shelves, shelf)
 	}
 	if err := writeFile(filepath.Join(dir, manifestName), protocol.Encode(man)); err != nil {
 		return err
@@ -126,7 +133,7 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	}
 	defer server.Close()
 	l := launched{dir: dir, key: key, rules: rules, server: server, log: log}
-	c, done, err := l.coordinator(ctx, f, newCorpusShelf(g.corpus, l.log))
+	c, done, err := l.coordinator(ctx, f, g.corpus.File, shelves)
 	if err != nil {
 		return err
 	}
@@ -159,9 +166,11 @@ type given struct {
 	plan   plan.Plan
 	man    *protocol.Manifest // made earlier; nil: the plan says
 	corpus *corpora.Corpus
+	// initial are the parameters that the plan begins with; nil: they are drawn.
+	initial *initial
 }
 
-// read reads the run.yaml, or the manifest, and opens the corpus.
+// read reads the run.yaml, or the manifest, and opens what it names.
 func (f *launchFlags) read(ctx context.Context, path string, stderr io.Writer) (g given, err error) {
 	g.path = path
 	if g.plan, err = readPlan(path); err != nil {
@@ -180,16 +189,25 @@ func (f *launchFlags) read(ctx context.Context, path string, stderr io.Writer) (
 	} else {
 		from.path = cmp.Or(from.path, g.plan.DataPath)
 		from.tokenizer = cmp.Or(from.tokenizer, g.plan.Tokenizer)
+		if g.initial, err = openInitial(&g.plan, stderr); err != nil {
+			return g, err
+		}
 	}
 	g.corpus, err = from.open(ctx, piece, width, &f.store, stderr)
 	return g, err
 }
 
-// describe makes the manifest, unless it was given.
-func (g given) describe(key ed25519.PrivateKey, invite protocol.InviteSeed) (protocol.Manifest, error) {
+// describe makes the manifest, unless it was given, and copies the parameters that the
+// run begins with into the folder dir.
+func (g given) describe(ctx context.Context, key ed25519.PrivateKey, invite protocol.InviteSeed, dir string) (protocol.Manifest, error) {
 	switch {
 	case g.man == nil:
 		g.plan.Run.Data.Piece = uint32(g.corpus.Index.Piece) // prepared data has its own
+		if g.initial != nil {
+			if err := errors.Join(g.initial.keep(ctx, dir), g.initial.Close()); err != nil {
+				return protocol.Manifest{}, err
+			}
+		}
 		man, err := g.plan.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), described(g.corpus))
 		if err != nil {
 			err = fmt.Errorf("%s:\n%w", g.path, err)
@@ -229,7 +247,7 @@ type launched struct {
 const payloadBudget = 64 << 30
 
 // coordinator opens record, payloads and store; done closes them.
-func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf *corpusShelf) (_ *coordinator.Coordinator, done func(), err error) {
+func (l *launched) coordinator(ctx context.Context, f *launchFlags, tokenizer []byte, shelves []coordinator.Shelf) (_ *coordinator.Coordinator, done func(), err error) {
 	run := l.rules.Run
 	file, err := journal.Open(filepath.Join(l.dir, "record.db"))
 	if err != nil {
@@ -260,14 +278,14 @@ func (l *launched) coordinator(ctx context.Context, f *launchFlags, shelf *corpu
 		return nil, nil, err
 	}
 	publisher, err := coordinator.NewPublisher(coordinator.PublisherConfig{
-		Store: store, Key: l.key, Rules: l.rules, Tokenizer: shelf.tokenizer, From: localPayloads{blobs}, Scratch: replica.ScratchIn(l.dir), Every: protocol.Round(f.every),
+		Store: store, Key: l.key, Rules: l.rules, Tokenizer: tokenizer, From: localPayloads{blobs}, Scratch: replica.ScratchIn(l.dir), Every: protocol.Round(f.every),
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	c, err := coordinator.New(coordinator.Config{
 		Key: l.key, Rules: l.rules, Journal: record, Payloads: blobs, Publish: publisher,
-		Shelves: []coordinator.Shelf{shelf}, Archive: archive, Prune: f.prune, Log: l.log,
+		Shelves: shelves, Archive: archive, Prune: f.prune, Log: l.log,
 	})
 	return c, done, err
 }

@@ -127,7 +127,14 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if n.files, err = checkpoints.OpenDir(n.dir); err != nil {
 		return n, err
 	}
-	if err := n.openData(ctx, f, filepath.Join(dir, "pieces"), stderr); err != nil {
+	pieces := filepath.Join(dir, "pieces")
+	if err := n.openData(ctx, f, pieces, stderr); err != nil {
+		return n, err
+	}
+	if err := f.allows(n.rules.Model); err != nil { // before much is fetched
+		return n, err
+	}
+	if err := n.bringInitial(ctx, pieces); err != nil {
 		return n, err
 	}
 	if n.engine, err = f.engineFlags.open(n.rules, how, n.log); err != nil {

@@ -30,7 +30,7 @@ type trainFlags struct {
 	tokens                  int64
 	rate, warmup            string
 	schedule, optimizer     string
-	seed                    string
+	seed, from              string
 	only, noDecay, set      []string
 	workers                 int
 	local, federated, both  bool
@@ -60,6 +60,7 @@ which --resume goes on, with the same bits as without a stop. Ctrl-C ends after 
 round in progress and keeps what was learnt.`,
 		Example: `  lode train --data book.txt --steps 1000 --schedule cosine -o model
   lode train run.yaml --compare --tokens 2000000 -o compared
+  lode train --from model --data other.txt -o tuned
   lode train --resume -o model --steps 2000`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -86,6 +87,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.schedule, "schedule", "", "constant, linear, cosine or wsd (train.schedule); over the whole training unless train.rounds says otherwise")
 	c.Flags().StringVar(&f.optimizer, "optimizer", "", "adamw or muon (train.optimizer)")
 	c.Flags().StringVar(&f.seed, "seed", "", "text or number that first parameters and batches follow from (seed)")
+	c.Flags().StringVar(&f.from, "from", "", "parameters to begin with: a folder that lode pull or lode train left, one of Hugging Face, or a safetensors file (model.from)")
 	c.Flags().StringArrayVar(&f.only, "only", nil, "pattern of tensors that are trained (train.only); may be given several times")
 	c.Flags().StringArrayVar(&f.noDecay, "no-decay", nil, "pattern of matrices that do not decay (train.no_decay); may be given several times")
 	c.Flags().StringArrayVar(&f.set, "set", nil, "any field of a run.yaml, such as train.inner_steps=5; may be given several times")
@@ -100,7 +102,7 @@ func (f *trainFlags) add(c *cobra.Command) {
 
 // settled are the flags that may not be given with --resume: the folder says them.
 var settled = []string{
-	"local", "federated", "compare", "workers", "data", "tokenizer", "rate", "warmup", "schedule", "optimizer", "seed", "only", "no-decay", "set",
+	"local", "federated", "compare", "workers", "data", "tokenizer", "rate", "warmup", "schedule", "optimizer", "seed", "from", "only", "no-decay", "set",
 	"eval-every", "eval-tokens", "save-every",
 }
 
@@ -280,10 +282,11 @@ func (f *trainFlags) plan(path string) (plan.Plan, error) {
 		{"train.warmup", f.warmup},
 		{"train.optimizer", f.optimizer},
 		{"seed", strconv.QuoteToASCII(f.seed)},
+		{"model.from", strconv.QuoteToASCII(f.from)},
 		{"train.only", quoted(f.only)},
 		{"train.no_decay", quoted(f.noDecay)},
 	} {
-		if flag := strings.ReplaceAll(strings.TrimPrefix(s.field, "train."), "_", "-"); f.changed(flag) {
+		if flag := strings.ReplaceAll(s.field[strings.LastIndexByte(s.field, '.')+1:], "_", "-"); f.changed(flag) {
 			set = append(set, s.field+"="+s.value)
 		}
 	}
@@ -294,7 +297,7 @@ func (f *trainFlags) plan(path string) (plan.Plan, error) {
 		p.DataPath = f.data
 	}
 	p.Tokenizer = cmp.Or(f.tokenizer, p.Tokenizer)
-	for _, path := range []*string{&p.DataPath, &p.Tokenizer} {
+	for _, path := range []*string{&p.DataPath, &p.Tokenizer, &p.Model.From.Path, &p.Model.From.Config, &p.Model.Custom.Path} {
 		if _, err := os.Stat(*path); err == nil { // the folder may be read from elsewhere
 			if *path, err = filepath.Abs(*path); err != nil {
 				return p, err

@@ -8,18 +8,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"lode/checkpoints"
 	"lode/cmd/lode/internal/audit"
 	"lode/cmd/lode/internal/models"
 	"lode/protocol"
+	"lode/replica"
 )
 
 func verifyCommand() *cobra.Command {
@@ -118,6 +121,14 @@ func auditSource(ctx context.Context, where string, stderr io.Writer) (_ audit.S
 	if err != nil {
 		return audit.Source{}, nil, err
 	}
+	rules, err := replica.NewRules(man)
+	if err == nil {
+		_, err = openKept(ctx, dir, rules, zerolog.Nop())
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a later checkpoint may be enough
+		return audit.Source{}, nil, errors.Join(err, disk.Close())
+	}
+	disk.Initial = rules.Initial
 	return disk.Source, func() { _ = disk.Close() }, nil // it was only read
 }
 
@@ -155,7 +166,12 @@ func liveSource(ctx context.Context, link string, stderr io.Writer) (audit.Sourc
 	if err != nil {
 		return audit.Source{}, nil, err
 	}
-	return audit.Live(o), func() { _ = o.Close() }, nil // it was only read
+	done := func() { _ = o.Close() } // it was only read
+	if err := reachInitial(ctx, o); err != nil {
+		done()
+		return audit.Source{}, nil, err
+	}
+	return audit.Live(o), done, nil
 }
 
 func printAudit(w io.Writer, r audit.Report) {

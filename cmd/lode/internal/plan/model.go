@@ -32,6 +32,7 @@ type Model struct {
 	Mean       bool
 
 	Custom ConfigFile // of torch alone
+	From   From
 }
 
 // ConfigFile is a config.json and what it holds: a model of a user's own.
@@ -103,7 +104,7 @@ func (m Model) config() protocol.Model {
 	if m.fit() != nil {
 		m = defaultModel()
 	}
-	return protocol.Model{Config: string(m.described().Config())}
+	return protocol.Model{Config: string(m.described().Config()), Initial: m.From.Root, Pieces: m.From.Pieces}
 }
 
 // vocab returns how many tokens the model knows, and the field that says so.
@@ -176,6 +177,10 @@ var architecture = slices.Concat(
 		row("model.family", text, func(p *Plan) *string { return &p.Model.Family },
 			"Architecture: llama for text, mlp for tables and flat pictures, cnn for pictures, torch for a PyTorch model of your own. Each has fields of its own.",
 			"text needs no labels, and checkpoints load in other programs"),
+		row("model.from", from, func(p *Plan) *From { return &p.Model.From },
+			"What the run begins with: `seed`, from which parameters are drawn; or parameters that are there already, exactly: "+
+				"a folder that lode pull or lode train left, one of Hugging Face, or a safetensors file. A config.json beside them says all other fields of model.",
+			"nothing has to be there"),
 	},
 	only(ofLlama,
 		row("model.dim", count, func(p *Plan) *int { return &p.Model.Llama.Dim },

@@ -81,6 +81,9 @@ func (p Plan) Manifest(coordinator, invitation protocol.NodeID, c Corpus) (proto
 	if err := errors.Join(man.Validate(), p.fit(), c.fits(p.Model)); err != nil {
 		return fail(err)
 	}
+	if from := p.Model.From; (from.Path == "") != (from.Root == protocol.Digest{}) {
+		panic("plan: Manifest before Give")
+	}
 	if _, err := replica.NewRules(man); err != nil {
 		return fail(err)
 	}

@@ -145,6 +145,7 @@ func (r *reader) list(f field, n ast.Node) {
 
 // check reports what is wrong with the values, at the places they come from.
 func (r *reader) check() {
+	r.adopt()
 	stand := protocol.NodeID{1} // for keys and corpus, which the launching machine knows
 	man := r.plan.draft(stand, protocol.NodeID(protocol.Hash("stand-in for the invitation")))
 	man.Data.Index, man.Data.Bytes = protocol.Digest{1}, 1
