@@ -3,6 +3,8 @@ package torch
 // This file tests models of a user's own, by the worked example of docs/pytorch.md.
 
 import (
+	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path"
@@ -15,6 +17,7 @@ import (
 	"lode/engine/cpu"
 	"lode/engine/enginetest"
 	"lode/engine/model"
+	"lode/tensor"
 )
 
 // example is the page with it; tests change the working directory.
@@ -43,7 +46,7 @@ var text = engine.Port{Shape: []int{64}, Series: true, Limit: 256}
 func TestPythonTorchCustom(t *testing.T) {
 	opt := Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu"}
 	nano(t)
-	m, err := Describe("nano:build", "nano:loss", text, text, opt)
+	m, err := Describe("nano:build", "nano:loss", text, text, opt, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,20 +124,20 @@ func TestPythonTorchCustomRefuses(t *testing.T) {
 		"no Python module 'micro'": {factory: "micro:build"},
 		"has no 'make'":            {factory: "nano:make"},
 		"is no function":           {factory: "nano:kind", change: []string{"def build", "kind = 3\n\n\ndef build"}},
-		"a dict, not a torch":      {factory: "nano:build", change: []string{"return Nano()", "return {}"}},
-		"running statistics":       {factory: "nano:build", change: []string{"return Nano()", "return nn.BatchNorm1d(3)"}},
+		"a dict, not a torch":      {factory: "nano:build", change: []string{"return model", "return {}"}},
+		"running statistics":       {factory: "nano:build", change: []string{"return model\n\n", "return nn.BatchNorm1d(3)"}},
 		"must be in the module":    {factory: "nano:build", loss: "micro:loss"},
 		"has no 'cost'":            {factory: "nano:build", loss: "nano:cost"},
-		"ZeroDivisionError":        {factory: "nano:build", change: []string{"return Nano()", "return 1 / 0"}},
-		"tensors are none":         {factory: "nano:build", change: []string{"return Nano()", "return nn.ReLU()"}},
+		"ZeroDivisionError":        {factory: "nano:build", change: []string{"return model\n\n", "return 1 / 0"}},
+		"tensors are none":         {factory: "nano:build", change: []string{"return model\n\n", "return nn.ReLU()"}},
 	} {
 		nano(t, c.change...)
-		if _, err := Describe(c.factory, c.loss, text, text, opt); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := Describe(c.factory, c.loss, text, text, opt, nil); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want one that says %q", err, says)
 		}
 	}
 	nano(t)
-	m, err := Describe("nano:build", "", text, text, opt)
+	m, err := Describe("nano:build", "", text, text, opt, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +148,7 @@ func TestPythonTorchCustomRefuses(t *testing.T) {
 	if _, err := os.Stat("trace"); err == nil {
 		t.Error("another file was run")
 	}
-	if _, err := Describe("nano:build", "", text, text, opt); err != nil {
+	if _, err := Describe("nano:build", "", text, text, opt, nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat("trace"); err != nil {
@@ -165,10 +168,53 @@ func TestPythonTorchCustomPackage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := Describe("pack.nano:build", "pack.nano:loss", text, text, opt); err != nil {
+	if _, err := Describe("pack.nano:build", "pack.nano:loss", text, text, opt, nil); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat("trace"); err == nil {
 		t.Error("the package was run")
+	}
+}
+
+// What Describe gives are the values of the module's state_dict, bit by bit, whatever
+// types and places they have.
+func TestPythonTorchCustomValues(t *testing.T) {
+	opt := Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu"}
+	nano(t, "    return model\n", `    model.words.to(torch.bfloat16)
+    model.head.base.weight.data = torch.randn(64, 256).t()  # not contiguous
+    model.scale = nn.Parameter(torch.tensor(-0.0))
+    model.tied = model.words.weight
+    open("want", "wb").write(b"".join(p.detach().float().contiguous().numpy().tobytes() for p in model.parameters()))
+    return model
+`)
+	var got []byte
+	m, err := Describe("nano:build", "nano:loss", text, text, opt, func(l tensor.Layout, params tensor.Flat) error {
+		var b bytes.Buffer
+		err := tensor.Stream(&b, l, params)
+		got = b.Bytes()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("want")
+	if err != nil || len(want) == 0 {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, want %d, or other bits", len(got), len(want))
+	}
+	named := 0
+	for _, p := range m.Tensors {
+		if p.Name == "scale" || p.Name == "tied" || p.Name == "words.weight" { // the last two are one
+			named++
+		}
+	}
+	if named != 2 {
+		t.Errorf("the module is another: %v", m.Tensors)
+	}
+	lost := errors.New("no room")
+	if _, err := Describe("nano:build", "", text, text, opt, func(tensor.Layout, tensor.Flat) error { return lost }); !errors.Is(err, lost) {
+		t.Errorf("got %v", err)
 	}
 }

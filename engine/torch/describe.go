@@ -4,11 +4,13 @@ package torch
 // becomes known.
 
 import (
+	"errors"
 	"fmt"
 
 	"lode/engine"
 	"lode/engine/model"
 	"lode/engine/process"
+	"lode/tensor"
 )
 
 // ask has a process open a model.
@@ -29,10 +31,16 @@ func (o Options) ask(p *process.Process, m map[string]any) (opened, error) {
 
 // Describe runs a user's function once and returns the model that its module is, for
 // all who train it: factory and loss are MODULE:FUNCTION, the latter may be empty (see
-// model.Custom); inputs and targets are what it is to be trained on.
-func Describe(factory, loss string, inputs, targets engine.Port, opt Options) (model.Custom, error) {
-	m := model.Custom{Factory: factory, Loss: loss, Inputs: inputs, Targets: targets}
+// model.Custom); inputs and targets are what it is to be trained on. values, unless it is
+// nil, gets the module's parameters, bit by bit, in layout order; they serve until it
+// returns.
+func Describe(factory, loss string, inputs, targets engine.Port, opt Options, values func(tensor.Layout, tensor.Flat) error) (m model.Custom, err error) {
+	m = model.Custom{Factory: factory, Loss: loss, Inputs: inputs, Targets: targets}
 	e := &Engine{opt: opt}
+	if e.memory, err = process.NewMemory(); err != nil {
+		return m, fmt.Errorf("torch: %w", err)
+	}
+	defer func() { err = errors.Join(err, e.memory.Close()) }()
 	if err := e.spawn(); err != nil {
 		return m, fmt.Errorf("torch: %w", err)
 	}
@@ -50,5 +58,24 @@ func Describe(factory, loss string, inputs, targets engine.Port, opt Options) (m
 	if err := m.Validate(); err != nil {
 		return m, fmt.Errorf("torch: %s: %w", factory, err)
 	}
-	return m, nil
+	if values == nil {
+		return m, nil
+	}
+	return m, e.values(m, o.Tensors, values)
+}
+
+// values has the process write down the parameters that it began with.
+func (e *Engine) values(m model.Custom, tensors []spec, to func(tensor.Layout, tensor.Flat) error) error {
+	l, err := model.Layout(m)
+	if err != nil {
+		return fmt.Errorf("torch: %w", err)
+	}
+	shared, err := e.memory.Grow(l.Len())
+	if err == nil {
+		err = e.process.Call("values", map[string]any{"tensors": tensors, "length": l.Len()}, &struct{}{})
+	}
+	if err != nil {
+		return fmt.Errorf("torch: values of the parameters: %w", err)
+	}
+	return to(l, shared)
 }

@@ -65,6 +65,12 @@ class Module:
             "shared": self.shared,
         }
 
+    def values(self, view: Any, places: list[memory.Place]) -> None:
+        """Writes the parameters, as the module has them, where attach would find them."""
+        for place in places:
+            there = torch.frombuffer(view, dtype=torch.float32, offset=memory.SIZE * place.params, count=len(place.spec))
+            there.copy_(self.params[place.spec.name].detach().flatten())
+
     def attach(self, view: Any, places: list[memory.Place]) -> None:
         self.view = view
         self.pairs: dict[str, list[tuple[Tensor, Tensor]]] = {"params": [], "grads": [], "moments": []}

@@ -1,6 +1,8 @@
 """The calls of the program, one after another, and which backend answers them.
 
     open    {"backend", "options", "model"}: the layout, as the backend has it
+    values  {"length", "tensors"}: the parameters as the user's function made them go to
+            the shared memory, of so many values
     attach  {"length", "tensors"}: maps the shared memory, of so many values; what of the
             layout is frozen, what is Muon's
     loss, gradient {"batch", "taken"}: {"loss"}; gradient leaves the gradient
@@ -75,9 +77,12 @@ class Server:
         b = self.backend
         if b is None:
             raise Refused("nothing is open")
-        if name == "attach":
+        if name in ("attach", "values"):
             tensors = [memory.Spec(t["name"], tuple(t["shape"]), t["frozen"], t["hidden"], t["decays"]) for t in args["tensors"]]
             where, length = memory.places(tensors)
+            if name == "values":
+                b.values(memory.attach(self.descriptor, args["length"]), where)
+                return {}
             if args["length"] != length:
                 raise Refused(f"the program shares {args['length']} values, the model needs {length}")
             b.attach(memory.attach(self.descriptor, length), where)
