@@ -10,7 +10,8 @@
 // pieces by number: [Local] from a corpus on this machine, [Cached] from
 // whoever has them, checked against the index. A [Plan] divides the pieces into
 // training and held-out ones and gives each worker its [Duty]; a [Batch] is
-// what a model is trained or evaluated on.
+// what a model is trained or evaluated on. [Own] is data that one worker has to
+// itself, cut into samples.
 //
 // # Units and shapes
 //

@@ -6,7 +6,8 @@
 // are, of which shape, with which labels or numbers to predict. Labels are in
 // memory, what is to be seen of an example is read when it is asked for
 // ([Set.Read]); [Set.Load] reads all of it at once. [Measure] and [Set.Standardise]
-// bring features to mean 0 and deviation 1.
+// bring features to mean 0 and deviation 1. [WriteRecords] makes the corpus of a run of
+// them; [Own] is those that one worker has to itself, as such records.
 //
 // # Files
 //
