@@ -11,7 +11,9 @@ import (
 )
 
 // Plan divides the pieces of a corpus. It is made of the manifest and the index
-// alone, so every node of a run has the same.
+// alone, so every node of a run has the same. Where workers have data of their own,
+// nobody trains on the training pieces, which are measured on alone, and there are no
+// duties.
 type Plan struct {
 	pieces   int  // all of them
 	training int  // pieces 0 to training−1 are for training, the others held out
@@ -48,7 +50,9 @@ func NewPlan(ix *Index, d protocol.Data, t protocol.Train) (Plan, error) {
 		return fail("tokens of %d bytes, must be 1, 2 or 4", p.width)
 	case p.rows < 1 || p.steps < 1 || p.inner < 1:
 		return fail("%d rows, %d steps and %d inner steps", p.rows, p.steps, p.inner)
-	case uint64(t.InnerSteps)*uint64(t.Steps) >= uint64(p.piece):
+	case p.steps >= p.piece:
+		return fail("a sequence and what follows it have %d tokens, a piece has %d", p.steps+1, p.piece)
+	case d.Mode == protocol.DataAssigned && uint64(t.InnerSteps)*uint64(t.Steps) >= uint64(p.piece):
 		return fail("a row trains on %d·%d+1 tokens in a round, a piece has %d", p.inner, p.steps, p.piece)
 	case p.training < 1:
 		return fail("%d pieces leave none to train on", p.pieces)

@@ -36,6 +36,9 @@ type Commit struct {
 	Kept      uint64   // values kept by the codec, for the books
 	Tokens    uint64   // tokens trained on, for the books
 	Loss      NanoNats // mean training loss over the inner steps, for the books
+	// Samples is how many the worker has, or Merge.MaxSamples if it has more: what its
+	// update weighs. 0 where all weigh alike.
+	Samples uint32
 }
 
 // ListSignature is a validator's signature under the closed list of commits.

@@ -43,7 +43,7 @@ func testBodies() []Body {
 		Join{Role: Validator, Name: "node 1", Anchor: fill[Digest](8), Invitation: Signature{1, 2, 3}, Enter: [][]byte{{1}, {2, 3}}},
 		Commit{
 			StateRoot: fill[Digest](1), Seed: fill[Digest](42), Plain: fill[Digest](2), Cipher: fill[Digest](3),
-			Size: 1 << 20, Kept: 65536, Tokens: 23, Loss: -5_500_000_001,
+			Size: 1 << 20, Kept: 65536, Tokens: 23, Loss: -5_500_000_001, Samples: 1200,
 		},
 		ListSignature{List: fill[Digest](9)},
 		Reveal{Key: fill[[32]byte](10)},

@@ -50,11 +50,14 @@ type Model struct {
 // MaxConfig bounds Model.Config, in bytes: a manifest has to fit into a message.
 const MaxConfig = 1 << 19
 
-// Data names the corpus.
+// Data names the corpus. In mode [DataAssigned] workers train on it and validators
+// measure on it. In mode [DataPrivate] each worker trains on data of its own, which has
+// the same Tokenizer, Vocabulary and Width; Index, Bytes, Piece and HeldOut are of the
+// run's corpus, on which validators measure and nobody trains.
 type Data struct {
 	_         struct{} `cbor:",toarray"`
-	Mode      string   // "assigned": shards are handed out by the run
-	Tokenizer string   // what the corpus consists of: [TokenBytes], [TokenFile] or [TokenRecords]
+	Mode      string   // [DataAssigned] or [DataPrivate]
+	Tokenizer string   // what the data consists of: [TokenBytes], [TokenFile] or [TokenRecords]
 	// Vocabulary is the digest of the tokenizer's file; zero if there is none.
 	Vocabulary Digest
 	Width      uint32 // bytes of a token in the corpus, little endian: 1, 2 or 4; or of a record
@@ -63,6 +66,12 @@ type Data struct {
 	Piece      uint32 // bytes of a piece, the unit of transfer and assignment
 	HeldOut    uint32 // last share of the corpus kept from training and scoring, Q16
 }
+
+// Where workers have their data from.
+const (
+	DataAssigned = "assigned" // the run hands out pieces of its corpus
+	DataPrivate  = "private"  // each worker has its own, which nobody else sees
+)
 
 // The tokenizers of a run.
 const (
@@ -114,6 +123,9 @@ type Merge struct {
 	StepBits  uint32   // bits of a merged step's integers
 	StepKeep  uint32   // values a step moves of a chunk of 4,096, Boost times as many at the start, the rest waits; 0: all
 	Refuse    uint32   // norms above this multiple of the reference are refused
+	// MaxSamples, of private data and the mean alone: an update weighs as much as the
+	// samples that its commit names, 1 to so many. 0: all weigh alike.
+	MaxSamples uint32
 }
 
 // Score says how validators judge updates.
@@ -149,6 +161,16 @@ type Members struct {
 	Invitation    NodeID // key that signs invitations; zero: none are given
 	InvitedStake  uint64 // of a validator that joins by invitation
 	Genesis       []Stake
+	Fraction      uint32 // share of the workers present that a round takes, drawn for each, Q16; 0: all
+}
+
+// Taken returns how many of the workers who are there a round takes: the nearest number
+// to that share of them, at least one.
+func (m Members) Taken(present int) int {
+	if m.Fraction == 0 {
+		return present
+	}
+	return min(max(1, int((uint64(present)*uint64(m.Fraction)+1<<15)>>16)), present)
 }
 
 // Stake is a validator's stake from the start.
@@ -208,8 +230,7 @@ func (m Manifest) Validate() error {
 		tokens := uint64(b.rows) * uint64(m.Train.Steps)
 		check(tokens <= MaxBatch, b.field, "is %d, which makes batches of %d tokens, at most %d", b.rows, tokens, MaxBatch)
 	}
-	need := (uint64(m.Train.InnerSteps)*uint64(m.Train.Steps) + 1) * uint64(min(m.Data.Width, MaxRecord))
-	check(uint64(m.Data.Piece) >= need, "data.piece", "is %d bytes, but a row trains on %d in a round", m.Data.Piece, need)
+	m.validateMode(check)
 	records := m.Data.Tokenizer == TokenRecords
 	check(!records || m.Train.Steps == 1, "train.steps", "is %d, but a row of a batch is one record: set 1", m.Train.Steps)
 	check(records || m.Train.Steps != 1, "train.steps", "is 1, and a sequence has at least 2 tokens")
@@ -228,6 +249,19 @@ func (m Manifest) Validate() error {
 		"members.invitation", "is the key of the owner, the coordinator or a validator, and must be one that is for nothing else")
 	check(m.granted() <= m.Economy.Cap, "economy.cap", "is less than the stakes given out from the start")
 	return errors.Join(errs...)
+}
+
+// validateMode checks what depends on where workers have their data from.
+func (m Manifest) validateMode(check checkFunc) {
+	private := m.Data.Mode == DataPrivate
+	check(!private || m.Score.Examine == 0, "score.examine", "is %d, but with data.mode private nobody knows what a worker trained on, so nothing can be examined: set 0", m.Score.Examine)
+	check(private || m.Merge.MaxSamples == 0, "merge.max_samples", "is %d, but with data.mode %s all workers train on equally many samples: leave it at 0", m.Merge.MaxSamples, DataAssigned)
+	tokens, what := uint64(m.Train.InnerSteps)*uint64(m.Train.Steps)+1, "a row trains on %d in a round"
+	if private {
+		tokens, what = uint64(m.Train.Steps)+1, "a sequence and what follows it have %d"
+	}
+	need := tokens * uint64(min(m.Data.Width, MaxRecord))
+	check(uint64(m.Data.Piece) >= need, "data.piece", "is %d bytes, but "+what, m.Data.Piece, need)
 }
 
 // staked reports whether a node is a validator of genesis.
@@ -273,7 +307,7 @@ func (m Model) validate(check checkFunc) {
 }
 
 func (d Data) validate(check checkFunc, within withinFunc) {
-	check(d.Mode == "assigned", "data.mode", "is %q, only %q is known", d.Mode, "assigned")
+	check(d.Mode == DataAssigned || d.Mode == DataPrivate, "data.mode", "is %q; there are %s and %s", d.Mode, DataAssigned, DataPrivate)
 	switch d.Tokenizer {
 	case TokenBytes:
 		check(d.Vocabulary == Digest{}, "data.vocabulary", "names a file, but tokens are bytes")
@@ -341,6 +375,8 @@ func (g Merge) validate(check checkFunc, within withinFunc) {
 	within("merge.step_bits", float64(g.StepBits), 4, 24)
 	within("merge.step_keep", float64(g.StepKeep), 0, 4096)
 	within("merge.refuse", float64(g.Refuse), 1, 1000)
+	plain := g.Rule == "mean" && !g.Mix && g.Bucket <= 1 && !g.Senders
+	check(g.MaxSamples == 0 || plain, "merge.max_samples", "is %d, but only rule \"mean\" weighs by samples, without mix, bucket and senders", g.MaxSamples)
 }
 
 func (g Merge) validateOptimizer(check checkFunc, within withinFunc) {
@@ -391,6 +427,7 @@ func (m Members) validate(check checkFunc, within withinFunc) {
 	within("members.min_validators", float64(m.MinValidators), 1, MaxListLen)
 	within("members.max_members", float64(m.MaxMembers), 2, MaxListLen)
 	check(len(m.Genesis) <= int(min(m.MaxMembers, MaxListLen)), "members.genesis", "names %d validators, but members.max_members is %d", len(m.Genesis), m.MaxMembers)
+	within("members.fraction", float64(m.Fraction)/65536, 0, 1)
 	seen := map[NodeID]bool{}
 	var total uint64
 	for i, s := range m.Genesis {

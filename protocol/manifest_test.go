@@ -18,7 +18,7 @@ func testManifest() Manifest {
 		},
 		Train: Train{
 			InnerSteps: 30, Rows: 8, Steps: 64, Optimizer: "muon", Rate: 1e-3, Warmup: 2, Schedule: "wsd", Rounds: 500, FinalRate: Q16(0.1), DecayShare: Q16(0.2), Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1,
-			Only: []string{"model.layers.*.mlp.*", "*norm.weight"}, NoDecay: []string{"model.embed_tokens.weight"},
+			Only: []string{"model.layers.*.mlp.*", "*norm.weight"}, NoDecay: []string{"model.embed_tokens.weight"}, Proximal: 0.01,
 		},
 		Update: Update{Codec: "topk", Keep: 64, Bits: 2, Decay: Q16(0.95), MinExp: -60, MaxExp: -24, DenseStart: 3, Boost: 4},
 		Merge: Merge{
@@ -32,7 +32,8 @@ func testManifest() Manifest {
 		Timing: Timing{Train: 60 * Second, Phase: 10 * Second, Grace: Second},
 		Members: Members{
 			MinWorkers: 1, MinValidators: 1, MaxMembers: 64, OpenWorkers: true, Invitation: NodeID{5}, InvitedStake: 1e9,
-			Genesis: []Stake{{Node: NodeID{6}, Stake: 1e12}, {Node: NodeID{7}, Stake: 2e12}},
+			Genesis:  []Stake{{Node: NodeID{6}, Stake: 1e12}, {Node: NodeID{7}, Stake: 2e12}},
+			Fraction: Q16(0.5),
 		},
 		Economy: Economy{Ledger: LedgerYuma, Emission: 1e9, Cap: 21e15, Tempo: 10},
 	}
@@ -74,7 +75,8 @@ func TestManifestFaults(t *testing.T) {
 		{"model.config", func(m *Manifest) { m.Model.Config = "\xff" }},
 		{"model.pieces", func(m *Manifest) { m.Model.Initial = Digest{} }},
 		{"model.pieces", func(m *Manifest) { m.Model.Pieces = Digest{} }},
-		{"data.mode", func(m *Manifest) { m.Data.Mode = "private" }},
+		{"data.mode", func(m *Manifest) { m.Data.Mode = "secret" }},
+		{"score.examine", func(m *Manifest) { m.Data.Mode = DataPrivate }},
 		{"data.tokenizer", func(m *Manifest) { m.Data.Tokenizer = "words" }},
 		{"data.vocabulary", func(m *Manifest) { m.Data.Vocabulary = Digest{} }},
 		{"data.vocabulary", func(m *Manifest) { m.Data.Tokenizer, m.Data.Width = TokenBytes, 1 }},
@@ -113,6 +115,7 @@ func TestManifestFaults(t *testing.T) {
 		{"train.beta2", func(m *Manifest) { m.Train.Beta2 = -0.1 }},
 		{"train.weight_decay", func(m *Manifest) { m.Train.WeightDecay = nan }},
 		{"train.clip_norm", func(m *Manifest) { m.Train.ClipNorm = -1 }},
+		{"train.proximal", func(m *Manifest) { m.Train.Proximal = nan }},
 		{"train.only", func(m *Manifest) { m.Train.Only = slices.Repeat([]string{"*"}, MaxPatterns+1) }},
 		{"train.only[0]", func(m *Manifest) { m.Train.Only[0] = "" }},
 		{"train.only[1]", func(m *Manifest) { m.Train.Only[1] = "model.[a-" }},
@@ -147,6 +150,7 @@ func TestManifestFaults(t *testing.T) {
 		{"merge.momentum", func(m *Manifest) { m.Merge.Momentum = 1 << 16 }},
 		{"merge.step_bits", func(m *Manifest) { m.Merge.StepBits = 25 }},
 		{"merge.refuse", func(m *Manifest) { m.Merge.Refuse = 0 }},
+		{"merge.max_samples", func(m *Manifest) { m.Merge.MaxSamples = 1 }},
 		{"score.rows", func(m *Manifest) { m.Score.Rows = 0 }},
 		{"score.held_out", func(m *Manifest) { m.Score.HeldOut = 0 }},
 		{"score.threshold", func(m *Manifest) { m.Score.Threshold = 1<<16 + 1 }},
@@ -168,6 +172,7 @@ func TestManifestFaults(t *testing.T) {
 		{"members.genesis", func(m *Manifest) {
 			m.Members.MaxMembers, m.Members.Genesis = 2, []Stake{{Node: NodeID{1}, Stake: 1}, {Node: NodeID{2}, Stake: 1}, {Node: NodeID{3}, Stake: 1}}
 		}},
+		{"members.fraction", func(m *Manifest) { m.Members.Fraction = 1<<16 + 1 }},
 		{"members.invitation", func(m *Manifest) { m.Members.Invitation = m.Owner }},
 		{"members.genesis[1]", func(m *Manifest) { m.Members.Genesis[1].Node = NodeID{6} }},
 		{"members.genesis[0]", func(m *Manifest) { m.Members.Genesis[0].Stake = 0 }},
@@ -244,6 +249,38 @@ func TestRecords(t *testing.T) {
 		bad := m
 		c.change(&bad)
 		if got := fields(t, bad.Validate()); !slices.Contains(got, c.field) {
+			t.Errorf("%s: faults of %v, want one of %s", name, got, c.field)
+		}
+	}
+}
+
+// Private data is measured on in pieces that need not hold a round's work, is never
+// examined, and may weigh updates by samples.
+func TestManifestOfPrivateData(t *testing.T) {
+	m := testManifest()
+	m.Data.Mode, m.Score.Examine, m.Data.Piece = DataPrivate, 0, 2*65
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	m.Merge = Merge{Rule: "mean", Optimizer: "sgd", Rate: Q16(1), StepBits: 8, Refuse: 4, MaxSamples: 1 << 31}
+	if err := m.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		field  string
+		change func(*Manifest)
+	}{
+		"examined":        {"score.examine", func(m *Manifest) { m.Score.Examine = 1 }},
+		"a short piece":   {"data.piece", func(m *Manifest) { m.Data.Piece = 2 * 64 }},
+		"assigned":        {"merge.max_samples", func(m *Manifest) { m.Data.Mode, m.Data.Piece = DataAssigned, 1<<16 }},
+		"another rule":    {"merge.max_samples", func(m *Manifest) { m.Merge.Rule = "median" }},
+		"mixed":           {"merge.max_samples", func(m *Manifest) { m.Merge.Mix, m.Merge.Liars = true, 1 }},
+		"in buckets":      {"merge.max_samples", func(m *Manifest) { m.Merge.Bucket = 2 }},
+		"of senders only": {"merge.max_samples", func(m *Manifest) { m.Merge.Senders = true }},
+	} {
+		bad := m
+		c.change(&bad)
+		if got := fields(t, bad.Validate()); !slices.Equal(got, []string{c.field}) {
 			t.Errorf("%s: faults of %v, want one of %s", name, got, c.field)
 		}
 	}

@@ -33,6 +33,10 @@ type Train struct {
 	// NoDecay are patterns of the names of matrices that weight decay leaves alone,
 	// as it does all vectors.
 	NoDecay []string
+	// Proximal is µ of FedProx (Li et al., arXiv:1812.06127): after each inner step with
+	// rate η the parameters w take the proximal step of µ/2·‖w−θ‖² towards θ, which the
+	// round began with, w ← w − ηµ/(1+ηµ)·(w−θ). 0 is off.
+	Proximal float64
 }
 
 // The optimizers of inner steps. Betas are AdamW's alone.
@@ -62,6 +66,7 @@ func (t Train) validate(check checkFunc, within withinFunc) {
 	within("train.beta2", t.Beta2, 0, 0.999999)
 	within("train.weight_decay", t.WeightDecay, 0, 1)
 	within("train.clip_norm", t.ClipNorm, 0, 1e6)
+	within("train.proximal", t.Proximal, 0, 1e4)
 	validatePatterns("train.only", t.Only, check)
 	validatePatterns("train.no_decay", t.NoDecay, check)
 }

@@ -8,7 +8,8 @@
 // one state root to the next, either by applying a merged step ([Model.Apply])
 // or by recomputing it from the updates ([Model.Merge]); [Seal] and [Open] turn
 // updates into payloads nobody can read early or pass off as their own, and
-// back. A [Pile] keeps updates that were opened out of memory.
+// back. [Assigned] is the run's corpus, [Private] a worker's own data in private mode.
+// A [Pile] keeps updates that were opened out of memory.
 //
 // A Model that was moved has checked the result against the receipt: it is at
 // the recorded state or the call failed and nothing changed. A Model belongs to

@@ -13,8 +13,8 @@ import (
 )
 
 // Assigned is a corpus whose pieces the run deals out. Workers take their batches
-// from it, validators their samples; a run on the workers' own data has another
-// source of batches and no examination.
+// from it, validators their samples. In private mode validators alone have it, and
+// workers a [Private].
 type Assigned struct {
 	Plan   data.Plan
 	Source data.Source
@@ -28,8 +28,8 @@ func (r *Rules) Assigned(p data.Plan, src data.Source) Assigned {
 }
 
 // Batches yields the batches of a worker's duty, in the order of training. worker
-// is its place on a roster of so many workers.
-func (a Assigned) Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
+// is its place on a roster of so many workers; which round it is, the seed knows.
+func (a Assigned) Batches(ctx context.Context, _ protocol.Round, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
 	return func(yield func(engine.Batch, error) bool) {
 		for b, err := range a.Plan.Batches(ctx, a.Source, a.Plan.Duty(seed, workers, worker)) {
 			if !yield(a.batch(b, err)) {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"path"
 
@@ -106,8 +107,9 @@ func (r *Rules) checkMerge() error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if need, have := cfg.NeedsWorkers(), int(r.Manifest.Members.MinWorkers); need > have {
-		return fmt.Errorf("rule %q bears %d liars among %d workers or more, but a round may begin with %d (members.min_workers)", cfg.Rule, cfg.Liars, need, have)
+	members := r.Manifest.Members
+	if need, have := cfg.NeedsWorkers(), members.Taken(int(members.MinWorkers)); need > have {
+		return fmt.Errorf("rule %q bears %d liars among %d workers or more, but a round may begin with %d (members.min_workers, members.fraction)", cfg.Rule, cfg.Liars, need, have)
 	}
 	return nil
 }
@@ -164,6 +166,7 @@ func (r *Rules) Merge(n protocol.Round) aggregation.Config {
 	cfg.Seed = protocol.Hash("buckets", r.Run[:], binary.LittleEndian.AppendUint64(nil, uint64(n)))
 	cfg.Rule, cfg.Liars, cfg.Senders = g.Rule, int(g.Liars), g.Senders
 	cfg.Optimizer, cfg.Rate, cfg.Momentum, cfg.Second, cfg.FloorExp = g.Optimizer, g.Rate, g.Momentum, g.Second, int(g.FloorExp)
+	cfg.MaxSamples = g.MaxSamples
 	cfg.StepBits, cfg.StepKeep = int(g.StepBits), min(r.boost(n)*int(g.StepKeep), tensor.ChunkLen)
 	return cfg
 }
@@ -185,6 +188,17 @@ func (r *Rules) Schedule() engine.Schedule {
 		Shape: t.Schedule, Warmup: int(t.Warmup), Length: int(t.Rounds),
 		Final: float64(t.FinalRate) / 65536, Decay: float64(t.DecayShare) / 65536,
 	}
+}
+
+// Held yields the batches of round n and holds the parameters back, as train.proximal
+// says, to those that the round began with, once a step was taken on each.
+func (r *Rules) Held(e engine.Engine, n protocol.Round, start tensor.Reader, batches iter.Seq2[engine.Batch, error]) iter.Seq2[engine.Batch, error] {
+	mu := r.Manifest.Train.Proximal
+	if mu == 0 {
+		return batches
+	}
+	pull := float64(float64(r.Hyper(n).Rate) * mu)
+	return engine.Held(e, start, float32(pull/(1+pull)), batches)
 }
 
 // Hyper returns the settings of the inner steps of round n.

@@ -307,7 +307,7 @@ func TestRecordsBecomeExamples(t *testing.T) {
 		}
 	}
 	deals := r.Assigned(plan, piece)
-	for b, err := range deals.Batches(t.Context(), protocol.Digest{1}, 1, 0) {
+	for b, err := range deals.Batches(t.Context(), 0, protocol.Digest{1}, 1, 0) {
 		check(b, err)
 	}
 	check(deals.Sample(t.Context(), protocol.Digest{2}, 7))

@@ -12,6 +12,7 @@ import (
 	"lode/coordinator/round"
 	"lode/gradient"
 	"lode/protocol"
+	"lode/validator/score"
 )
 
 // Sealed is an update ready to be committed to and sent.
@@ -93,9 +94,15 @@ func (r *Rules) Accepted(ctx context.Context, from Fetcher, codec gradient.Param
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, aggregation.Contribution{Update: at, Clip: o.Verdict.Clip})
+		out = append(out, Contribution(at, o.Verdict, o.Commit))
 	}
 	return out, nil
+}
+
+// Contribution is an accepted update as it is merged: clipped as its verdict says,
+// weighing what its commit names.
+func Contribution(u aggregation.Source, v score.Verdict, c protocol.Commit) aggregation.Contribution {
+	return aggregation.Contribution{Update: u, Clip: v.Clip, Samples: c.Samples}
 }
 
 // Step fetches a finished round's merged step.

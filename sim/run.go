@@ -32,12 +32,15 @@ type Options struct {
 	Initial    tensor.Reader // the parameters that the manifest names; read by all nodes at once
 	Source     data.Source
 	Index      *data.Index
-	Dir        string             // for everybody's files
-	Validators int                // each with the same stake
-	Conducts   []string           // one per worker; "" or "honest" does as told
-	Owner      ed25519.PrivateKey // of all workers; nil: each is its own
-	Rounds     uint64
-	Log        zerolog.Logger
+	Dir        string            // for everybody's files
+	Validators int               // each with the same stake
+	Conducts   []string          // one per worker; "" or "honest" does as told
+	Own        []replica.Samples // each worker's data in private mode; else nil
+	// Link changes a worker's way to the coordinator, if it is not nil.
+	Link   func(worker int, to replica.Link) replica.Link
+	Owner  ed25519.PrivateKey // of all workers; nil: each is its own
+	Rounds uint64
+	Log    zerolog.Logger
 	// Each is called with every finished round, if it is not nil.
 	Each func(*round.Machine, round.Summary)
 	// Sheets is called with every round once its sheets are shown, if it is not
@@ -195,6 +198,9 @@ func (s stage) member(role string, i int) (m member, err error) {
 	return m, err
 }
 
+// keptBack is the share of its own data that a worker measures with.
+const keptBack = 0.1
+
 func (s stage) worker(ctx context.Context, i int, conduct string) error {
 	how, err := worker.NewConduct(conduct)
 	if err != nil {
@@ -205,10 +211,19 @@ func (s stage) worker(ctx context.Context, i int, conduct string) error {
 		return err
 	}
 	defer m.engine.Close()
-	w, err := worker.New(worker.Config{
+	cfg := worker.Config{
 		Key: m.key, Owner: s.o.Owner, Name: m.name, Rules: s.rules, Duties: m.text, Engine: m.engine,
 		Link: link{to: s.to, node: id(m.key)}, Files: m.files, Log: s.o.Log, Conduct: how,
-	})
+	}
+	if s.o.Own != nil {
+		if cfg.Duties, err = s.rules.Private(id(m.key), s.o.Own[i], keptBack); err != nil {
+			return err
+		}
+	}
+	if s.o.Link != nil {
+		cfg.Link = s.o.Link(i, cfg.Link)
+	}
+	w, err := worker.New(cfg)
 	if err != nil {
 		return err
 	}

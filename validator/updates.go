@@ -107,7 +107,7 @@ func (j *judge) accepted(ctx context.Context, s *round.Summary) ([]aggregation.C
 			}
 			return j.fetch(ctx, codec, s)
 		}
-		out = append(out, aggregation.Contribution{Update: u, Clip: o.Verdict.Clip})
+		out = append(out, replica.Contribution(u, o.Verdict, o.Commit))
 	}
 	return out, j.pile, nil
 }

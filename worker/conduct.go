@@ -22,7 +22,7 @@ type Conduct interface {
 	Forge(ctx context.Context, t *trainer, s *sent) error
 }
 
-var conducts = []string{"honest", "noise", "freerider", "copycat", "inflate"}
+var conducts = []string{"honest", "noise", "freerider", "copycat", "inflate", "boast"}
 
 // Conducts returns the names that [NewConduct] knows, honest first.
 func Conducts() []string { return append([]string(nil), conducts...) }
@@ -40,6 +40,8 @@ func NewConduct(name string) (Conduct, error) {
 		return copycat{}, nil
 	case "inflate":
 		return inflate{}, nil
+	case "boast":
+		return boast{}, nil
 	}
 	return nil, fmt.Errorf("no conduct %q (there are %v)", name, conducts)
 }
@@ -97,6 +99,14 @@ func (inflate) Forge(_ context.Context, t *trainer, s *sent) error {
 		s.forged[i] *= factor
 	}
 	return err
+}
+
+// boast does its work and claims as many samples as count.
+type boast struct{ all }
+
+func (boast) Forge(_ context.Context, t *trainer, s *sent) error {
+	s.commit.Samples = t.cfg.Rules.Manifest.Merge.MaxSamples
+	return nil
 }
 
 // copycat sends, in turn, the last merged step, the best update of the round

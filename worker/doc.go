@@ -1,12 +1,13 @@
 // Package worker is the shell of a worker: it follows a run's record, trains on
-// its shard when a round opens, and sends the compressed update. What it has to
-// send it asks the round machine; how updates are made and undone is arithmetic
-// of other packages. It holds no policy of its own and does not know how bytes
-// travel.
+// its shard, or on data of its own, when a round opens, and sends the compressed
+// update. What it has to send it asks the round machine; how updates are made and
+// undone is arithmetic of other packages. It holds no policy of its own and does not
+// know how bytes travel.
 //
 // Read it in this order: [Config] and [Worker], whose Run follows the record and
 // answers for what is owed; the trainer, which owns the engine and works on one
-// round at a time; its files, which let a killed worker go on in the same round;
+// round at a time; [Own] and [Trained], what it does besides where its data is its own;
+// its files, which let a killed worker go on in the same round;
 // [Conduct], by which test runs get workers that cheat.
 //
 // Per round r, with D parameters: the trainer starts from θ_r, takes H inner

@@ -127,10 +127,10 @@ type killing struct {
 	e *torch.Engine
 }
 
-func (k *killing) Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
+func (k *killing) Batches(ctx context.Context, r protocol.Round, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
 	return func(yield func(engine.Batch, error) bool) {
 		n := 0
-		for b, err := range k.Duties.Batches(ctx, seed, workers, worker) {
+		for b, err := range k.Duties.Batches(ctx, r, seed, workers, worker) {
 			if n++; n == 2 && k.e != nil {
 				p, err := os.FindProcess(k.e.ProcessID())
 				if err == nil {

@@ -257,19 +257,28 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 			return nil, err
 		}
 	}
+	before, err := t.quality(ctx)
+	if err != nil {
+		return nil, err
+	}
 	steps := int(t.cfg.Rules.Manifest.Train.InnerSteps)
 	if t.cfg.Conduct != nil {
 		steps = t.cfg.Conduct.Steps(steps)
 	}
-	loss, tokens, err := engine.Train(ctx, e, t.cfg.Rules.Hyper(k.round), steps, t.cfg.Duties.Batches(ctx, k.seed, k.workers, k.index))
+	loss, tokens, err := engine.Train(ctx, e, t.cfg.Rules.Hyper(k.round), steps, t.cfg.Rules.Held(e, k.round, t.model.Params, t.cfg.Duties.Batches(ctx, k.round, k.seed, k.workers, k.index)))
 	if err != nil {
 		return nil, err
 	}
+	after, err := t.quality(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.tell(Trained{k.round, before, after})
 	codec, err := t.model.Codec()
 	if err != nil {
 		return nil, err
 	}
-	made := &sent{task: k}
+	made := &sent{task: k, commit: protocol.Commit{Samples: t.samples()}}
 	made.update, err = engine.Compress(e, codec, engine.Feedback{
 		Decay:    float32(t.cfg.Rules.Manifest.Update.Decay) / 65536,
 		Residual: t.residual, Start: t.a, Into: t.a,

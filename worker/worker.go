@@ -22,7 +22,7 @@ import (
 // Duties gives the batches that a worker must train on in a round: the shard that
 // seed and place on the roster assign, or the worker's own data.
 type Duties interface {
-	Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error]
+	Batches(ctx context.Context, n protocol.Round, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error]
 }
 
 // Config is what a worker is made of.
@@ -37,6 +37,9 @@ type Config struct {
 	Link   replica.Link
 	Files  replica.Files
 	Log    zerolog.Logger
+	// Tell hears what training on own data did, as soon as it is done; nil: nobody does.
+	// Duties that are [Own] are of such data.
+	Tell func(Trained)
 	// Conduct changes what is sent; nil is honest.
 	Conduct Conduct
 	// Head is the length the record had when the link came up: nothing is done

@@ -187,6 +187,9 @@ func (f *launchFlags) read(ctx context.Context, path string, stderr io.Writer) (
 			from.tokenizer = protocol.TokenRecords
 		}
 	} else {
+		if g.plan.Split != "" {
+			return g, fmt.Errorf("%s: data.split is for lode up %s, which deals data to workers of its own; without it data.path is what validators measure on", path, path)
+		}
 		from.path = cmp.Or(from.path, g.plan.DataPath)
 		from.tokenizer = cmp.Or(from.tokenizer, g.plan.Tokenizer)
 		if g.initial, err = openInitial(&g.plan, stderr); err != nil {

@@ -89,7 +89,7 @@ func TestExitCodes(t *testing.T) {
 		{"bench train --workers ,,", exitUsage, "--workers holds \"\"; it is a list like honest,honest,noise of honest, noise, "},
 		{"bench train --workers honest,rude", exitUsage, "--workers holds \"rude\""},
 		{"bench train --set members.min_workers=9", exitUsage, "--workers says who takes part"},
-		{"bench train --set merge.rule=krum --set merge.liars=3", exitUsage, "a round may begin with 4 (members.min_workers)"},
+		{"bench train --set merge.rule=krum --set merge.liars=3", exitUsage, "a round may begin with 4 (members.min_workers, members.fraction)"},
 		{"bench train --validators 300", exitUsage, "too few for 4 workers and 300 validators"},
 		{"bench yuma now", exitUsage, "unknown command"},
 		{"yuma run", exitUsage, "accepts 1 arg"},

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/plan"
 	"lode/data"
+	"lode/protocol"
 	"lode/replica"
 	"lode/sim"
 )
@@ -26,6 +28,9 @@ type material struct {
 // invitation are those of simulated runs: the same every time. With grow the model's
 // vocabulary becomes that of the corpus, in p too, unless its parameters are given.
 func newMaterial(ctx context.Context, p *plan.Plan, grow bool, read textFlags, stderr io.Writer) (m material, err error) {
+	if p.Run.Data.Mode == protocol.DataPrivate {
+		return m, errors.New("data.mode is private: workers have the data, and there is none to train on here; lode bench federated plays such a run")
+	}
 	from := dataFlags{path: p.DataPath, tokenizer: p.Tokenizer, textFlags: read}
 	if m.corpus, err = from.open(ctx, p.Run.Data.Piece, p.Width(), &storeFlags{}, stderr); err != nil {
 		return m, err

@@ -21,7 +21,12 @@ func workerCommand() *cobra.Command {
 		Short: "Join a run as a worker: train, send updates, earn",
 		Long: `Join a run as a worker. The link, lode://KEY@host:port/RUN, is printed by the
 coordinator. Only outbound connections are made. Stop with Ctrl-C and start
-again at any time: the worker goes on in the same round with the same key.`,
+again at any time: the worker goes on in the same round with the same key.
+
+In a run with data.mode private each worker trains on data of its own, which --data
+names and which stays on this machine: text, JSON lines or Parquet where the run
+trains on text; pictures as IDX or PNG folders, tables as CSV, or records where it
+trains on examples. docs/federated.md says more.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			how, err := worker.NewConduct(conduct)
@@ -39,8 +44,8 @@ again at any time: the worker goes on in the same round with the same key.`,
 			}
 			defer n.close()
 			w, err := worker.New(worker.Config{
-				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: n.rules.Assigned(n.plan, n.source),
-				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head,
+				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: n.duties(),
+				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head, Tell: f.own.tell(c.OutOrStdout()),
 			})
 			if err != nil {
 				return err
@@ -50,7 +55,8 @@ again at any time: the worker goes on in the same round with the same key.`,
 		},
 	}
 	f.add(c, protocol.Worker)
-	c.Flags().StringVar(&conduct, "conduct", "honest", "how to behave, for test runs: honest, noise, freerider, copycat or inflate")
+	f.own.add(c)
+	c.Flags().StringVar(&conduct, "conduct", "honest", "how to behave, for test runs: honest, noise, freerider, copycat, inflate or boast")
 	_ = c.Flags().MarkHidden("conduct") // the flag exists
 	return c
 }
@@ -76,7 +82,7 @@ names their key (lode keys shows it), or the link holds an invitation
 			}
 			defer n.close()
 			v, err := validator.New(validator.Config{
-				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: n.rules.Assigned(n.plan, n.source),
+				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: n.text,
 				Engine: n.engine, Link: n.session, Files: n.files, Scratch: replica.ScratchIn(n.dir), Log: n.log, Head: n.head,
 			})
 			if err != nil {

@@ -33,7 +33,8 @@ type nodeFlags struct {
 	dir, name, data, level string
 	wallet, passFile       string
 	text                   textFlags
-	tied                   bool // to the process that started this one
+	own                    ownFlags // of workers
+	tied                   bool     // to the process that started this one
 }
 
 func (f *nodeFlags) add(c *cobra.Command, role protocol.Role) {
@@ -70,8 +71,9 @@ type node struct {
 	session *transport.Session
 	rules   *replica.Rules
 	head    uint64
-	plan    data.Plan
-	source  data.Source
+	text    replica.Assigned // the run's corpus; of no use to a worker in private mode
+	own     *replica.Private // a worker's own data in private mode; else nil
+	closing func()           // closes own data
 	engine  engine.Engine
 	dir     string // the run's own, where files are
 	files   *checkpoints.Dir
@@ -91,7 +93,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if n.log, err = newLog(stderr, f.level); err != nil {
 		return n, err
 	}
-	if err := f.engineFlags.check(); err != nil {
+	if err := errors.Join(f.engineFlags.check(), f.own.check()); err != nil {
 		return n, err
 	}
 	if n.link, err = protocol.ParseLink(address); err != nil {
@@ -127,14 +129,13 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if n.files, err = checkpoints.OpenDir(n.dir); err != nil {
 		return n, err
 	}
-	pieces := filepath.Join(dir, "pieces")
-	if err := n.openData(ctx, f, pieces, stderr); err != nil {
+	if err := n.openData(ctx, f, dir, role, stderr); err != nil {
 		return n, err
 	}
 	if err := f.allows(n.rules.Model); err != nil { // before much is fetched
 		return n, err
 	}
-	if err := n.bringInitial(ctx, pieces); err != nil {
+	if err := n.bringInitial(ctx, filepath.Join(dir, "pieces")); err != nil {
 		return n, err
 	}
 	if n.engine, err = f.engineFlags.open(n.rules, how, n.log); err != nil {
@@ -146,6 +147,9 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 func (n *node) close() {
 	if n.engine != nil {
 		_ = n.engine.Close() // nothing is left to lose
+	}
+	if n.closing != nil {
+		n.closing()
 	}
 	if n.session != nil {
 		_ = n.session.Close()
@@ -200,9 +204,21 @@ func awaitWelcome(ctx context.Context, s *transport.Session, tell func(error)) (
 	}
 }
 
-// openData opens the corpus where it is on this machine, and otherwise a cache
+// openData opens what the node trains or measures on; dir is where it may keep some.
+func (n *node) openData(ctx context.Context, f *nodeFlags, dir string, role protocol.Role, stderr io.Writer) error {
+	private := n.rules.Manifest.Data.Mode == protocol.DataPrivate
+	switch {
+	case private && role == protocol.Worker:
+		return n.openOwn(ctx, f, filepath.Join(dir, "own"), stderr)
+	case f.own.given():
+		return usagef("--split, --part, --target, --classes and --keep-back are for workers of runs with data.mode private")
+	}
+	return n.openCorpus(ctx, f, filepath.Join(dir, "pieces"), stderr)
+}
+
+// openCorpus opens the corpus where it is on this machine, and otherwise a cache
 // in front of the coordinator.
-func (n *node) openData(ctx context.Context, f *nodeFlags, cache string, stderr io.Writer) error {
+func (n *node) openCorpus(ctx context.Context, f *nodeFlags, cache string, stderr io.Writer) error {
 	man := n.rules.Manifest
 	raw, err := n.session.Fetch(ctx, man.Data.Index, data.MaxIndexLen)
 	if err != nil {
@@ -212,7 +228,8 @@ func (n *node) openData(ctx context.Context, f *nodeFlags, cache string, stderr 
 	if err != nil {
 		return err
 	}
-	if n.plan, err = data.NewPlan(ix, man.Data, man.Train); err != nil {
+	plan, err := data.NewPlan(ix, man.Data, man.Train)
+	if err != nil {
 		return err
 	}
 	file, err := n.fetchTokenizer(ctx)
@@ -230,13 +247,14 @@ func (n *node) openData(ctx context.Context, f *nodeFlags, cache string, stderr 
 		if err != nil {
 			return err
 		}
-		n.source = c.Source
+		n.text = n.rules.Assigned(plan, c.Source)
 		return nil
 	}
 	fetch := func(ctx context.Context, d protocol.Digest) ([]byte, error) {
 		return n.session.Fetch(ctx, d, int64(man.Data.Piece))
 	}
-	n.source, err = data.NewCached(ix, fetch, replica.PieceBytes, cache)
+	src, err := data.NewCached(ix, fetch, replica.PieceBytes, cache)
+	n.text = n.rules.Assigned(plan, src)
 	return err
 }
 

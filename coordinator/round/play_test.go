@@ -277,7 +277,7 @@ func (p *play) commitOf(name string) protocol.Commit {
 	plain := protocol.Hash("test plain", []byte(name), protocol.Encode(r.Number))
 	return protocol.Commit{
 		StateRoot: r.Root, Seed: r.Seed, Plain: plain, Cipher: protocol.Hash("test cipher", plain[:]),
-		Size: 100, Kept: 64, Tokens: 8, Loss: 1e9,
+		Size: 100, Kept: 64, Tokens: 8, Loss: 1e9, Samples: min(p.man.Merge.MaxSamples, 20),
 	}
 }
 

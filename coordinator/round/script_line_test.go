@@ -230,6 +230,10 @@ func (s *stage) set(words []string) error {
 		case "host":
 			seed := protocol.InviteSeed(protocol.Hash("test invitation", []byte(v)))
 			m.Members.Invitation = protocol.NodeID(seed.Key()[32:])
+		case "fraction":
+			m.Members.Fraction = protocol.Q16(float64(n) / 100)
+		case "max-samples":
+			m.Data.Mode, m.Merge.MaxSamples = protocol.DataPrivate, uint32(n)
 		case "examine":
 			m.Score.Examine = uint32(n)
 		case "tempo":

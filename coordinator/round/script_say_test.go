@@ -75,6 +75,7 @@ func (s *stage) body(verb, who string, plain []string, opt options) protocol.Bod
 		c.StateRoot = s.digest(opt, "root", c.StateRoot)
 		c.Plain, c.Cipher = s.digest(opt, "plain", c.Plain), s.digest(opt, "cipher", c.Cipher)
 		c.Size, c.Loss = uint64(s.number(opt, "size", int64(c.Size))), protocol.NanoNats(s.number(opt, "loss", int64(c.Loss)))
+		c.Samples = uint32(s.number(opt, "samples", int64(c.Samples)))
 		if of, ok := opt["copy"]; ok {
 			c = p.commitOf(of)
 		}

@@ -66,7 +66,7 @@ func (a *apart) train(ctx context.Context, m *Member, i int, n protocol.Round, c
 	}
 	r := a.cfg.Rules
 	loss, tokens, err := engine.Train(ctx, m.Engine, r.Hyper(n), int(r.Manifest.Train.InnerSteps),
-		a.cfg.Duties.Batches(ctx, dutySeed(r, n), a.cfg.Workers, i))
+		r.Held(m.Engine, n, a.crew.Theta, a.cfg.Duties.Batches(ctx, n, dutySeed(r, n), a.cfg.Workers, i)))
 	if err != nil {
 		return nil, err
 	}

@@ -153,9 +153,9 @@ type seen struct {
 	batches map[int][]engine.Batch // by worker
 }
 
-func (s *seen) Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
+func (s *seen) Batches(ctx context.Context, n protocol.Round, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
 	return func(yield func(engine.Batch, error) bool) {
-		for b, err := range s.Duties.Batches(ctx, seed, workers, worker) {
+		for b, err := range s.Duties.Batches(ctx, n, seed, workers, worker) {
 			s.batches[worker] = append(s.batches[worker], b)
 			if !yield(b, err) {
 				return

@@ -37,7 +37,7 @@ func (t *together) batches(ctx context.Context, n protocol.Round) iter.Seq2[engi
 	return func(yield func(engine.Batch, error) bool) {
 		nexts := make([]func() (engine.Batch, error, bool), t.cfg.Workers)
 		for w := range nexts {
-			next, stop := iter.Pull2(t.cfg.Duties.Batches(ctx, dutySeed(t.cfg.Rules, n), len(nexts), w))
+			next, stop := iter.Pull2(t.cfg.Duties.Batches(ctx, n, dutySeed(t.cfg.Rules, n), len(nexts), w))
 			defer stop()
 			nexts[w] = next
 		}

@@ -22,7 +22,7 @@ const MaxWorkers = 1024
 // Duties are where batches come from.
 type Duties interface {
 	// Batches yields the H batches of one of so many workers in a round with that seed.
-	Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error]
+	Batches(ctx context.Context, n protocol.Round, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error]
 }
 
 // Config says what is trained and how.

@@ -229,7 +229,7 @@ func (a *audit) updates(ctx context.Context, s *round.Summary, r *Round, on *rep
 				return nil, err
 			}
 			r.Bytes += int64(len(payload))
-			out = append(out, aggregation.Contribution{Update: at, Clip: o.Verdict.Clip})
+			out = append(out, replica.Contribution(at, o.Verdict, o.Commit))
 			continue
 		}
 		if missing(err) {

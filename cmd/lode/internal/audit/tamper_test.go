@@ -132,6 +132,14 @@ func TestForgedReceipt(t *testing.T) {
 	}
 }
 
+// Validators who leave out the weights that commits name are found out.
+func TestForgedWeights(t *testing.T) {
+	r := audittest.New(t, audittest.Config{Weighed: true, Unweighed: true})
+	if m := faulty(t, inMemory(r)); m.What != "merged step" || !isRound(m.Round, 0) {
+		t.Errorf("found %v", m)
+	}
+}
+
 func TestForgedNorm(t *testing.T) {
 	r := audittest.New(t, audittest.Config{Attest: func(n protocol.Round, f *protocol.Finding) {
 		if n == 2 {

@@ -94,7 +94,7 @@ func sound(t *testing.T, r *audittest.Run, rep audit.Report) {
 
 func TestSoundRun(t *testing.T) {
 	for name, c := range map[string]audittest.Config{
-		"plain": {}, "momentum": {Momentum: true}, "shared places": {Shared: true}, "both": {Momentum: true, Shared: true},
+		"plain": {}, "momentum": {Momentum: true}, "shared places": {Shared: true}, "both": {Momentum: true, Shared: true}, "weighed": {Weighed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := openStore(t)

@@ -65,7 +65,7 @@ func (t *lone) round(ctx context.Context, n protocol.Round, last bool) error {
 	}
 	seed := protocol.Hash("measured round", fmt.Append(nil, n))
 	done := 0
-	for b, err := range t.text.Batches(ctx, seed, 1, 0) {
+	for b, err := range t.text.Batches(ctx, 0, seed, 1, 0) {
 		if err != nil {
 			return err
 		}

@@ -106,8 +106,13 @@ var corpus = []field{
 			"https://host/file; go-stdlib is the source of Go's standard library.",
 		"it is on every machine that has Go"),
 	row("data.mode", text, func(p *Plan) *string { return &p.Run.Data.Mode },
-		"How workers come to their data. Only assigned is built in: the run hands out pieces.",
+		"How workers come to their data: assigned, the run hands out pieces of its text; or private, each worker has its own, "+
+			"which stays on its machine, and validators alone measure on the run's. Private needs score.examine: 0.",
 		"lets validators check what was trained on"),
+	row("data.split", text, func(p *Plan) *string { return &p.Split },
+		"Private, and for lode up alone: how it deals what lies at data.path to its workers: iid, labels:K, dirichlet:A, dirichlet:A:equal or files; "+
+			"a fifth is set aside first, for validators. Otherwise \"\".",
+		"a run among machines has data on each of them"),
 	row("data.tokenizer", text, func(p *Plan) *string { return &p.Tokenizer },
 		"How text becomes tokens: bytes, or the path of a tokenizer.json, which model.vocab must fit; prepared data brings its own. "+
 			"Or records, which are examples for an mlp or a cnn: the number of the class in one byte, then each value in one byte, 255 for 1.",
@@ -151,6 +156,8 @@ var training = []field{
 		"Pull of matrices towards zero, in proportion to the rate, from 0 to 1.", "light: a model this small hardly overfits"),
 	row("train.clip_norm", number, func(p *Plan) *float64 { return &p.Run.Train.ClipNorm },
 		"Gradients longer than this are shortened to it; 0 is off.", "usual for language models"),
+	row("train.proximal", number, func(p *Plan) *float64 { return &p.Run.Train.Proximal },
+		"FedProx's pull of the inner steps towards the parameters that the round began with, 0.001 to 1 is usual; 0 is off.", "helps where workers have very different data of their own"),
 	{
 		path: "train.only", list: patterns(func(p *Plan) *[]string { return &p.Run.Train.Only }),
 		what: "Tensors that are trained and exchanged, as patterns of their names, such as \"model.layers.*.mlp.*\"; " +

@@ -57,6 +57,9 @@ var merge = []field{
 		"Values that a merged step moves of a chunk of 4096, the largest; boost times as many in the rounds of update.dense_start. The others wait for later rounds. 0: all move at once.", "nothing waits; with many workers the step is large"),
 	row("merge.refuse", whole, func(p *Plan) *uint32 { return &p.Run.Merge.Refuse },
 		"Updates whose norm is above this whole multiple of the usual one are refused.", "room for honest differences between workers"),
+	row("merge.max_samples", whole, func(p *Plan) *uint32 { return &p.Run.Merge.MaxSamples },
+		"With data.mode private and the mean: an update weighs as much as the samples that its worker says it has, at most so many; 0: all weigh alike.",
+		"nobody can count what a worker has"),
 }
 
 var score = []field{
@@ -98,6 +101,8 @@ var members = []field{
 		"Validators that must be there for a round to begin.", "enough to try out; against liars take 4 or more"),
 	row("members.max_members", whole, func(p *Plan) *uint32 { return &p.Run.Members.MaxMembers },
 		"Most members at a time, workers and validators together.", "keeps one round's lists short"),
+	row("members.fraction", share, func(p *Plan) *uint32 { return &p.Run.Members.Fraction },
+		"Share of the workers who are there that a round takes, at least one and drawn anew for each, above 0, up to 1; the others wait. 0 takes all.", "whoever is there works"),
 	row("members.open_workers", yesNo, func(p *Plan) *bool { return &p.Run.Members.OpenWorkers },
 		"Whether anyone may join as a worker without an invitation", "updates are judged, not their senders"),
 	row("members.invited_stake", coins, func(p *Plan) *uint64 { return &p.Run.Members.InvitedStake },

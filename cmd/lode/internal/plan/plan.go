@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"lode/data"
+	"lode/data/split"
+	"lode/engine"
 	"lode/protocol"
 	"lode/replica"
 )
@@ -23,6 +25,9 @@ type Plan struct {
 	Seed      string // any text of 1 to 256 bytes
 	DataPath  string // what the corpus is opened from, or [StandardLibrary]
 	Tokenizer string // "bytes", "records", or the path of a tokenizer.json
+	// Split is how lode up deals the data to its workers, as package split writes it;
+	// "": the run has its data from elsewhere.
+	Split string
 }
 
 // Corpus is what the launching machine knows of the data.
@@ -46,7 +51,7 @@ const (
 func Defaults() Plan {
 	return Plan{Seed: "lode", DataPath: StandardLibrary, Tokenizer: protocol.TokenBytes, Model: defaultModel(), Run: protocol.Manifest{
 		Name: "lode",
-		Data: protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
+		Data: protocol.Data{Mode: protocol.DataAssigned, Tokenizer: protocol.TokenBytes, Width: 1, Piece: 16 << 10, HeldOut: protocol.Q16(0.05)},
 		Train: protocol.Train{
 			InnerSteps: 10, Rows: 8, Steps: 64, Optimizer: protocol.AdamW, Rate: 5e-3, Warmup: 10, Schedule: "constant",
 			Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.01, ClipNorm: 1,
@@ -104,6 +109,15 @@ func (p Plan) Width() uint32 {
 	return p.Run.Data.Width
 }
 
+// Takes returns what the model takes of an example and what it predicts; zero ports if
+// there is no such model.
+func (p Plan) Takes() (inputs, targets engine.Port) {
+	if m := p.Model.described(); m != nil {
+		return m.Takes()
+	}
+	return inputs, targets
+}
+
 // fits checks that a model has all the tokens of the corpus.
 func (c Corpus) fits(m Model) error {
 	known, where := m.vocab()
@@ -145,6 +159,11 @@ func (p Plan) fit() error {
 	check(utf8.ValidString(p.Seed), "seed", "is not UTF-8")
 	check(p.DataPath != "", "data.path", "is empty: name a file, a folder or %s", StandardLibrary)
 	check(p.Tokenizer != "", "data.tokenizer", "is empty: name a tokenizer.json, or say %s or %s", protocol.TokenBytes, protocol.TokenRecords)
+	if p.Split != "" {
+		_, err := split.ParseRule(p.Split)
+		check(err == nil, "data.split", "%v", err)
+		check(p.Run.Data.Mode == protocol.DataPrivate, "data.split", "is %q, but only data of data.mode private is dealt to workers for good: leave it out", p.Split)
+	}
 	known, where := p.Model.vocab()
 	check(p.Tokenizer != protocol.TokenBytes || known >= data.Vocab, where,
 		"is %d, but the tokenizer %q has %d tokens", known, protocol.TokenBytes, data.Vocab)

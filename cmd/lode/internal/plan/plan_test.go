@@ -107,7 +107,7 @@ func TestTableCoversTheManifest(t *testing.T) {
 		v.Set(old)
 		num++
 	})
-	others := 3 // seed's text, data.path and data.tokenizer stand beside the manifest
+	others := 4 // seed's text, data.path, data.split and data.tokenizer stand beside the manifest
 	for _, f := range table {
 		if section, _ := f.section(); section == "model" {
 			others++ // they make Model.Config

@@ -157,6 +157,7 @@ func (d *driver) commit(key ed25519.PrivateKey, r *round.Round) protocol.Commit 
 	return protocol.Commit{
 		StateRoot: r.Root, Seed: r.Seed, Plain: s.Plain, Cipher: s.Cipher, Size: uint64(len(s.Payload)),
 		Kept: uint64(u.NumKept()), Tokens: 128, Loss: 5e9,
+		Samples: uint32(1+random.IntN(maxSamples)) * min(d.Manifest.Merge.MaxSamples, 1),
 	}
 }
 
@@ -192,7 +193,12 @@ func (d *driver) receipt(r *round.Round) protocol.Receipt {
 	var accepted []aggregation.Contribution
 	for _, v := range r.Verdicts {
 		if v.Reason == protocol.OK {
-			accepted = append(accepted, aggregation.Contribution{Update: d.updates[v.Worker], Clip: v.Clip})
+			accepted = append(accepted, replica.Contribution(d.updates[v.Worker], v, r.Entry(v.Worker).Commit))
+		}
+	}
+	for i := range accepted {
+		if d.cfg.Unweighed {
+			accepted[i].Samples = 0
 		}
 	}
 	var err error

@@ -22,6 +22,9 @@ type Config struct {
 	Rounds   int  // default 3
 	Momentum bool // the outer optimizer has integers of its own
 	Shared   bool // workers share places
+	Weighed  bool // workers have private data, and updates weigh by samples
+	// Unweighed has all validators merge without the weights.
+	Unweighed bool
 	// Volunteers are paid nothing.
 	Volunteers bool
 	// Store gets a checkpoint every so many rounds, if it is set.
@@ -49,6 +52,7 @@ type Run struct {
 const (
 	numWorkers    = 3
 	numValidators = 2
+	maxSamples    = 50
 )
 
 func keyOf(kind string, i int) ed25519.PrivateKey {
@@ -84,6 +88,9 @@ func manifest(c Config) protocol.Manifest {
 	}
 	if c.Shared {
 		m.Update.Codec, m.Score.Overlap = "shared", protocol.Q16(1)
+	}
+	if c.Weighed {
+		m.Data.Mode, m.Merge.MaxSamples = protocol.DataPrivate, maxSamples
 	}
 	if c.Momentum {
 		m.Merge.Optimizer, m.Merge.Momentum = "nesterov", protocol.Q16(0.9)
