@@ -54,7 +54,8 @@ func TestExitCodes(t *testing.T) {
 
 		{"dance", exitUsage, "unknown command"},
 		{"--loud", exitUsage, "unknown flag"},
-		{"up now", exitUsage, "unknown command"},
+		{"up now then", exitUsage, "accepts at most 1 arg"},
+		{"up now", exitFailed, "run description: open now"},
 		{"up --workers many", exitUsage, "invalid argument"},
 		{"up --workers 0", exitUsage, "--workers is 0"},
 		{"up --validators 51", exitUsage, "--validators is 51"},

@@ -22,6 +22,7 @@ import (
 
 // upFlags are the choices for a run on one machine.
 type upFlags struct {
+	plan                string // path of a run.yaml; "": the default run
 	dir, level          string
 	data                dataFlags
 	workers, validators int
@@ -41,15 +42,22 @@ const defaultLength = 3 * time.Minute
 func upCommand() *cobra.Command {
 	var f upFlags
 	c := &cobra.Command{
-		Use:   "up",
+		Use:   "up [RUN.YAML]",
 		Short: "Try it all on this machine: a coordinator, validators, workers, a model",
 		Long: `Start a coordinator, validators and workers as separate processes on this
 machine, train a small language model on real text, pay the workers, and leave a
 checkpoint. Prints a line a round. Stop with Ctrl-C at any time; the same command
-goes on where it stopped.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			f.changed = c.Flags().Changed
+goes on where it stopped.
+
+With a RUN.YAML (lode coordinator init prints one) the run is the one it describes. If
+its data.mode is private, data.split says how what lies at data.path is dealt to the
+workers, each of which trains on its own part: docs/federated.md shows it.`,
+		Example: `  lode up
+  lode up --workers 6 --adversaries noise=1,copycat=1
+  lode up docs/mnist-private.yaml --data mnist --workers 5`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			f.plan, f.changed = strings.Join(args, ""), c.Flags().Changed
 			return f.run(c.Context(), c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
@@ -142,6 +150,9 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 		if _, err := os.Stat(path); err != nil {
 			return fmt.Errorf("corpus: %w", err)
 		}
+	}
+	if _, err := readPlan(f.plan); err != nil { // before anything is made
+		return err
 	}
 	h, err := f.house(ctx, who, stderr)
 	if err != nil {

@@ -258,6 +258,9 @@ func (h *house) start(ctx context.Context, fam *family) (protocol.Link, error) {
 	}
 	for _, name := range h.state.Cast.Workers {
 		args := h.memberArgs("worker", name, link)
+		if own := h.state.Own[name]; own != "" {
+			args = append(args, "--data", own, "--json")
+		}
 		if conduct := h.state.Cast.Conduct[name]; conduct != "" {
 			args = append(args, "--conduct", conduct)
 		}

@@ -17,10 +17,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/plan"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 )
 
 // house is a run on one machine.
@@ -43,9 +46,14 @@ type upState struct {
 	Cast   cast
 	Ledger string // economy.ledger of the manifest
 	Seed   uint64
+	Plan   string `json:",omitempty"` // absolute path of the run.yaml; empty: the default run
 	Data   string // absolute path or address; empty: the default
+	// Corpus is the run's corpus where Data was dealt to workers, Own what each of them
+	// got, by name.
+	Corpus string            `json:",omitempty"`
+	Own    map[string]string `json:",omitempty"`
 	// Tokenizer is the absolute path of a file; empty: bytes, or what prepared data
-	// brings. Field and Bad are as the flags.
+	// brings; or that of records. Field and Bad are as the flags.
 	Tokenizer, Field, Bad string
 	Store                 string // address of the checkpoints; empty: store in the folder
 	Finished              bool   // the last call came to its end
@@ -107,6 +115,11 @@ func (h *house) open(ctx context.Context, who cast) error {
 			return err
 		}
 	}
+	if h.flags.plan != "" {
+		if want.Plan, err = filepath.Abs(h.flags.plan); err != nil {
+			return err
+		}
+	}
 	found, err := h.load()
 	if err != nil && !h.flags.anew {
 		return err
@@ -155,6 +168,9 @@ func (h *house) same(want upState) error {
 	if (f.changed("workers") || f.changed("validators") || f.changed("adversaries")) && !reflect.DeepEqual(want.Cast, h.state.Cast) {
 		other = append(other, fmt.Sprintf("%d validators and %d workers", len(h.state.Cast.Validators), len(h.state.Cast.Workers)))
 	}
+	if want.Plan != "" && want.Plan != h.state.Plan {
+		other = append(other, "the plan "+cmp.Or(h.state.Plan, "of lode up itself"))
+	}
 	if f.changed("ledger") && want.Ledger != h.state.Ledger {
 		other = append(other, "ledger "+h.state.Ledger)
 	}
@@ -189,7 +205,21 @@ func (h *house) manifestFile() string { return filepath.Join(h.dir, manifestName
 // begin makes keys and manifest of a new run.
 func (h *house) begin(ctx context.Context, want upState) error {
 	h.state = want
-	if err := h.openCorpus(ctx, plan.Defaults().Run.Data.Piece); err != nil {
+	p, err := h.plan()
+	if err != nil {
+		return err
+	}
+	if p.Split != "" {
+		d, err := h.deal(ctx, p, want.Cast.Workers)
+		if err != nil {
+			return err
+		}
+		h.state.Corpus, h.state.Own = d.corpus, map[string]string{}
+		for i, name := range want.Cast.Workers {
+			h.state.Own[name] = d.own[i]
+		}
+	}
+	if err := h.openCorpus(ctx, p.Run.Data.Piece, p.Width()); err != nil {
 		return err
 	}
 	key, _, err := plan.LoadOrCreateKey(h.keyFile("coordinator"))
@@ -200,20 +230,20 @@ func (h *house) begin(ctx context.Context, want upState) error {
 	if err != nil {
 		return err
 	}
-	p := plan.Defaults()
-	p.Run.Name, p.Run.Data.Piece = "lode-up", uint32(h.corpus.Index.Piece)
-	p.Model.Llama.Vocab = h.corpus.Tokenizer.Size()
-	p.Run.Seed = protocol.Hash("seed", []byte(fmt.Sprint(want.Seed)))
-	if p.Run.Economy.Ledger = want.Ledger; want.Ledger == protocol.LedgerVolunteer {
-		p.Run.Economy.Emission = 0
+	if p.Run.Data.Piece = uint32(h.corpus.Index.Piece); want.Plan == "" {
+		p.Model.Llama.Vocab = h.corpus.Tokenizer.Size()
 	}
+	if err := h.keepInitial(ctx, &p); err != nil {
+		return err
+	}
+	p.Run.Members.Genesis, p.Run.Members.OpenWorkers = nil, true // all are of this machine
 	p.Run.Members.MinWorkers, p.Run.Members.MinValidators = uint32(len(want.Cast.Workers)), uint32(len(want.Cast.Validators))
 	for _, name := range want.Cast.Validators {
 		k, _, err := plan.LoadOrCreateKey(h.keyFile(name))
 		if err != nil {
 			return err
 		}
-		p.Run.Members.Genesis = append(p.Run.Members.Genesis, protocol.Stake{Node: nodeIDOf(k), Stake: p.Run.Members.InvitedStake})
+		p.Run.Members.Genesis = append(p.Run.Members.Genesis, protocol.Stake{Node: nodeIDOf(k), Stake: max(p.Run.Members.InvitedStake, 1)})
 	}
 	if h.manifest, err = p.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), described(h.corpus)); err != nil {
 		return err
@@ -228,16 +258,78 @@ func (h *house) begin(ctx context.Context, want upState) error {
 	return h.save()
 }
 
+// keepInitial copies the parameters that a plan begins with to where the coordinator
+// serves them from, if they are given.
+func (h *house) keepInitial(ctx context.Context, p *plan.Plan) error {
+	in, err := openInitial(p, h.stderr)
+	if err != nil || in == nil {
+		return err
+	}
+	return errors.Join(in.keep(ctx, h.coordinatorDir()), in.Close())
+}
+
+func (h *house) coordinatorDir() string { return filepath.Join(h.dir, "coordinator") }
+
+// first gives an engine the parameters that the run began with.
+func (h *house) first(ctx context.Context, to tensor.Writer) error {
+	if _, err := openKept(ctx, h.coordinatorDir(), h.rules, zerolog.Nop()); err != nil {
+		return err
+	}
+	return h.rules.Begin(to)
+}
+
+// plan is what the run is begun from: the run.yaml, as far as no flag says otherwise, or
+// the default run.
+func (h *house) plan() (plan.Plan, error) {
+	f := h.flags
+	p, err := readPlan(h.state.Plan)
+	if err != nil {
+		return p, err
+	}
+	if h.state.Plan == "" || f.changed("seed") {
+		p.Run.Seed = protocol.Hash("seed", []byte(fmt.Sprint(h.state.Seed)))
+	}
+	if h.state.Plan == "" || f.changed("ledger") {
+		p.Run.Economy.Ledger = h.state.Ledger
+	}
+	if h.state.Ledger = p.Run.Economy.Ledger; h.state.Ledger == protocol.LedgerVolunteer {
+		p.Run.Economy.Emission = 0
+	}
+	if h.state.Plan == "" {
+		p.Run.Name = "lode-up"
+		return p, nil
+	}
+	if !f.changed("data") && p.DataPath != plan.StandardLibrary {
+		if h.state.Data = p.DataPath; !corpora.IsAddress(p.DataPath) {
+			if h.state.Data, err = filepath.Abs(p.DataPath); err != nil {
+				return p, err
+			}
+		}
+	}
+	switch {
+	case f.changed("tokenizer"):
+		p.Tokenizer = f.data.tokenizer
+	case p.Tokenizer == protocol.TokenRecords:
+		h.state.Tokenizer = p.Tokenizer
+	case p.Tokenizer != protocol.TokenBytes:
+		h.state.Tokenizer, err = filepath.Abs(p.Tokenizer)
+	}
+	if p.Run.Data.Mode == protocol.DataPrivate && p.Split == "" && err == nil {
+		err = fmt.Errorf("%s: data.mode is private: say with data.split how lode up deals the data to its workers", f.plan)
+	}
+	return p, err
+}
+
 func (h *house) keyFile(name string) string { return filepath.Join(h.dir, name, "key") }
 
 // text is what the run is on, as flags.
 func (h *house) text() *dataFlags {
 	s := h.state
-	return &dataFlags{path: s.Data, tokenizer: s.Tokenizer, textFlags: textFlags{cmp.Or(s.Field, "text"), cmp.Or(s.Bad, "skip")}}
+	return &dataFlags{path: cmp.Or(s.Corpus, s.Data), tokenizer: s.Tokenizer, textFlags: textFlags{cmp.Or(s.Field, "text"), cmp.Or(s.Bad, "skip")}}
 }
 
-func (h *house) openCorpus(ctx context.Context, piece uint32) (err error) {
-	h.corpus, err = h.text().open(ctx, piece, 1, &h.flags.store, h.stderr)
+func (h *house) openCorpus(ctx context.Context, piece, width uint32) (err error) {
+	h.corpus, err = h.text().open(ctx, piece, width, &h.flags.store, h.stderr)
 	return err
 }
 
@@ -252,7 +344,7 @@ func (h *house) reopen(ctx context.Context) (err error) {
 	if h.rules.Run.String() != h.state.Run {
 		return fmt.Errorf("%s and %s are of different runs (--new begins a new one)", h.manifestFile(), stateName)
 	}
-	if err := h.openCorpus(ctx, h.manifest.Data.Piece); err != nil {
+	if err := h.openCorpus(ctx, h.manifest.Data.Piece, h.manifest.Data.Width); err != nil {
 		return err
 	}
 	if h.corpus.Index.Digest() != h.manifest.Data.Index {

@@ -16,25 +16,27 @@ import (
 	"lode/cmd/lode/internal/models"
 	"lode/data"
 	"lode/engine/cpu"
-	"lode/engine/model"
 	"lode/protocol"
 )
 
 // summary is the last JSON line of lode up.
 type summary struct {
-	Event        string          `json:"event"` // "summary"
-	Rounds       uint64          `json:"rounds"`
-	Tokens       uint64          `json:"tokens"`
-	Seconds      float64         `json:"seconds"`
-	CPUSeconds   float64         `json:"cpu_seconds"`
-	ValLoss      float64         `json:"val_loss"` // nats per byte, held-out text
-	ValLossStart float64         `json:"val_loss_start"`
-	UpdateRatio  float64         `json:"update_ratio"` // fp32 parameter bytes / update bytes
-	BitsPerValue float64         `json:"bits_per_value"`
-	Checkpoint   string          `json:"checkpoint"`
-	Workers      []workerSummary `json:"workers"`
-	Ledger       ledgerSummary   `json:"ledger"`
-	Processes    []processUse    `json:"processes"`
+	Event        string  `json:"event"` // "summary"
+	Rounds       uint64  `json:"rounds"`
+	Tokens       uint64  `json:"tokens"`
+	Seconds      float64 `json:"seconds"`
+	CPUSeconds   float64 `json:"cpu_seconds"`
+	ValLoss      float64 `json:"val_loss"` // nats per byte of held-out text, or per held-out record
+	ValLossStart float64 `json:"val_loss_start"`
+	// Accuracy is the share of held-out records that the model tells right; none for text.
+	Accuracy      *float64        `json:"accuracy,omitempty"`
+	AccuracyStart *float64        `json:"accuracy_start,omitempty"`
+	UpdateRatio   float64         `json:"update_ratio"` // fp32 parameter bytes / update bytes
+	BitsPerValue  float64         `json:"bits_per_value"`
+	Checkpoint    string          `json:"checkpoint"`
+	Workers       []workerSummary `json:"workers"`
+	Ledger        ledgerSummary   `json:"ledger"`
+	Processes     []processUse    `json:"processes"`
 }
 
 // processUse is what one process used, over all its restarts.
@@ -54,6 +56,9 @@ type workerSummary struct {
 	Rating      float64        `json:"rating"`
 	RewardShare float64        `json:"reward_share"`
 	Balance     float64        `json:"balance"` // coins
+	// Own is how the worker's last round did on what it keeps back of its own data, as it
+	// says; nil without such data.
+	Own *trainedLine `json:"own,omitempty"`
 }
 
 const coin = 1e9 // units
@@ -83,7 +88,11 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 	if model != nil {
 		defer model.Close()
 		s.Checkpoint = h.checkpointPath(model)
-		if err := h.evaluate(ctx, model, &s); err != nil {
+		evaluate := h.evaluate
+		if h.manifest.Data.Tokenizer == protocol.TokenRecords {
+			evaluate = h.evaluateRecords
+		}
+		if err := evaluate(ctx, model, &s); err != nil {
 			return err
 		}
 	}
@@ -96,11 +105,13 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 		return nil
 	}
 	out.printf("checkpoint %s\n\n", s.Checkpoint)
-	if err := h.sample(ctx, out, model); err != nil {
-		return err
+	if writes := h.manifest.Data.Tokenizer != protocol.TokenRecords; writes {
+		if err := h.sample(ctx, out, model); err != nil {
+			return err
+		}
+		out.printf("\nwrite with it      lode generate --model model \"func main\"\n")
 	}
-	out.printf("\nget the model      lode pull %s -o model\n", h.storeAddress())
-	out.printf("write with it      lode generate --model model \"func main\"\n")
+	out.printf("get the model      lode pull %s -o model\n", h.storeAddress())
 	out.printf("check every merge  lode verify %s\n", h.flags.dir)
 	if !h.state.Finished {
 		out.printf("go on              lode up --dir %s\n", h.flags.dir)
@@ -129,6 +140,9 @@ func (h *house) workers(w *watch) []workerSummary {
 		}
 		held := w.Machine.Holding(x.Node).Balance
 		ws.Balance = float64(held) / coin
+		if h.state.Own[x.Name] != "" {
+			ws.Own = lastTrained(filepath.Join(h.dir, "logs", x.Name+".log"))
+		}
 		all += held
 		out = append(out, ws)
 	}
@@ -141,8 +155,11 @@ func (h *house) workers(w *watch) []workerSummary {
 
 func (h *house) table(out *screen, s summary) {
 	out.printf("\n%d rounds finished, %.2f M tokens trained on, %.0f s (%.0f s of processors)\n", s.Rounds, float64(s.Tokens)/1e6, s.Seconds, s.CPUSeconds)
-	out.printf("held-out loss %.3f → %.3f nats per byte (%.3f bits); updates %.0f× smaller than fp32 parameters, %.2f bits per kept value\n\n",
-		s.ValLossStart, s.ValLoss, s.ValLoss/0.6931471805599453, s.UpdateRatio, s.BitsPerValue)
+	if s.Accuracy != nil {
+		out.printf("of held-out records %.1f %% → %.1f %% right; ", 100**s.AccuracyStart, 100**s.Accuracy)
+	}
+	out.printf("held-out loss %.3f → %.3f nats per %s (%.3f bits); updates %.0f× smaller than fp32 parameters, %.2f bits per kept value\n\n",
+		s.ValLossStart, s.ValLoss, h.unit(), s.ValLoss/0.6931471805599453, s.UpdateRatio, s.BitsPerValue)
 	paid := func(format string, args ...any) string { // columns of a run that pays
 		if !h.manifest.Economy.Pays() {
 			return ""
@@ -161,6 +178,7 @@ func (h *house) table(out *screen, s summary) {
 			paid(" %6.1f%% %9.2f", 100*w.RewardShare, w.Balance), strings.Join(why, ", "))
 	}
 	out.printf("\n")
+	h.ownTable(out, s)
 	s.Ledger.money(out, h.manifest.Economy.Pays())
 }
 
@@ -209,7 +227,7 @@ func (h *house) evaluate(ctx context.Context, m *models.Loaded, s *summary) erro
 	}
 	start := &models.Loaded{Model: h.rules.Model, Engine: e, Tokenizer: h.corpus.Tokenizer}
 	defer start.Close()
-	if err := model.Init(h.rules.Model, h.manifest.Seed, e.Params()); err != nil {
+	if err := h.first(ctx, e.Params()); err != nil {
 		return err
 	}
 	before, err := models.Evaluate(ctx, start, text, measuring)

@@ -51,15 +51,21 @@ func (s *screen) begin(h *house, memory string) {
 	if h.state.Until > 0 {
 		until = fmt.Sprintf("up to %d rounds", h.state.Until)
 	}
-	kind := "byte-level Llama"
-	if m.Data.Tokenizer != protocol.TokenBytes {
-		kind = fmt.Sprintf("Llama of %d tokens and", h.corpus.Tokenizer.Size())
+	kind := "byte-level " + h.rules.Model.Family()
+	switch m.Data.Tokenizer {
+	case protocol.TokenFile:
+		kind = fmt.Sprintf("%s of %d tokens and", h.rules.Model.Family(), h.corpus.Tokenizer.Size())
+	case protocol.TokenRecords:
+		kind = h.rules.Model.Family()
 	}
 	s.printf("run %s in %s: %s a %s of %.2f M parameters on %s (%.1f MB) %s\n",
 		h.rules.Run.Short(), h.flags.dir, verb, kind, float64(h.rules.Layout.Len())/1e6, h.corpus.Name, float64(m.Data.Bytes)/1e6, until)
 	s.printf("1 coordinator, %d validators and %d workers, each a process, over QUIC on loopback; logs in %s/logs; Ctrl-C stops\n",
 		len(h.state.Cast.Validators), len(h.state.Cast.Workers), h.flags.dir)
 	s.printf("%s\n", memory)
+	if m.Data.Mode == protocol.DataPrivate {
+		s.printf("each worker trains on data of its own, which nobody else sees; validators measure on %s\n", h.corpus.Name)
+	}
 	header := roundHeader
 	if m.Economy.Pays() {
 		header += " paid"
