@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -216,5 +217,64 @@ func TestPythonTorchCustomValues(t *testing.T) {
 	lost := errors.New("no room")
 	if _, err := Describe("nano:build", "", text, text, opt, func(tensor.Layout, tensor.Flat) error { return lost }); !errors.Is(err, lost) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// arming makes the example's loss one that, on a batch that begins with 7, has the next
+// copy to the device fail.
+const arming = `    if inputs[0, 0] == 7:
+        copy = torch.Tensor.copy_
+
+        def refuse(*_):
+            torch.Tensor.copy_ = copy
+            raise ValueError("no copy")
+
+        torch.Tensor.copy_ = refuse
+    return F.cross`
+
+// What was written here is not lost where a call is refused before the process took it,
+// and neither is what was trained before.
+func TestPythonTorchRefusedCall(t *testing.T) {
+	opt := Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu", apart: true}
+	nano(t, "    return F.cross", arming)
+	m, err := Describe("nano:build", "nano:loss", text, text, opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := New(m, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := model.Init(m, [32]byte{3}, e.Params()); err != nil {
+		t.Fatal(err)
+	}
+	batch := func(first int32) engine.Batch { return engine.Tokens(1, 2, []int32{first, 1}, []int32{1, 1}) }
+	for name, call := range map[string]func(engine.Batch) error{
+		"gradient": func(b engine.Batch) error { _, err := e.Gradient(b); return err },
+		"step":     func(b engine.Batch) error { _, err := e.Step(b, engine.Hyper{Rate: 1e-2}); return err },
+		"loss":     func(b engine.Batch) error { _, err := e.Loss(b); return err },
+	} {
+		if _, err := e.Step(batch(7), engine.Hyper{Rate: 1e-2}); err != nil { // no read follows: the process has newer values
+			t.Fatal(err)
+		}
+		want := make([]float32, e.Layout().Len())
+		for i := range want {
+			want[i] = float32(i % 5)
+		}
+		copy(e.params, want) // all of them, so that nothing need be asked for
+		e.ahead["params"], e.behind = true, false
+		if err := call(batch(1)); err == nil || !strings.Contains(err.Error(), "no copy") {
+			t.Fatalf("%s that cannot be: %v", name, err)
+		}
+		if !slices.Equal(read(t, e), want) {
+			t.Errorf("%s was refused, and parameters are not as they were written", name)
+		}
+		if _, err := e.Loss(batch(1)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(read(t, e), want) {
+			t.Errorf("%s was refused, and later parameters are not as they were written", name)
+		}
 	}
 }

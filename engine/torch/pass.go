@@ -69,10 +69,7 @@ func (e *Engine) pass(name string, b engine.Batch, h *hyper) (float64, error) {
 	if err := b.Validate(e.Takes()); err != nil {
 		return 0, err
 	}
-	p := pass{batch{b.Rows, pack(b.Inputs), pack(b.Targets)}, []string{}, h}
-	for what := range e.ahead {
-		p.Taken = append(p.Taken, what)
-	}
+	p := pass{batch{b.Rows, pack(b.Inputs), pack(b.Targets)}, e.taken(), h}
 	if name != "loss" && !e.shared {
 		e.behind = true // also after an error, which may spoil the gradient
 	}

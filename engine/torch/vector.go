@@ -5,6 +5,8 @@ package torch
 
 import (
 	"io"
+	"maps"
+	"slices"
 
 	"lode/engine"
 	"lode/tensor"
@@ -39,11 +41,18 @@ func (e *Engine) catchUp() error {
 	if !e.behind {
 		return nil
 	}
-	if err := e.call("give", struct{}{}, &struct{}{}); err != nil {
+	// A call that was refused may have left both sides with something new.
+	if err := e.call("give", map[string]any{"taken": e.taken()}, &struct{}{}); err != nil {
 		return err
 	}
+	clear(e.ahead)
 	e.behind = false
 	return nil
+}
+
+// taken names what the process must take from here.
+func (e *Engine) taken() []string {
+	return slices.AppendSeq([]string{}, maps.Keys(e.ahead))
 }
 
 // WriteState implements engine.Engine.

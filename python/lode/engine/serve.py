@@ -9,7 +9,7 @@
     step    {"batch", "taken", "hyper"}: {"loss"}; moves parameters and moments
     usage   {}: {"peak", "cpu"}: most bytes held so far, those of a device too, and
             nanoseconds of processors used
-    give    {}: what the backend keeps elsewhere goes to shared memory
+    give    {"taken"}: what the backend keeps elsewhere goes to shared memory
 
 "taken" names what the program wrote to shared memory since: "params", "moments".
 """
@@ -93,6 +93,7 @@ class Server:
             unit = 1 if sys.platform == "darwin" else 1024
             return {"peak": u.ru_maxrss * unit + b.device_peak(), "cpu": int((u.ru_utime + u.ru_stime) * 1e9)}
         elif name == "give":
+            b.take(args["taken"])  # or what is given would hide it
             b.give()
         elif name in ("loss", "gradient", "step"):
             return measure(b, name, args)

@@ -118,7 +118,7 @@ class Leader(Member):
 
     def take(self, what: list[str]) -> None:
         super().take(what)
-        self.taken = [w for w in what if w == "params"]
+        self.taken = self.taken or [w for w in what if w == "params"]  # until the others have taken it too
 
     def spread(self, name: str, batch: dict[str, Any], seed: int | None, own: Callable[[dict[str, Any]], float]) -> float:
         shares = split(batch, self.ranks)
