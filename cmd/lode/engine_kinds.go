@@ -21,16 +21,20 @@ var engines = map[string]engineKind{
 		open: openCPU, counts: func(*engineFlags) counting { return countsAll },
 		peak: measure.Peak, meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
 	},
-	"torch": {open: openTorch, counts: countTorch, meter: func(e engine.Engine) measure.Meter { return bothMeter(e.(*torch.Engine)) }},
+	"torch": {
+		open: openTorch, counts: countTorch, fragile: true,
+		meter: func(e engine.Engine) measure.Meter { return bothMeter(e.(*torch.Engine)) },
+	},
 }
 
 // engineKind is one of them.
 type engineKind struct {
 	// open also says in words what the engine works on.
-	open   func(f *engineFlags, o opening) (engine.Engine, string, error)
-	counts func(f *engineFlags) counting
-	peak   func(threads int) float64 // operations in a second at best; nil if not known
-	meter  func(engine.Engine) measure.Meter
+	open    func(f *engineFlags, o opening) (engine.Engine, string, error)
+	counts  func(f *engineFlags) counting
+	fragile bool                      // it may be lost and come back: an engine.Reopener
+	peak    func(threads int) float64 // operations in a second at best; nil if not known
+	meter   func(engine.Engine) measure.Meter
 }
 
 // opening is what an engine is opened for.

@@ -85,8 +85,11 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	if err != nil {
 		return one, err
 	}
-	cfg := solo.Config{Rules: s.rules, Duties: text, Workers: s.job.Workers, Apart: way == federatedWay}
-	how, err := s.engine.plan(s.rules, cfg.Demand())
+	cfg := solo.Config{
+		Rules: s.rules, Duties: text, Workers: s.job.Workers, Apart: way == federatedWay,
+		Lost: func(err error) { s.log.Warn().Err(err).Msg("the engine is lost, starting it again") },
+	}
+	how, err := s.engine.plan(s.rules, cfg.Demand(engines[s.engine.engine].fragile))
 	if err != nil {
 		return one, err
 	}

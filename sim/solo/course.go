@@ -60,7 +60,7 @@ func (c Course) Run(ctx context.Context) error {
 		}
 		last := t.Rounds() == c.Rounds
 		if last || t.Rounds()%c.Measure == 0 {
-			if err := c.measure(&watch); err != nil {
+			if err := c.measure(context.WithoutCancel(ctx), &watch); err != nil {
 				return err
 			}
 		}
@@ -74,8 +74,8 @@ func (c Course) Run(ctx context.Context) error {
 }
 
 // measure makes a point and begins the interval to the next.
-func (c Course) measure(w *stopwatch) error {
-	p, err := c.Trainer.point(c.HeldOut)
+func (c Course) measure(ctx context.Context, w *stopwatch) error {
+	p, err := c.Trainer.point(ctx, c.HeldOut)
 	if err != nil {
 		return err
 	}
@@ -85,19 +85,21 @@ func (c Course) measure(w *stopwatch) error {
 
 // point measures where the trainer stands, and forgets the losses up to here. At
 // least one round was trained.
-func (t *Trainer) point(heldOut []engine.Batch) (p Point, err error) {
+func (t *Trainer) point(ctx context.Context, heldOut []engine.Batch) (p Point, err error) {
 	d, r := &t.done, t.cfg.Rules
 	p = Point{
 		Rounds: int(d.Rounds), Steps: int(d.Rounds) * int(r.Manifest.Train.InnerSteps), Tokens: d.Tokens,
 		Loss: d.Loss / float64(max(d.Lossful, 1)), Rate: float64(r.Hyper(protocol.Round(d.Rounds - 1)).Rate),
 		Up: float64(d.Up) / float64(t.cfg.Workers), Down: float64(d.Down),
 	}
-	d.Loss, d.Lossful = 0, 0
-	if p.GradNorm, err = t.gradNorm(); err != nil {
+	p.GradNorm = t.norm
+	if p.HeldOut, err = t.Loss(ctx, heldOut); err != nil {
 		return p, err
 	}
-	p.HeldOut, err = t.Loss(heldOut)
-	return p, err
+	return p, t.insist(ctx, func() error {
+		d.Loss, d.Lossful = 0, 0
+		return t.save()
+	})
 }
 
 // stopwatch measures how fast tokens are trained on, between two laps.

@@ -138,6 +138,10 @@ func (f *Folder) put(ctx context.Context, name string, b []byte) error {
 
 // Keep writes the model, as other programs read it, and the state.
 func (f *Folder) Keep(ctx context.Context, t *Trainer) error {
+	return t.insist(ctx, func() error { return f.keep(ctx, t) })
+}
+
+func (f *Folder) keep(ctx context.Context, t *Trainer) error {
 	params, err := t.Params()
 	if err != nil {
 		return err

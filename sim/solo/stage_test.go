@@ -140,7 +140,7 @@ func sampleOf(t testing.TB, s stage) []engine.Batch {
 // lossOf returns a trainer's held-out loss.
 func lossOf(t testing.TB, tr *Trainer, sample []engine.Batch) float64 {
 	t.Helper()
-	loss, err := tr.Loss(sample)
+	loss, err := tr.Loss(t.Context(), sample)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func (t *Trainer) ReadState(r io.Reader) error {
 	if !bytes.Equal(digest[:], sum.Sum(nil)) {
 		return fmt.Errorf("%w: damaged", ErrState)
 	}
-	return nil
+	return t.save()
 }
 
 func (t *Trainer) readState(r io.Reader) error {

@@ -30,6 +30,7 @@ type Config struct {
 	Rules   *replica.Rules
 	Duties  Duties
 	Engine  func() (engine.Engine, error) // opens an engine of the rules' model; the trainer closes it
+	Lost    func(error)                   // is told when an engine is lost, before it is opened again; may be nil
 	Workers int                           // W, 1 to [MaxWorkers]
 	Apart   bool                          // workers train apart and send updates; otherwise they share every step
 }
@@ -37,9 +38,11 @@ type Config struct {
 // Trainer trains round by round.
 type Trainer struct {
 	cfg     Config
-	engines []engine.Engine
+	engines engines
 	way     way
 	done    totals
+	norm    float64 // of the gradient of the last step, see [Point]
+	saved   []byte  // the state after the last round, if an engine may be lost
 }
 
 // totals are what a trainer has done so far.
@@ -94,6 +97,9 @@ func New(cfg Config) (_ *Trainer, err error) {
 	} else {
 		t.way, err = newTogether(cfg, t.engines[0])
 	}
+	if err == nil {
+		err = t.save()
+	}
 	return t, err
 }
 
@@ -112,15 +118,26 @@ func (t *Trainer) Rounds() int { return int(t.done.Rounds) }
 // Tokens returns on how many tokens.
 func (t *Trainer) Tokens() uint64 { return t.done.Tokens }
 
-// Round trains one more. After an error the trainer is of no further use.
+// Round trains one more, from its beginning again if an engine was lost. After an error
+// the trainer is of no further use.
 func (t *Trainer) Round(ctx context.Context) error {
 	n := t.done.Rounds
-	if err := t.way.round(ctx, protocol.Round(n), &t.done); err != nil {
+	if err := t.insist(ctx, func() error { return t.round(ctx, protocol.Round(n)) }); err != nil {
 		return fmt.Errorf("round %d: %w", n, err)
+	}
+	return nil
+}
+
+func (t *Trainer) round(ctx context.Context, n protocol.Round) (err error) {
+	if err := t.way.round(ctx, n, &t.done); err != nil {
+		return err
+	}
+	if t.norm, err = t.gradNorm(); err != nil {
+		return err
 	}
 	t.done.Rounds++
 	t.done.Lossful++
-	return nil
+	return t.save()
 }
 
 // Params reads the parameters as they stand.
@@ -133,7 +150,15 @@ func (t *Trainer) Params() (tensor.Reader, error) {
 }
 
 // Loss returns the mean loss over batches of one size.
-func (t *Trainer) Loss(batches []engine.Batch) (float64, error) {
+func (t *Trainer) Loss(ctx context.Context, batches []engine.Batch) (mean float64, err error) {
+	err = t.insist(ctx, func() error {
+		mean, err = t.loss(batches)
+		return err
+	})
+	return mean, err
+}
+
+func (t *Trainer) loss(batches []engine.Batch) (float64, error) {
 	e, err := t.way.model()
 	if err != nil {
 		return 0, err
