@@ -6,6 +6,7 @@ package replica
 import (
 	"fmt"
 
+	"lode/data"
 	"lode/engine"
 	"lode/engine/model"
 	"lode/protocol"
@@ -47,6 +48,9 @@ func Suits(m model.Model, man protocol.Manifest) error {
 		case uint64(man.Train.Steps) > uint64(p.Shape[0]):
 			return fault("train.steps", "is %d, longer than the model's context of %d", man.Train.Steps, p.Shape[0])
 		}
+	}
+	if man.Data.Tokenizer == protocol.TokenBytes && inputs.Limit < data.Vocab {
+		return fault("model.config", "is of a model that reads %d tokens, and the text is %s, of which there are %d", inputs.Limit, protocol.TokenBytes, data.Vocab)
 	}
 	if targets.Limit < inputs.Limit {
 		return fault("model.config", "is of a model that reads %d tokens and tells apart %d", inputs.Limit, targets.Limit)

@@ -322,6 +322,7 @@ func TestRecordsBecomeExamples(t *testing.T) {
 // tokens, or reals with a class.
 func TestOwnModelsSuit(t *testing.T) {
 	text := engine.Port{Shape: []int{64}, Series: true, Limit: 256}
+	few := engine.Port{Shape: []int{64}, Series: true, Limit: 255}
 	records := func(m *protocol.Manifest) {
 		m.Data.Tokenizer, m.Data.Width, m.Data.Piece, m.Data.Bytes, m.Train.Steps = protocol.TokenRecords, 65, 65*8, 65*80, 1
 	}
@@ -335,6 +336,7 @@ func TestOwnModelsSuit(t *testing.T) {
 		"ids of examples": {engine.Port{Shape: []int{64}, Limit: 9}, engine.Port{Limit: 10}, records, "data.tokenizer"},
 		"many classes":    {engine.Port{Shape: []int{64}}, engine.Port{Shape: []int{7}, Limit: 10}, records, "data.tokenizer"},
 		"one class":       {text, engine.Port{Limit: 256}, nil, "model.config"},
+		"few tokens":      {few, few, nil, "model.config"},
 		"real text":       {engine.Port{Shape: []int{64}, Series: true}, text, nil, "model.config"},
 		"deaf":            {text, engine.Port{Shape: []int{64}, Series: true, Limit: 255}, nil, "model.config"},
 		"short targets":   {text, engine.Port{Shape: []int{2}, Series: true, Limit: 256}, nil, "train.steps"},

@@ -28,7 +28,7 @@ func idOf(n byte) protocol.NodeID {
 func manifest() protocol.Manifest {
 	return protocol.Manifest{
 		Version: protocol.Version, Name: "tiny", Coordinator: idOf(200), Owner: idOf(201), Seed: protocol.Digest{7},
-		Model:  protocol.Model{Config: string(model.Llama{Dim: 16, Layers: 2, Heads: 2, KVHeads: 1, FFN: 40, Vocab: 64, Context: 16, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
+		Model:  protocol.Model{Config: string(model.Llama{Dim: 16, Layers: 2, Heads: 2, KVHeads: 1, FFN: 40, Vocab: 256, Context: 16, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:   protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Bytes: 1 << 16, Piece: 64, HeldOut: protocol.Q16(0.1)},
 		Train:  protocol.Train{InnerSteps: 4, Rows: 1, Steps: 8, Optimizer: "adamw", Rate: 0.1, Warmup: 3, Schedule: "constant", Beta1: 0.9, Beta2: 0.95, WeightDecay: 0.1, ClipNorm: 1},
 		Update: protocol.Update{Codec: "topk", Keep: 512, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, DenseStart: 1, Boost: 2},

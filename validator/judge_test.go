@@ -63,7 +63,7 @@ func newTestJudge(t *testing.T) (*judge, *shelf) {
 	me := protocol.NodeID(keyOf(1).Public().(ed25519.PublicKey))
 	rules, err := replica.NewRules(protocol.Manifest{
 		Version: protocol.Version, Name: "tiny", Coordinator: me, Owner: me, Seed: protocol.Digest{7},
-		Model:   protocol.Model{Config: string(model.Llama{Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Vocab: 64, Context: 16, Tied: true, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
+		Model:   protocol.Model{Config: string(model.Llama{Dim: 16, Layers: 1, Heads: 2, KVHeads: 2, FFN: 32, Vocab: 256, Context: 16, Tied: true, RopeTheta: 1e4, NormEps: 1e-5}.Config())},
 		Data:    protocol.Data{Mode: "assigned", Tokenizer: protocol.TokenBytes, Width: 1, Bytes: 1 << 16, Piece: 256, HeldOut: protocol.Q16(0.1)},
 		Train:   protocol.Train{InnerSteps: 2, Rows: 1, Steps: 8, Optimizer: "adamw", Rate: 0.01, Warmup: 1, Schedule: "constant", Beta1: 0.9, Beta2: 0.95, ClipNorm: 1},
 		Update:  protocol.Update{Codec: "topk", Keep: 64, Bits: 2, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1},

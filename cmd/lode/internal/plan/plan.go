@@ -165,13 +165,16 @@ func (p Plan) fit() error {
 		check(p.Run.Data.Mode == protocol.DataPrivate, "data.split", "is %q, but only data of data.mode private is dealt to workers for good: leave it out", p.Split)
 	}
 	known, where := p.Model.vocab()
-	check(p.Tokenizer != protocol.TokenBytes || known >= data.Vocab, where,
-		"is %d, but the tokenizer %q has %d tokens", known, protocol.TokenBytes, data.Vocab)
+	few := p.Tokenizer == protocol.TokenBytes && known < data.Vocab
+	check(!few, where, "is %d, but the tokenizer %q has %d tokens", known, protocol.TokenBytes, data.Vocab)
 	m := p.Run.Members
 	check(uint64(m.MinWorkers)+uint64(m.MinValidators) <= uint64(m.MaxMembers), "members.max_members",
 		"is %d, too few for %d workers and %d validators to begin with", m.MaxMembers, m.MinWorkers, m.MinValidators)
 	if err := p.Model.fit(); err != nil {
 		return errors.Join(append(errs, err)...)
+	}
+	if few { // Suits would say so of the config
+		return errors.Join(errs...)
 	}
 	man := p.draft(protocol.NodeID{}, protocol.NodeID{})
 	return errors.Join(append(errs, replica.Suits(p.Model.described(), man))...)
