@@ -8,7 +8,8 @@
 // or, by default, the sources of the Go standard library. An [Index] names the
 // pieces of a corpus; its digest stands in the manifest. A [Source] hands out
 // pieces by number: [Local] from a corpus on this machine, [Cached] from
-// whoever has them, checked against the index. A [Plan] divides the pieces into
+// whoever has them, checked against the index; [Joined] reads them as one. What is no
+// corpus may travel in pieces too. A [Plan] divides the pieces into
 // training and held-out ones and gives each worker its [Duty]; a [Batch] is
 // what a model is trained or evaluated on. [Own] is data that one worker has to
 // itself, cut into samples.

@@ -3,7 +3,8 @@
 // and auditors all hold one; what they do with it is their own affair.
 //
 // Read it in this order: [Rules] derives from a manifest what codec, merge and
-// model a round uses; [Follow] replays a record as it arrives; [Model] holds the
+// model a round uses, and has the parameters that a run begins with ([Rules.Begin]), which
+// [Rules.Bring] fetches where they are given; [Follow] replays a record as it arrives; [Model] holds the
 // parameters (length D) and the outer optimizer's integers, and moves them from
 // one state root to the next, either by applying a merged step ([Model.Apply])
 // or by recomputing it from the updates ([Model.Merge]); [Seal] and [Open] turn

@@ -33,8 +33,8 @@ type Rules struct {
 	Frozen   []bool        // the same, for engines: of each tensor; nil: all are trained
 	NoDecay  []bool        // of each tensor, for engines: weight decay leaves it alone; nil: of no matrix
 	// Initial reads the parameters that the run begins with, where the manifest names
-	// them; who knows them sets it. It serves one goroutine at a time. nil: they follow
-	// from the seed, or are not at hand.
+	// them; who knows them sets it, and sees to it that it serves all goroutines that
+	// share the rules. nil: they follow from the seed, or are not at hand.
 	Initial tensor.Reader
 }
 

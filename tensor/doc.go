@@ -6,7 +6,8 @@
 // of them that makes up the D parameters of a model, [Chunk] a run of at most
 // [ChunkLen] values inside one tensor. Everything that walks a whole model does
 // so chunk by chunk, through [Reader] and [Writer], so that no caller needs all
-// D values in memory. [Flat] is the plain in-memory implementation of both.
+// D values in memory. [Flat] is the plain in-memory implementation of both; [To] writes
+// bytes, and [At] reads them.
 // [Root] is the Merkle root over all chunks: two models are the same exactly if
 // their layouts and roots are.
 //

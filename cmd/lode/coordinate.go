@@ -44,7 +44,8 @@ func coordinatorCommand() *cobra.Command {
 		Use:   "coordinator RUN.YAML",
 		Short: "Launch a run, or go on with one; prints the link to join it",
 		Long: `Launch the run that RUN.YAML describes, or go on with it where it stopped: the
-record on disk is the run. Prints one link for workers and one, with an
+record on disk is the run. With model.from it begins with a model that is there, such
+as one of Hugging Face or of another run. Prints one link for workers and one, with an
 invitation in it, for validators. lode coordinator init writes a commented
 RUN.YAML to begin with.`,
 		Args: cobra.MaximumNArgs(1),

@@ -131,7 +131,7 @@ func (f *Found) shards() error {
 		return fmt.Errorf("%s: names %d files, want 1 to %d", path, len(names), maxShards)
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
+		if !filepath.IsLocal(name) || name == "." || strings.ContainsAny(name, `/\`) {
 			return fmt.Errorf("%s: %.80q is no file beside it", path, name)
 		}
 		file := filepath.Join(f.Dir, name)
