@@ -3,10 +3,12 @@ package audittest
 // This file holds the run: its manifest, its members, and what it leaves behind.
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"testing"
 
 	"lode/checkpoints"
@@ -14,6 +16,7 @@ import (
 	"lode/engine/model"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 )
 
 // Config says what run is made. The zero Config is two validators and three
@@ -27,6 +30,9 @@ type Config struct {
 	Unweighed bool
 	// Volunteers are paid nothing.
 	Volunteers bool
+	// Initial are the parameters that the run begins with, as many as its model has; nil:
+	// they are drawn. Their pieces are among the payloads.
+	Initial tensor.Flat
 	// Store gets a checkpoint every so many rounds, if it is set.
 	Store checkpoints.Store
 	Every protocol.Round // default 2
@@ -114,17 +120,43 @@ func New(tb testing.TB, c Config) *Run {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	payloads := map[protocol.Digest][]byte{}
+	if c.Initial != nil {
+		rules = give(tb, rules, c.Initial, payloads)
+	}
 	model, err := replica.NewModel(rules)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	d := &driver{
 		tb: tb, cfg: c, model: model, machine: round.New(rules.Manifest),
-		Run: &Run{Manifest: rules.Manifest, Rules: rules, Key: keyOf("coordinator", 0), Payloads: map[protocol.Digest][]byte{}},
+		Run: &Run{Manifest: rules.Manifest, Rules: rules, Key: keyOf("coordinator", 0), Payloads: payloads},
 	}
 	d.chain = protocol.Chain{Run: rules.Run, Coordinator: rules.Manifest.Coordinator}
 	d.drive()
 	return d.Run
+}
+
+// give has a run begin with parameters, whose index and pieces go to payloads.
+func give(tb testing.TB, r *replica.Rules, params tensor.Flat, payloads map[protocol.Digest][]byte) *replica.Rules {
+	tb.Helper()
+	var travels bytes.Buffer
+	given, err := replica.Cut(&travels, r.Layout, params)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	index := given.Index.Encode()
+	payloads[protocol.Sum(index)] = index
+	for piece := range slices.Chunk(travels.Bytes(), given.Index.Piece) {
+		payloads[protocol.Sum(piece)] = piece
+	}
+	man := r.Manifest
+	man.Model.Initial, man.Model.Pieces = given.Root, given.Index.Digest()
+	if r, err = replica.NewRules(man); err != nil {
+		tb.Fatal(err)
+	}
+	r.Initial = params
+	return r
 }
 
 // Worker returns the id of one of the run's workers, from 0.
