@@ -1,8 +1,8 @@
 # Needs Go alone; modules come through the module proxy. The race detector also
 # needs a C compiler, the checks of python/ a Python with venv and pip, those of
-# other processors QEMU, which setup installs where it is root and there is apt;
-# each is left out, saying so, where there is none. NEED_PYTHON=1 and NEED_QEMU=1
-# fail instead.
+# other processors QEMU, those of the CUDA engine a C++ compiler, which setup installs where
+# it is root and there is apt; each is left out, saying so, where there is none. NEED_PYTHON=1,
+# NEED_QEMU=1 and NEED_CXX=1 fail instead. No test needs a card.
 #
 #   make up      try the whole system on this machine
 #   make test    everything that must hold before a change lands
@@ -27,12 +27,12 @@ export LODE_S3TEST := $(CURDIR)/$(S3TEST)
 # Python with what python/ needs.
 VENV := .cache/venv
 
-.PHONY: help setup qemu lint test race python up fuzz bench clean
+.PHONY: help setup qemu cxx ptx cuda-headers lint test race python up fuzz bench clean
 
 help:
-	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | python | fuzz | bench | setup | clean'
+	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | python | fuzz | bench | ptx | cuda-headers | setup | clean'
 
-setup: $(S3TEST) $(VENV)/ready qemu
+setup: $(S3TEST) $(VENV)/ready qemu cxx
 	$(GO) mod download
 
 # Runs programs for other processors (TestSameBitsEverywhere).
@@ -44,6 +44,38 @@ qemu:
 		echo "NOT CHECKED: that other processors find the same bits (no qemu-aarch64; on Debian: apt-get install qemu-user)"; \
 		test -z "$(NEED_QEMU)"; \
 	}
+
+# Compiles the stand-in for NVIDIA's libraries (engine/cuda/cudatest).
+cxx:
+	@command -v "$${CXX:-g++}" >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends g++ libc6-dev >/dev/null; \
+	} || { \
+		echo "NOT CHECKED: the CUDA engine, by a stand-in for NVIDIA's libraries (no C++ compiler; on Debian: apt-get install g++)"; \
+		test -z "$(NEED_CXX)"; \
+	}
+
+# PTX of the CUDA kernels, for whoever changes them: NVIDIA's compiler comes from PyPI and
+# needs no card. The compiler is the oldest that will do, so that old drivers take its PTX; the
+# assembler knows new cards.
+NVRTC   := nvidia-cuda-nvrtc-cu12==12.0.140
+PTXAS   := nvidia-cuda-nvcc-cu12==12.9.86
+HEADERS := nvidia-cuda-runtime-cu12==12.9.79 nvidia-cublas-cu12==12.9.1.4 nvidia-cuda-cccl-cu12==12.9.27
+NVIDIA  := .cache/nvidia
+
+$(NVIDIA)/%: Makefile
+	@mkdir -p $(NVIDIA); rm -rf $@; \
+	$(PYTHON) -m venv $(NVIDIA)/venv && $(NVIDIA)/venv/bin/pip install -q --disable-pip-version-check --no-deps --target $@ $($*) && touch $@
+
+ptx: $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
+	LODE_CUDA_PATH=$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) run ./engine/cuda/kernels/gen -dir engine/cuda/kernels -ptxas $(NVIDIA)/PTXAS/nvidia/cuda_nvcc/bin/ptxas
+
+# Whether the stand-in declares what NVIDIA's headers do (600 MB from PyPI).
+cuda-headers: $(NVIDIA)/HEADERS $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
+	@for f in driver state blas nvrtc; do \
+		echo "$$f.cpp"; \
+		"$${CXX:-g++}" -std=c++17 -fsyntax-only -DREAL_HEADERS $(addprefix -I$(NVIDIA)/,HEADERS/nvidia/cuda_runtime/include HEADERS/nvidia/cublas/include HEADERS/nvidia/cuda_cccl/include NVRTC/nvidia/cuda_nvrtc/include PTXAS/nvidia/cuda_nvcc/include) engine/cuda/cudatest/fake/$$f.cpp || exit 1; \
+	done
 
 $(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
 	@mkdir -p .cache

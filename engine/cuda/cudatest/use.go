@@ -1,0 +1,73 @@
+package cudatest
+
+// This file holds what tests ask of the library.
+
+import (
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+
+	"lode/engine/cuda/driver"
+)
+
+// Card is the library, in use by one test.
+type Card struct {
+	Libraries                        *driver.Libraries
+	t                                testing.TB
+	configure, faults, calls, forget uintptr
+}
+
+// Use returns the library with these kernels, configured by NAME=NUMBER pairs: memory (bytes), lose
+// (the number of the call that finds the device lost), heals (whether it can be opened
+// again), driver, blas (versions), devices, capability, order (seed). At its end the test
+// fails if it did something wrong or gave something not back.
+func Use(t testing.TB, sources Sources, config string) *Card {
+	t.Helper()
+	dir := Folder(t, sources)
+	c := &Card{t: t}
+	lib, err := purego.Dlopen(dir+"/libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]*uintptr{"fakeConfigure": &c.configure, "fakeFaults": &c.faults, "fakeCalls": &c.calls, "fakeForget": &c.forget} {
+		if *to, err = purego.Dlsym(lib, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Forget() // what a test before may have left
+	c.Configure(config)
+	c.Libraries = driver.Find([]string{dir})
+	t.Cleanup(func() {
+		if text := c.Faults(); text != "" {
+			t.Errorf("the stand-in for the driver says:\n%s", text)
+		}
+	})
+	return c
+}
+
+// Configure changes what the library is like; what is not named is as at the beginning.
+func (c *Card) Configure(config string) {
+	c.t.Helper()
+	b := append([]byte(config), 0)
+	if r, _, _ := purego.SyscallN(c.configure, uintptr(unsafe.Pointer(&b[0]))); r != 0 {
+		c.t.Fatalf("%q cannot be configured", config)
+	}
+}
+
+// Faults returns what was done wrong since it was last asked, and what is held now.
+func (c *Card) Faults() string {
+	b := make([]byte, 1<<16)
+	n, _, _ := purego.SyscallN(c.faults, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	return strings.TrimSpace(string(b[:n]))
+}
+
+// Forget drops what is held and was done wrong.
+func (c *Card) Forget() { purego.SyscallN(c.forget) }
+
+// Calls returns how many calls there were since it was configured.
+func (c *Card) Calls() int {
+	n, _, _ := purego.SyscallN(c.calls)
+	return int(n)
+}
