@@ -18,8 +18,16 @@ import (
 type Open func(m model.Model, frozen, noDecay []bool) (engine.Engine, error)
 
 // Run holds the engines that open returns to everything package engine promises.
-func Run(t *testing.T, open Open) {
+func Run(t *testing.T, open Open) { RunOf(t, open, func(model.Model) bool { return true }) }
+
+// RunOf is Run for the models that an engine can train.
+func RunOf(t *testing.T, open Open, can func(model.Model) bool) {
+	num := 0
 	for name, m := range models() {
+		if !can(m) {
+			continue
+		}
+		num++
 		half := kit{open, m, nil, false}
 		for i := range half.layout(t).NumTensors() {
 			half.frozen = append(half.frozen, i%2 == 1)
@@ -65,6 +73,9 @@ func Run(t *testing.T, open Open) {
 			t.Run("not finite", k.notFinite)
 			t.Run("closed", k.closed)
 		})
+	}
+	if num == 0 {
+		t.Error("the engine can train none of the models")
 	}
 }
 

@@ -1,0 +1,81 @@
+package cuda
+
+import (
+	"testing"
+
+	"lode/engine"
+	"lode/engine/cuda/cudatest"
+	"lode/engine/enginetest"
+	"lode/engine/model"
+)
+
+// open returns a function that opens engines on the stand-in, which fails the test if one
+// of them misuses it or writes beside its buffers.
+func open(t *testing.T, opt Options, config string) enginetest.Open {
+	card := cudatest.Use(t, cudatest.Kernels(), config)
+	return func(m model.Model, frozen, noDecay []bool) (engine.Engine, error) {
+		o := opt
+		o.Libraries, o.Frozen, o.NoDecay, o.gap, o.workspace = card.Libraries, frozen, noDecay, alignment, 1<<12
+		e, err := New(m, o)
+		if err != nil {
+			return nil, err
+		}
+		return watched{e, t}, nil
+	}
+}
+
+// watched looks at its end whether anything was written between buffers.
+type watched struct {
+	*Engine
+	t *testing.T
+}
+
+func (w watched) Close() error {
+	if w.Engine.closed || w.Engine.lost != nil {
+		return w.Engine.Close()
+	}
+	if err := w.Engine.do(w.gaps); err != nil {
+		w.t.Error(err)
+	}
+	return w.Engine.Close()
+}
+
+// gaps reads the end of every buffer of the program.
+func (w watched) gaps() error {
+	p := w.program
+	end := int64(0)
+	for _, b := range p.memory.given {
+		end = b.off + (b.bytes+alignment-1)/alignment*alignment
+		from := b.off + b.bytes
+		vals := make([]float32, (end+alignment-from)/4)
+		if err := w.download(vals, p.memory.base.Plus(from)); err != nil {
+			return err
+		}
+		for i, v := range vals {
+			if v == v {
+				w.t.Errorf("%T: value %d after a buffer of %d bytes at %d was written: %v", w.arch, i, b.bytes, b.off, v)
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func TestConformance(t *testing.T) {
+	for name, c := range map[string]struct {
+		opt    Options
+		config string
+	}{
+		"whole batches":      {Options{}, "order=1"},
+		"few rows at a time": {Options{MicroRows: 3}, "order=2"},
+		"another order":      {Options{MicroRows: 40, Muon: true, Vectors: 3}, "order=3"},
+	} {
+		t.Run(name, func(t *testing.T) { enginetest.RunOf(t, open(t, c.opt, c.config), able) })
+	}
+}
+
+// able tells whether there are kernels for a model.
+func able(m model.Model) bool {
+	_, ok := m.(model.MLP)
+	return ok
+}

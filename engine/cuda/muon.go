@@ -1,0 +1,129 @@
+package cuda
+
+// This file holds the Muon step, as lode/engine/cpu takes it: there it says what it is.
+
+import (
+	"math"
+
+	"lode/engine"
+	"lode/engine/cuda/driver"
+	"lode/tensor"
+)
+
+// Constants of the step, see lode/engine/cpu.
+const (
+	muonMomentum = 0.95
+	muonScale    = 0.2
+	muonRounds   = 5
+	muonA        = 3.4445
+	muonB        = -4.7750
+	muonC        = 2.0315
+	muonEps      = 1e-7
+)
+
+// muon is what Muon steps work in: memory of its own, taken before the first.
+type muon struct {
+	memory         arena
+	step, next     buffer // of the largest hidden matrix
+	square, higher buffer // of its shorter side
+	parts, root    buffer
+}
+
+// newMuon plans the memory.
+func newMuon(p *program, gap int64) *muon {
+	n, side := 0, 0
+	for t, w := range p.Weights {
+		if w.Hidden && len(w.Shape) > 1 && !p.frozen[t] {
+			n, side = max(n, w.Len()), max(side, min(w.Shape[0], w.Len()/w.Shape[0]))
+		}
+	}
+	m := &muon{memory: arena{gap: gap}}
+	m.step, m.next = m.memory.floats(n), m.memory.floats(n)
+	m.square, m.higher = m.memory.floats(side*side), m.memory.floats(side*side)
+	m.parts, m.root = m.memory.take(8*int64(1+n/tensor.ChunkLen)), m.memory.take(8)
+	return m
+}
+
+// muonSteps moves the hidden matrices.
+func (e *Engine) muonSteps(h engine.Hyper) error {
+	if e.muon.memory.base == 0 {
+		if err := e.muon.memory.allocate(e.device); err != nil {
+			return err
+		}
+	}
+	moment := 0
+	for t, w := range e.trace.Weights {
+		if e.frozen[t] {
+			continue
+		}
+		if w.Hidden && len(w.Shape) > 1 {
+			if err := e.muonStep(t, moment, h); err != nil {
+				return err
+			}
+		}
+		moment += w.Len()
+	}
+	return nil
+}
+
+// muonStep moves matrix t, whose first moment begins at moment.
+func (e *Engine) muonStep(t, moment int, h engine.Hyper) error {
+	w, m, g := e.trace.Weights[t], e.muon, e.program
+	n, rows := w.Len(), w.Shape[0]
+	cols, at := n/rows, e.layout.Offset(t)
+	x := m.step
+	if err := e.each("momentum", n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.norms.arg(), driver.Float(muonMomentum)); err != nil {
+		return err
+	}
+	x, err := e.orthogonal(rows, cols)
+	if err != nil {
+		return err
+	}
+	stay := float32(1)
+	if e.decays[t] {
+		stay -= h.Rate * h.WeightDecay
+	}
+	far := h.Rate * float32(muonScale*math.Sqrt(float64(max(rows, cols))))
+	return e.each("move", n, driver.At(g.params.at(at)), x.arg(), g.norms.arg(), driver.Float(stay), driver.Float(far))
+}
+
+// orthogonal returns an orthogonal matrix near muon.step, which it overwrites.
+func (e *Engine) orthogonal(rows, cols int) (buffer, error) {
+	m, n, side := e.muon, rows*cols, min(rows, cols)
+	x, next := m.step, m.next
+	parts := (n + tensor.ChunkLen - 1) / tensor.ChunkLen
+	if err := e.blocks("squares_of", parts, m.parts.arg(), x.arg(), driver.Long(int64(n))); err != nil {
+		return x, err
+	}
+	if err := e.blocks("root", 1, m.root.arg(), m.parts.arg(), driver.Int(parts)); err != nil {
+		return x, err
+	}
+	if err := e.each("divide", n, x.arg(), m.root.arg(), driver.Double(muonEps)); err != nil {
+		return x, err
+	}
+	square, higher := matrix(m.square, side, side), matrix(m.higher, side, side)
+	for range muonRounds {
+		from, to := matrix(x, rows, cols), matrix(next, rows, cols)
+		first := driver.Product{To: square, A: from, B: from.T()}
+		last := driver.Product{To: to, A: higher, B: from}
+		if rows > cols {
+			first.A, first.B = from.T(), from
+			last.A, last.B = from, higher
+		}
+		if err := e.multiply(first); err != nil {
+			return x, err
+		}
+		if err := e.multiply(driver.Product{To: higher, A: square, B: square}); err != nil {
+			return x, err
+		}
+		grid := driver.Grid{X: (side*side + threads - 1) / threads, Threads: threads}
+		if err := e.stream.Launch(e.kernels["polynomial"], grid, m.higher.arg(), m.square.arg(), driver.Float(muonA), driver.Float(muonB), driver.Float(muonC), driver.Int(side)); err != nil {
+			return x, err
+		}
+		if err := e.multiply(last); err != nil {
+			return x, err
+		}
+		x, next = next, x
+	}
+	return x, nil
+}

@@ -1,0 +1,204 @@
+package cuda
+
+// This file holds steps, losses and gradients of batches.
+
+import (
+	"fmt"
+	"io"
+	"math"
+
+	"lode/engine"
+	"lode/engine/cuda/driver"
+)
+
+// Loss implements engine.Engine.
+func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.measure(b, false, nil) }
+
+// Gradient implements engine.Engine.
+func (e *Engine) Gradient(b engine.Batch) (float64, error) { return e.measure(b, true, nil) }
+
+// Step implements engine.Engine.
+func (e *Engine) Step(b engine.Batch, h engine.Hyper) (float64, error) {
+	h, err := h.Resolve()
+	if err != nil {
+		return 0, err
+	}
+	var norm float64
+	loss, err := e.measure(b, true, func() error {
+		if err := e.update(h); err != nil {
+			return err
+		}
+		return e.stream.Download(e.numbers.From(8), e.program.norms.at(0), 8)
+	})
+	if err != nil {
+		return 0, err
+	}
+	if norm = e.numbers.Doubles()[1]; !finite(norm) {
+		return 0, fmt.Errorf("cuda: the gradient's norm is %v: %w", norm, engine.ErrNotFinite)
+	}
+	e.steps++
+	return loss, nil
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// measure puts a batch through the model, then what after puts into the stream, and
+// waits for the loss.
+func (e *Engine) measure(b engine.Batch, train bool, after func() error) (float64, error) {
+	if err := e.refuse(b); err != nil {
+		return 0, err
+	}
+	err := e.do(func() error {
+		if err := e.parts(b, train, nil); err != nil {
+			return err
+		}
+		if after != nil {
+			if err := after(); err != nil {
+				return err
+			}
+		}
+		if err := e.stream.Download(e.numbers, e.program.total.at(0), 8); err != nil {
+			return err
+		}
+		return e.stream.Wait()
+	})
+	if err != nil {
+		return 0, err
+	}
+	loss := e.numbers.Doubles()[0]
+	if !finite(loss) {
+		return 0, fmt.Errorf("cuda: the loss is %v: %w", loss, engine.ErrNotFinite)
+	}
+	return loss, nil
+}
+
+// refuse says why a batch cannot be run, nil if it can.
+func (e *Engine) refuse(b engine.Batch) error {
+	if err := e.ready(); err != nil {
+		return err
+	}
+	return b.Validate(e.Takes())
+}
+
+// parts puts the parts of a batch into the stream, each of about as many rows; done is
+// called after each, nil: never.
+func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) error) error {
+	e.batches++
+	e.reading.of = nil
+	steps := 1
+	if inputs, _ := e.Takes(); inputs.Series {
+		steps = b.Inputs.Shape[0]
+	}
+	most := e.program.positions / steps
+	num := (b.Rows + most - 1) / most
+	rows := (b.Rows + num - 1) / num
+	p := pass{Engine: e, steps: steps, train: train, batch: e.batches, ofTargets: b.NumTargets()}
+	for lo := 0; lo < b.Rows; lo += rows {
+		part := b.Part(lo, min(lo+rows, b.Rows))
+		p.part++
+		p.rows, p.n = part.Rows, part.Rows*steps
+		if err := e.bring(part); err != nil {
+			return err
+		}
+		if err := p.run(); err != nil {
+			return err
+		}
+		if done != nil {
+			if err := done(part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bring puts a part's inputs and targets on the card.
+func (e *Engine) bring(b engine.Batch) error {
+	if err := e.stream.Wait(); err != nil { // the part before may be on its way
+		return err
+	}
+	host := e.batch
+	for _, a := range []struct {
+		engine.Array
+		to driver.Pointer
+	}{{b.Inputs, e.program.inputs.at(0)}, {b.Targets, e.program.targets.at(0)}} {
+		n := copy(host.Ints(), a.IDs) + copy(host.Floats(), a.Reals)
+		if err := e.stream.Upload(a.to, host, 4*int64(n)); err != nil {
+			return err
+		}
+		host = host.From(4 * n)
+	}
+	return nil
+}
+
+// Grade implements engine.Grader.
+func (e *Engine) Grade(b engine.Batch) (grades []engine.Grade, err error) {
+	if err := e.refuse(b); err != nil {
+		return nil, err
+	}
+	_, targets := e.Takes()
+	share := 0.0
+	err = e.do(func() error {
+		return e.parts(b, false, func(part engine.Batch) error {
+			n := part.Rows * (b.NumTargets() / b.Rows) / e.program.targetsWide
+			share = 1 / float64(e.program.targetsWide)
+			losses, right := make([]float32, n), make([]float32, n)
+			if err := e.download(losses, e.program.losses.at(0)); err != nil {
+				return err
+			}
+			if err := e.download(right, e.program.right.at(0)); err != nil {
+				return err
+			}
+			for i, l := range losses {
+				grades = append(grades, engine.Grade{Loss: float64(l) * share, Right: targets.Limit > 0 && math.Float32bits(right[i]) == 1})
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range grades {
+		if !finite(g.Loss) {
+			return nil, fmt.Errorf("cuda: a loss is %v: %w", g.Loss, engine.ErrNotFinite)
+		}
+	}
+	return grades, nil
+}
+
+// WriteState implements engine.Engine.
+func (e *Engine) WriteState(w io.Writer) error {
+	m := engine.NewMoments(e.layout)
+	m.Steps = e.steps
+	err := e.do(func() error {
+		if err := e.download(m.First, e.program.first.at(0)); err != nil {
+			return err
+		}
+		return e.download(m.Second, e.program.second.at(0))
+	})
+	if err != nil {
+		return err
+	}
+	return m.WriteTo(w, e.layout)
+}
+
+// ReadState implements engine.Engine.
+func (e *Engine) ReadState(r io.Reader) error {
+	if err := e.ready(); err != nil {
+		return err
+	}
+	m, err := engine.ReadMoments(r, e.layout)
+	if err != nil {
+		return err
+	}
+	err = e.do(func() error {
+		if err := e.upload(e.program.first.at(0), m.First); err != nil {
+			return err
+		}
+		return e.upload(e.program.second.at(0), m.Second)
+	})
+	if err == nil {
+		e.steps = m.Steps
+	}
+	return err
+}
