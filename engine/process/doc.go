@@ -7,7 +7,8 @@
 // 3. A frame is a length (uint32, little-endian) and so many bytes of CBOR: a call is
 // {"id", "call", "args"}, answered by any number of {"id", "progress"} and then by
 // {"id", "result"} or {"id", "error"}. The first frame of the process is {"hello":
-// version, "python": version}.
+// version, "python": version}. Where a process is several, Command.Folder is where they
+// may meet.
 //
 // Nothing the process says is believed: frames are bounded before they are read,
 // answers must be those to the call, and their values are decoded strictly. A process

@@ -23,6 +23,10 @@ type Command struct {
 	Args   []string // without the program's name
 	Env    []string // added to this program's own
 	Memory *Memory  // handed over as descriptor 3
+	// Folder asks for a folder for the process and what it starts, that no other user of
+	// the machine may enter. The environment variable LODE_FOLDER names it; it is removed
+	// when the process ends.
+	Folder bool
 	// Patience is how long it may neither answer nor report progress. Zero means
 	// [Patience].
 	Patience time.Duration
@@ -47,6 +51,7 @@ func (r *Refusal) Error() string { return r.Reason }
 type Process struct {
 	cmd      *exec.Cmd
 	patience time.Duration
+	folder   string   // its own, or empty
 	in, out  *os.File // its standard input and output
 	answers  chan answer
 	ended    chan struct{} // closed when answers end; then fault says why
@@ -119,11 +124,18 @@ func (p *Process) start(c Command) (err error) {
 	p.in, p.out = in, out
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = stdin, stdout, stderr
 	p.cmd.Env = append(os.Environ(), c.Env...)
+	if c.Folder {
+		if p.folder, err = os.MkdirTemp("", "lode-engine-"); err != nil { // for this user alone
+			return err
+		}
+		p.cmd.Env = append(p.cmd.Env, "LODE_FOLDER="+p.folder)
+	}
 	if c.Memory != nil {
 		p.cmd.ExtraFiles = []*os.File{c.Memory.file}
 	}
 	ownGroup(p.cmd)
 	if err := p.cmd.Start(); err != nil {
+		p.clear()
 		return err
 	}
 	p.reading.Go(func() { // ends with the process's standard error
@@ -228,6 +240,7 @@ func (p *Process) end() string {
 		}
 	}
 	_ = p.cmd.Wait() // the state says it
+	p.clear()
 	heard := make(chan struct{})
 	go func() { p.reading.Wait(); close(heard) }() // ends with the process's standard error
 	select {
@@ -235,6 +248,13 @@ func (p *Process) end() string {
 	case <-time.After(lastWords): // somebody else holds it open
 	}
 	return p.cmd.ProcessState.String()
+}
+
+// clear removes the folder.
+func (p *Process) clear() {
+	if p.folder != "" {
+		_ = os.RemoveAll(p.folder) // nothing in it is of use to anybody
+	}
 }
 
 // Close ends the process.

@@ -92,6 +92,13 @@ func play(name string) {
 func answerAs(name string, n uint64, call []byte) {
 	result := map[string]any{"id": n, "result": map[string]any{"loss": 1.5}}
 	switch name {
+	case "writes", "writes and dies":
+		if err := os.WriteFile(filepath.Join(os.Getenv("LODE_FOLDER"), "file"), nil, 0o600); err != nil {
+			panic(err)
+		}
+		if name != "writes" {
+			os.Exit(4)
+		}
 	case "dies later":
 		fmt.Fprintln(os.Stderr, "out of everything")
 		os.Exit(4)
@@ -204,6 +211,42 @@ func TestBadAnswers(t *testing.T) {
 		if again := p.Call("step", nil, &got); !errors.Is(again, engine.ErrLost) {
 			t.Errorf("%s: called again: %v", name, again)
 		}
+	}
+}
+
+// A process has its folder for itself, for as long as it lives, however that ends.
+func TestFolder(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no processes of ours on Windows")
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	for _, name := range []string{"writes", "writes and dies"} {
+		p, err := Start(Command{Path: os.Args[0], Env: []string{role + "=" + name}, Folder: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		info, err := os.Stat(p.folder)
+		if err != nil || info.Mode() != os.ModeDir|0o700 {
+			t.Errorf("the folder is %v, %v", info.Mode(), err)
+		}
+		var got loss
+		if err := p.Call("step", nil, &got); (err == nil) != (name == "writes") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(filepath.Join(p.folder, "file")); (err == nil) != (name == "writes") {
+			t.Errorf("%s: %v", name, err)
+		}
+		p.Close()
+		if _, err := os.Stat(p.folder); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: the folder is still there, %v", name, err)
+		}
+	}
+	if _, err := Start(Command{Path: "/nowhere/python3", Folder: true}); err == nil {
+		t.Error("no program, and no error")
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 
