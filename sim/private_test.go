@@ -250,7 +250,7 @@ func TestPrivateDataStays(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if len(sent) < 2*3*3 || len(asked) < 2 {
+	if len(sent) < 2*3*3 || len(asked) == 0 {
 		t.Fatalf("%d messages and payloads, %d questions: too few to say anything", len(sent), len(asked))
 	}
 	for d := range asked {

@@ -98,10 +98,10 @@ type killing struct {
 	kills int
 }
 
-func (k *killing) Batches(ctx context.Context, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
+func (k *killing) Batches(ctx context.Context, round protocol.Round, seed protocol.Digest, workers, worker int) iter.Seq2[engine.Batch, error] {
 	return func(yield func(engine.Batch, error) bool) {
 		n := 0
-		for b, err := range k.Duties.Batches(ctx, seed, workers, worker) {
+		for b, err := range k.Duties.Batches(ctx, round, seed, workers, worker) {
 			if n++; n == 2 && len(k.seeds)%2 == 1 && !k.seeds[seed] {
 				k.kill()
 			}
