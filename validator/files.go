@@ -35,17 +35,20 @@ func (j *judge) save(ctx context.Context) error {
 // another run is not used: the record leads to the same place, only later.
 func (j *judge) load(ctx context.Context) error {
 	var err error
-	if j.model, err = replica.NewModel(j.cfg.Rules); err != nil {
+	if j.model, err = replica.Blank(j.cfg.Rules); err != nil {
 		return err
 	}
 	b, err := read(ctx, j.cfg.Files, modelFile, int64(j.model.MaxEncoded()))
-	if err != nil || b == nil {
+	if err != nil {
 		return err
 	}
-	if err := j.model.Decode(b); err != nil {
+	if b != nil {
+		if err = j.model.Decode(b); err == nil {
+			return nil
+		}
 		j.cfg.Log.Warn().Err(err).Msg("earlier model is of no use, starting without it")
 	}
-	return nil
+	return j.cfg.Rules.Begin(j.model.Params)
 }
 
 // read returns a file, nil if there is none or it is larger than it may be.

@@ -106,12 +106,12 @@ func (t *trainer) load(ctx context.Context) error {
 // that is damaged or of another run is left aside with a warning: the worker loses its
 // residual, not its place.
 func (t *trainer) takeUp(ctx context.Context) error {
-	if err := t.anew(); err != nil {
+	if err := t.clear(); err != nil {
 		return err
 	}
 	in, size, err := t.cfg.Files.Get(ctx, stateFile, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return t.cfg.Rules.Begin(t.model.Params)
 	}
 	if err != nil {
 		return fmt.Errorf("earlier state: %w", err)
@@ -132,9 +132,18 @@ func (t *trainer) takeUp(ctx context.Context) error {
 }
 
 // anew brings model, residual and what was sent to the beginning.
-func (t *trainer) anew() (err error) {
+func (t *trainer) anew() error {
+	if err := t.clear(); err != nil {
+		return err
+	}
+	return t.cfg.Rules.Begin(t.model.Params)
+}
+
+// clear is anew without the parameters, for who has later ones: the first may have to be
+// read, or fetched.
+func (t *trainer) clear() (err error) {
 	t.sent, t.newest = nil, nil
-	if t.model, err = replica.NewModel(t.cfg.Rules); err != nil {
+	if t.model, err = replica.Blank(t.cfg.Rules); err != nil {
 		return err
 	}
 	nothing := make([]float32, tensor.ChunkLen)

@@ -140,12 +140,20 @@ func openKept(ctx context.Context, dir string, r *replica.Rules, log zerolog.Log
 }
 
 // bringInitial fetches the parameters that the run begins with, as far as they are not in
-// the folder for pieces.
+// the folder for pieces. A node that has later ones fetches them only if these turn out
+// to be damaged.
 func (n *node) bringInitial(ctx context.Context, pieces string) error {
+	later, err := n.files.List(ctx, "")
+	if err != nil {
+		return err
+	}
+	if len(later) > 0 {
+		return n.rules.Reach(ctx, n.session, pieces)
+	}
 	began := time.Now()
 	var mu sync.Mutex
 	next, whole := began.Add(tellEvery), uint64(0)
-	err := n.rules.Bring(ctx, n.session, pieces, func(done, total uint64) {
+	err = n.rules.Bring(ctx, n.session, pieces, func(done, total uint64) {
 		mu.Lock()
 		defer mu.Unlock()
 		whole = total

@@ -228,6 +228,17 @@ score: {rows: 2, held_out: 2}
 		}
 	}
 
+	// Once it has later parameters it needs the first no more.
+	w.kill()
+	if err := os.RemoveAll(pieces); err != nil {
+		t.Fatal(err)
+	}
+	w = inBackground(t, command(worker.Args[1:]...))
+	w.await(t, `"round":[0-9]+,"update":"(ok)"`)
+	if n := len(whole(pieces)); n > 0 {
+		t.Errorf("%d pieces were fetched again", n)
+	}
+
 	must("verify", link) // while it runs: the parameters are fetched
 	for _, b := range []*background{w, v} {
 		b.kill()
@@ -269,6 +280,28 @@ score: {rows: 2, held_out: 2}
 		t.Errorf("the training did not begin with the checkpoint: last tensor is %s", l.Spec(l.NumTensors()-1).Name)
 	}
 	must("train", "--resume", "-o", "more", "--steps", "2")
+}
+
+// Both ways to train begin with the parameters of another training, and go on after a
+// stop.
+func TestTrainFrom(t *testing.T) {
+	base, tuned := filepath.Join(t.TempDir(), "base"), filepath.Join(t.TempDir(), "tuned")
+	args := tinyTraining(t, "--steps", "4")
+	mustTrain(t, 0, append(args, "-o", base)...)
+	still := slices.Concat(args[:len(args)-2], []string{"--from", base, "--compare", "--steps", "2", "--rate", "1e-9", "--seed", "other", "-o", tuned})
+	mustTrain(t, 0, still...)
+	_, want := paramsIn(t, base)
+	for _, way := range []string{localWay, federatedWay} {
+		_, got := paramsIn(t, filepath.Join(tuned, way))
+		for i := range want {
+			if d := math.Abs(float64(got[i] - want[i])); d > 1e-6 {
+				t.Fatalf("%s: value %d is %v, want %v", way, i, got[i], want[i])
+			}
+		}
+	}
+	mustTrain(t, 0, "train", "--resume", "-o", tuned, "--steps", "4")
+	put(t, filepath.Join(base, "model.safetensors"), []byte("gone"))
+	mustTrain(t, exitFailed, "train", "--resume", "-o", tuned, "--steps", "6")
 }
 
 // whole returns the pieces in a folder and when each was written.
