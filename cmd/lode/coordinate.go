@@ -115,6 +115,9 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
+	if err := beganAs(dir, man); err != nil {
+		return err
+	}
 	rules, err := replica.NewRules(man)
 	if err != nil {
 		return err

@@ -100,6 +100,21 @@ func (in *initial) keep(ctx context.Context, dir string) error {
 	return nil
 }
 
+// beganAs refuses to go on with the run in a coordinator's folder from other parameters
+// than it began with: a folder that model.from names may have another model by now.
+func beganAs(dir string, man protocol.Manifest) error {
+	old, err := readManifest(filepath.Join(dir, manifestName))
+	if err != nil || old.Model.Initial == man.Model.Initial {
+		return nil // there is no run, or it is launch's to tell which
+	}
+	was := old.Model.Initial
+	if old.Model.Initial, old.Model.Pieces = man.Model.Initial, man.Model.Pieces; old.ID() != man.ID() {
+		return nil
+	}
+	return fmt.Errorf("model.from is not what the run in %s began with (root %s, not %s): bring that back, or begin another run in a folder of its own with --dir",
+		dir, man.Model.Initial.Short(), was.Short())
+}
+
 // indexSuffix ends the name of the index beside the parameters.
 const indexSuffix = ".index"
 

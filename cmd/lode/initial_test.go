@@ -26,6 +26,7 @@ import (
 	"lode/cmd/lode/internal/audit/audittest"
 	"lode/cmd/lode/internal/pretrained"
 	"lode/engine/model"
+	"lode/protocol"
 	"lode/replica"
 	"lode/tensor"
 )
@@ -362,6 +363,34 @@ func TestKeptInitialDamaged(t *testing.T) {
 	put(t, path+indexSuffix, []byte("lodeidx"))
 	if _, err := openKept(t.Context(), dir, r, zerolog.Nop()); err == nil || !strings.Contains(err.Error(), indexSuffix) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A coordinator does not go on with a run from other parameters; another run is another
+// matter.
+func TestBeganAs(t *testing.T) {
+	dir := t.TempDir()
+	_, r := small(t)
+	man := r.Manifest
+	if err := beganAs(dir, man); err != nil {
+		t.Errorf("no run: %v", err)
+	}
+	put(t, filepath.Join(dir, manifestName), protocol.Encode(man))
+	if err := beganAs(dir, man); err != nil {
+		t.Errorf("the same: %v", err)
+	}
+	drawn := man
+	drawn.Model.Initial, drawn.Model.Pieces = protocol.Digest{}, protocol.Digest{}
+	other := man
+	other.Model.Initial = protocol.Digest{1}
+	for name, m := range map[string]protocol.Manifest{"drawn ones": drawn, "others": other} {
+		if err := beganAs(dir, m); err == nil || !strings.Contains(err.Error(), "bring that back") {
+			t.Errorf("%s: %v", name, err)
+		}
+		m.Name = "another run"
+		if err := beganAs(dir, m); err != nil {
+			t.Errorf("another run with %s: %v", name, err)
+		}
 	}
 }
 
