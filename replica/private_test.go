@@ -3,12 +3,17 @@ package replica_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
+	"lode/aggregation"
 	"lode/data"
+	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
+	"lode/validator/score"
 )
 
 // numbered are samples that tell their number: records of one value.
@@ -118,5 +123,87 @@ func TestPrivateDraws(t *testing.T) {
 	}
 	if _, err := r.Private(protocol.NodeID{1}, numbered(0), 0.5); err == nil {
 		t.Error("no samples at all")
+	}
+}
+
+// A worker that has three samples goes through all of them before one comes again,
+// whatever rounds it does so in.
+func ExamplePrivate() {
+	man := manifest()
+	man.Data.Mode, man.Train.InnerSteps, man.Train.Rows = protocol.DataPrivate, 1, 1
+	rules, err := replica.NewRules(man)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	own, err := rules.Private(idOf(1), numbered(3), 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for epoch := range 2 {
+		seen := map[int32]bool{}
+		for n := range 3 {
+			for b, err := range own.Batches(context.Background(), protocol.Round(3*epoch+n), protocol.Digest{}, 1, 0) {
+				if err != nil {
+					fmt.Println(err)
+					return
+				}
+				seen[b.Targets.IDs[0]] = true
+			}
+		}
+		fmt.Println("epoch", epoch, "has", len(seen), "different samples")
+	}
+	// Output:
+	// epoch 0 has 3 different samples
+	// epoch 1 has 3 different samples
+}
+
+// A worker that claims as many samples as count, M, moves the mean by M/(M + samples of the
+// others) of its update, and no further: three with 10, 20 and 30 samples against one.
+func TestClaimMovesTheMean(t *testing.T) {
+	const most = 40
+	r := rulesOf(t, func(m *protocol.Manifest) {
+		m.Data.Mode = protocol.DataPrivate
+		m.Update = protocol.Update{Codec: "dense", Bits: 32, Decay: protocol.Q16(0.95), MinExp: -40, MaxExp: -4, Boost: 1}
+		m.Merge = protocol.Merge{Rule: "mean", Optimizer: "sgd", Rate: protocol.Q16(1), StepBits: 24, Refuse: 4, MaxSamples: most}
+		m.Score.Overlap = protocol.Q16(1)
+	})
+	model, err := replica.NewModel(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	constant := func(v float32) *gradient.Update {
+		a := make(tensor.Flat, r.Layout.Len())
+		for i := range a {
+			a[i] = v
+		}
+		u, err := gradient.Encode(r.Layout, r.Codec(0), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	ok := score.Verdict{Reason: protocol.OK, Clip: gradient.Unclipped}
+	for claim, want := range map[uint32]float64{1: 59.0 / 61, 20: 40.0 / 80, most: 20.0 / 100} {
+		var all []aggregation.Contribution
+		for _, n := range []uint32{10, 20, 30} {
+			all = append(all, replica.Contribution(constant(0.5), ok, protocol.Commit{Samples: n}))
+		}
+		all = append(all, replica.Contribution(constant(-0.5), ok, protocol.Commit{Samples: claim}))
+		merged, err := model.Merge(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vals := make([]float32, tensor.ChunkLen)
+		for c := range r.Layout.Chunks() {
+			clear(vals)
+			merged.Step.SubtractFrom(c, vals[:c.Len])
+			for _, v := range vals[:c.Len] {
+				if got := float64(-v) / 0.5; math.Abs(got-want) > 1e-5 {
+					t.Fatalf("against 60 samples a claim of %d leaves %v of the others' step, want %v", claim, got, want)
+				}
+			}
+		}
 	}
 }
