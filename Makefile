@@ -117,7 +117,7 @@ python:
 		test -z "$(NEED_PYTHON)"; exit; \
 	fi; \
 	echo "$(VENV)/bin/python -m unittest discover -s python/tests"; PYTHONPATH=python $(VENV)/bin/python -m unittest discover -s python/tests || exit 1; \
-	echo "$(GO) test -count 1 -run Python ./gradient ./engine/torch ./worker"; LODE_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -p $(P) -count 1 -run Python ./gradient ./engine/torch ./worker
+	echo "$(GO) test -count 1 -run Python ./gradient ./engine/torch ./sim/solo ./worker"; LODE_PYTHON=$(CURDIR)/$(VENV)/bin/python $(GO) test -p $(P) -count 1 -run Python ./gradient ./engine/torch ./sim/solo ./worker
 
 up:
 	$(GO) run ./cmd/lode up

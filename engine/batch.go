@@ -82,13 +82,21 @@ type Port struct {
 	Limit  int // ids are below it; zero takes reals
 }
 
-// Validate reports whether the batch is one that those ports take.
-func (b Batch) Validate(inputs, targets Port) error {
+// ValidateInputs is Validate for a batch whose targets are not looked at.
+func (b Batch) ValidateInputs(inputs Port) error {
 	if b.Rows < 1 || b.Rows > MaxIDs {
 		return fmt.Errorf("batch: %d rows, want 1 to %d", b.Rows, MaxIDs)
 	}
 	if err := b.Inputs.validate(b.Rows, inputs); err != nil {
 		return fmt.Errorf("batch: inputs: %w", err)
+	}
+	return nil
+}
+
+// Validate reports whether the batch is one that those ports take.
+func (b Batch) Validate(inputs, targets Port) error {
+	if err := b.ValidateInputs(inputs); err != nil {
+		return err
 	}
 	if err := b.Targets.validate(b.Rows, targets); err != nil {
 		return fmt.Errorf("batch: targets: %w", err)

@@ -1,7 +1,7 @@
 // Package cpu trains models on the processor, in Go alone.
 //
 // [New] makes an [Engine] for a model of any family; it implements engine.Engine,
-// and [Engine.Generate] samples text from a Llama. Parameters start as zeros: write them
+// and [Engine.Continue] reads a text on, with keys and values remembered, for lode/engine/generate. Parameters start as zeros: write them
 // with lode/engine/model's Init or from a checkpoint before the first step.
 //
 // Inside, a model is a gorgonia graph for one batch shape, run by its

@@ -81,8 +81,10 @@ type Engine struct {
 const maxGraphs = 8
 
 var (
-	_ engine.Engine = (*Engine)(nil)
-	_ engine.Grader = (*Engine)(nil)
+	_ engine.Engine    = (*Engine)(nil)
+	_ engine.Grader    = (*Engine)(nil)
+	_ engine.Predictor = (*Engine)(nil)
+	_ engine.Continuer = (*Engine)(nil)
 )
 
 // New returns an engine for m whose parameters are all zero.
@@ -201,7 +203,7 @@ func (e *Engine) refuse(b engine.Batch) error {
 // pass is run for a batch that is taken at once.
 func (e *Engine) pass(b engine.Batch, train bool) (float64, error) {
 	inputs, _ := e.Takes()
-	g, err := e.graph(shapeOf(b, inputs, train))
+	g, err := e.graph(shapeOf(b, inputs, train, false))
 	if err != nil {
 		return 0, err
 	}

@@ -330,7 +330,7 @@ func BenchmarkLossWide(b *testing.B) {
 func BenchmarkBuild(b *testing.B) {
 	e := newEngine(b, model.Default(), Options{})
 	for range b.N {
-		g, err := e.build(shape{8, 64, true})
+		g, err := e.build(shape{8, 64, true, false})
 		if err != nil {
 			b.Fatal(err)
 		}

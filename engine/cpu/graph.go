@@ -20,7 +20,8 @@ type graph struct {
 	mean    float64   // loss of the last run
 	losses  []float64 // of each row of the last run, or token: share·losses have that mean
 	share   float64
-	right   []bool // of the same, but in training, as in engine.Grade; nil: no classes
+	said    []float32 // predictions of the last run
+	right   []bool    // of the same, but in training, as in engine.Grade; nil: no classes
 	vm      gorgonia.VM
 }
 
@@ -28,11 +29,12 @@ type graph struct {
 type shape struct {
 	rows, steps int // steps are 1 unless inputs are a series
 	train       bool
+	predict     bool // the head makes predictions, and no loss
 }
 
 // shapeOf returns the shape of a batch for these inputs.
-func shapeOf(b engine.Batch, inputs engine.Port, train bool) shape {
-	s := shape{b.Rows, 1, train}
+func shapeOf(b engine.Batch, inputs engine.Port, train, predict bool) shape {
+	s := shape{b.Rows, 1, train, predict}
 	if inputs.Series {
 		s.steps = b.Inputs.Shape[0]
 	}

@@ -77,6 +77,9 @@ func (b *builder) head(of model.Value, m model.Head, k head) {
 	k.builder, k.w, k.dh = b, b.weight(m.Name+".weight", 1), x.grad
 	k.n, k.dim, k.wide = b.n(), k.w.cols, k.w.rows
 	k.block = min(k.n, max(headValues/k.wide, headRows))
+	if b.predict {
+		b.graph.said, k.block = make([]float32, b.rows*k.wide), 0
+	}
 	k.predictions, k.loss = make([]float32, k.block*k.wide), make([]float64, k.n)
 	b.graph.losses, b.graph.share = k.loss, float64(k.n)/float64(k.targets)
 	s := stage{name: m.Name}
@@ -91,6 +94,9 @@ func (b *builder) head(of model.Value, m model.Head, k head) {
 	}
 	s.differentiate(grads...)
 	s.forward = func(v [][]float32) { k.run(v[0], v[1]) }
+	if b.predict {
+		s.forward = func(v [][]float32) { k.say(v[0], v[1]) }
+	}
 	s.backward = func([][]float32, []float32) {}
 	b.end(s, in...)
 }
@@ -120,6 +126,17 @@ func (k *head) run(h, w []float32) {
 		sum += l
 	}
 	k.graph.mean = sum / float64(k.targets)
+}
+
+// say computes the predictions of the last position of each row.
+func (k *head) say(h, w []float32) {
+	last := kernel.View{Data: h[(k.steps-1)*k.dim:], Rows: k.shape.rows, Cols: k.dim, RowStep: k.steps * k.dim, ColStep: 1}
+	k.team.multiply(kernel.Dense(k.graph.said, k.shape.rows, k.wide), last, kernel.Dense(w, k.wide, k.dim).T(), false)
+	for i := range k.shape.rows {
+		if k.bias != nil {
+			kernel.Axpy(row(k.graph.said, i, k.wide), 1, k.bias.values)
+		}
+	}
 }
 
 // rows computes the losses of rows base+a to base+z from rows a to z of the

@@ -1,67 +1,48 @@
 package cpu
 
-// This file holds text generation: one token at a time over a window of past
+// This file holds how a text is read on: one token at a time over a window of past
 // keys and values.
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
 
-	"lode/engine"
 	"lode/engine/kernel"
 	"lode/engine/model"
 )
 
-// Generate feeds the prompt to the model and then samples up to n tokens, each
-// handed to emit as soon as it is drawn. It ends early with the error of ctx or
-// of emit. The prompt must not be empty.
+// Continue implements engine.Continuer for models of text.
 //
 // Every layer attends to the last Context tokens at most. Positions are
 // relative, so text may grow beyond that; what the oldest tokens said then
 // survives only in the keys and values they shaped.
-func (e *Engine) Generate(ctx context.Context, prompt []int32, n int, opt Sampling, emit func(int32) error) error {
-	if e.closed {
-		return engine.ErrClosed
+func (e *Engine) Continue() (func(ids []int32) ([]float32, error), error) {
+	if err := e.ready(); err != nil {
+		return nil, err
 	}
 	m, ok := e.arch.(model.Llama)
 	if !ok {
-		return fmt.Errorf("generate: a model of family %s makes no text", e.arch.Family())
-	}
-	if len(prompt) == 0 {
-		return errors.New("generate: empty prompt")
-	}
-	for i, id := range prompt {
-		if id < 0 || int(id) >= m.Vocab {
-			return fmt.Errorf("generate: prompt token %d is %d, vocabulary has %d", i, id, m.Vocab)
-		}
-	}
-	draw, err := newSampler(opt)
-	if err != nil {
-		return err
+		return nil, fmt.Errorf("cpu: a model of family %s makes no text", e.arch.Family())
 	}
 	w := e.newWindow(m)
-	for _, id := range prompt[:len(prompt)-1] {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("generate: %w", err)
+	return func(ids []int32) ([]float32, error) {
+		if err := e.ready(); err != nil {
+			return nil, err
 		}
-		w.feed(id)
-	}
-	id := prompt[len(prompt)-1]
-	for range n {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("generate: %w", err)
+		if len(ids) == 0 {
+			return nil, errors.New("cpu: no token to go on after")
 		}
-		w.feed(id)
-		if id, err = draw.pick(w.score()); err != nil {
-			return err
+		for i, id := range ids {
+			if id < 0 || int(id) >= m.Vocab {
+				return nil, fmt.Errorf("cpu: token %d is %d, the vocabulary has %d", i, id, m.Vocab)
+			}
 		}
-		if err := emit(id); err != nil {
-			return fmt.Errorf("generate: %w", err)
+		for _, id := range ids {
+			w.feed(id)
 		}
-	}
-	return nil
+		return w.score(), nil
+	}, nil
 }
 
 // window is the state of one generation: the residual of the last token, and the

@@ -50,7 +50,7 @@ func (k kit) grades(t *testing.T) {
 		}
 		sum += got.Loss / float64(b.Rows)
 	}
-	if mean, err := e.Loss(b); err != nil || math.Abs(mean-sum) > 1e-9*max(1, mean) {
+	if mean, err := e.Loss(b); err != nil || math.Abs(mean-sum) > 1e-6*max(1, mean) { // an engine may take its mean in float32
 		t.Errorf("grades have mean %v, the loss is %v, error %v", sum, mean, err)
 	}
 	one := alone(b, 0)

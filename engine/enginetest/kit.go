@@ -62,6 +62,7 @@ func RunOf(t *testing.T, open Open, can func(model.Model) bool) {
 			t.Run("compress", k.compress)
 			t.Run("dots", k.dots)
 			t.Run("grades", k.grades)
+			t.Run("predictions", k.predictions)
 			t.Run("gradient", k.gradient)
 			t.Run("steps", k.steps)
 			t.Run("clipping", k.clipping)

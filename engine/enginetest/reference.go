@@ -63,6 +63,16 @@ func (r *Reference) Gradient(b engine.Batch) float64 {
 	return loss
 }
 
+// Predict returns what the model makes of inputs, as engine.Predictor says.
+func (r *Reference) Predict(b engine.Batch) (said []float64) {
+	for row := range b.Rows {
+		t := tape{Reference: r, inputs: rowOf(b.Inputs, row, b.Rows)}
+		t.run(false)
+		said = append(said, t.said...)
+	}
+	return said
+}
+
 func (r *Reference) run(b engine.Batch, back bool) float64 {
 	sum := 0.0
 	for row := range b.Rows {

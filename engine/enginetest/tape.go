@@ -14,9 +14,10 @@ import (
 type tape struct {
 	*Reference
 	inputs, targets engine.Array
-	share           float64  // of one target in the mean loss
-	values          []signal // by model.Value
-	loss            float64  // the sum over the row's targets
+	share           float64   // of one target in the mean loss
+	values          []signal  // by model.Value
+	loss            float64   // the sum over the row's targets
+	said            []float64 // what the head makes of the last position
 	back            []func()
 }
 
@@ -201,7 +202,7 @@ func (t *tape) SwiGLU(of model.Value) model.Value {
 // CrossEntropy implements model.Builder.
 func (t *tape) CrossEntropy(of model.Value, h model.Head) {
 	_, takes := t.arch.Takes()
-	y := t.head(of, h, takes.Limit)
+	y := t.head(of, h, takes.Width())
 	for p, id := range t.targets.IDs {
 		prob := append([]float64(nil), y.v[p]...)
 		t.loss -= prob[id]
@@ -213,7 +214,8 @@ func (t *tape) CrossEntropy(of model.Value, h model.Head) {
 
 // SquaredError implements model.Builder.
 func (t *tape) SquaredError(of model.Value, h model.Head) {
-	y := t.head(of, h, len(t.targets.Reals))
+	_, takes := t.arch.Takes()
+	y := t.head(of, h, takes.Width())
 	for i, want := range t.targets.Reals {
 		d := y.v[0][i] - float64(want)
 		t.loss += d * d
@@ -226,6 +228,7 @@ func (t *tape) head(of model.Value, h model.Head, out int) signal {
 	x := t.values[of]
 	y := newSignal(len(x.v), out)
 	t.back = append(t.back, t.multiply(x, y, 0, h.Name), t.bias(h.Bias, h.Name, y, 0, 1))
+	t.said = y.v[len(y.v)-1]
 	return y
 }
 

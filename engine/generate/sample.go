@@ -1,4 +1,4 @@
-package cpu
+package generate
 
 // This file holds how the next token is drawn from logits.
 

@@ -20,11 +20,16 @@ from .wire import Refused
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 
+def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    """What a model makes of inputs."""
+    out = model(inputs)
+    return getattr(out, "logits", out)  # as Hugging Face's models answer
+
+
 def default_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
     """The mean cross-entropy of the logits model(inputs), [..., classes], against targets
     that are ids; the mean squared difference to targets that are reals."""
-    out = model(inputs)
-    out = getattr(out, "logits", out)  # as Hugging Face's models answer
+    out = outputs(model, inputs)
     if targets.is_floating_point():
         return F.mse_loss(out.float().reshape(targets.shape), targets)
     return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())

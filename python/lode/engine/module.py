@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from array import array
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from . import custom, memory, optimizer
 from .program import Program
@@ -51,9 +53,13 @@ class Module:
             with torch.device("meta"):
                 self.module = Program(model, beat)
             self.loss_of: custom.Loss = lambda m, inputs, targets: m(inputs, targets)
+            self.outputs_of: Callable[[Any, Tensor], Tensor] = lambda m, inputs: m.outputs(inputs)
+            self.graded = True
             self.params = {t["name"]: self.module.get_parameter(t["name"]) for t in model["tensors"]}
         else:
             self.module, self.loss_of, self.source = custom.build(model)
+            self.outputs_of = custom.outputs
+            self.graded = not model["loss"]
             self.params = dict(self.module.named_parameters())
 
     def describe(self) -> dict[str, Any]:
@@ -136,6 +142,30 @@ class Module:
         self.module.eval()
         with torch.no_grad():
             return self.forward(batch).item()
+
+    def outputs(self, batch: dict[str, Any]) -> Tensor:
+        self.module.eval()
+        mixed = torch.autocast(self.device.type, torch.bfloat16) if self.mixed else contextlib.nullcontext()
+        with torch.no_grad(), mixed:
+            return self.outputs_of(self.module, self.tensor(batch, "inputs")).float()
+
+    def predict(self, batch: dict[str, Any]) -> bytes:
+        out = self.outputs(batch)
+        if batch["inputs"]["ids"] is not None and out.dim() == 3:
+            out = out[:, -1]
+        return array("f", out.flatten().tolist()).tobytes()
+
+    def grade(self, batch: dict[str, Any]) -> tuple[bytes, bytes]:
+        if not self.graded:
+            raise Refused("a loss of your own is one number for a batch, and grades no rows")
+        out, targets = self.outputs(batch), self.tensor(batch, "targets")
+        if targets.is_floating_point():
+            losses = (out.reshape(targets.shape) - targets).square().reshape(batch["rows"], -1).mean(1)
+            right = torch.zeros(batch["rows"], dtype=torch.bool)
+        else:
+            flat, at = out.flatten(0, -2), targets.flatten()
+            losses, right = F.cross_entropy(flat, at, reduction="none"), flat.argmax(-1) == at
+        return array("d", losses.tolist()).tobytes(), bytes(right.tolist())
 
     def gradient(self, batch: dict[str, Any], seed: int | None) -> float:
         """Leaves the gradient. A seed says that this is training: dropout draws from it."""

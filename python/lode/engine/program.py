@@ -48,6 +48,13 @@ class Program(nn.Module):
         return m.weight, m.bias if s["bias"] else None
 
     def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        out = self.outputs(inputs)
+        if self.stages[-1]["op"] == "squared_error":
+            return F.mse_loss(out.float().reshape(targets.shape), targets)
+        return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Returns what the head makes of all positions."""
         values: list[Value] = [[inputs]]  # by number
         for s in self.stages:
             self.beat(s["op"])
@@ -55,10 +62,7 @@ class Program(nn.Module):
             if s["add"]:
                 x = [join(x) + join(values[s["add"]])]
             values.append(x)
-        out = join(values[-1])
-        if self.stages[-1]["op"] == "squared_error":
-            return F.mse_loss(out.float().reshape(targets.shape), targets)
-        return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())
+        return join(values[-1])
 
     def run_inputs(self, x: Value, _: Stage) -> Value:
         return x

@@ -7,6 +7,10 @@
             layout is frozen, what is Muon's
     loss, gradient {"batch", "taken"}: {"loss"}; gradient leaves the gradient
     step    {"batch", "taken", "hyper"}: {"loss"}; moves parameters and moments
+    predict {"batch", "taken"}: {"values"}, float32, what the model makes of each row, of a
+            series after its last step; targets are not looked at
+    grade   {"batch", "taken"}: {"losses", "right"}, float64 and a byte for each target
+            or row
     usage   {}: {"peak", "cpu"}: most bytes held so far, those of a device too, and
             nanoseconds of processors used
     give    {"taken"}: what the backend keeps elsewhere goes to shared memory
@@ -37,6 +41,8 @@ class Backend(Protocol):
     def give(self) -> None: ...
     def loss(self, batch: dict[str, Any]) -> float: ...
     def gradient(self, batch: dict[str, Any], seed: int | None) -> float: ...
+    def predict(self, batch: dict[str, Any]) -> bytes: ...
+    def grade(self, batch: dict[str, Any]) -> tuple[bytes, bytes]: ...
     def norm(self) -> float: ...
     def device_peak(self) -> int: ...
     def move(self, h: Hyper, scale: float) -> None: ...
@@ -95,6 +101,13 @@ class Server:
         elif name == "give":
             b.take(args["taken"])  # or what is given would hide it
             b.give()
+        elif name == "predict":
+            b.take(args["taken"])
+            return {"values": b.predict(args["batch"])}
+        elif name == "grade":
+            b.take(args["taken"])
+            losses, right = b.grade(args["batch"])
+            return {"losses": losses, "right": right}
         elif name in ("loss", "gradient", "step"):
             return measure(b, name, args)
         else:

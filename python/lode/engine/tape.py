@@ -26,9 +26,11 @@ class Tape:
         self.d: list[Any] = [None]  # their gradients, once there are any
         self.ways: list[Callable[[], None]] = []
         self.loss = 0.0
+        self.out: Any = None  # what the head makes
+        self.losses: Any = None  # of each target, or row of reals
 
-    def run(self, stages: list[Stage], inputs: Array, targets: Array, back: bool) -> float:
-        """Returns the mean loss in nats."""
+    def run(self, stages: list[Stage], inputs: Array, targets: Array | None, back: bool) -> float:
+        """Returns the mean loss in nats; without targets there is none."""
         for s in stages:
             self.beat(s["op"])
             getattr(self, s["op"])(self.values[s["in"]], s, inputs, targets)
@@ -206,12 +208,16 @@ class Tape:
 
     def cross_entropy(self, x: Array, s: Stage, _: Array, targets: Array) -> None:
         logits, back = self.layer(x, s["name"], s["bias"])
+        self.out = logits
+        if targets is None:
+            return
         logits = logits - logits.max(axis=-1, keepdims=True)
         p = np.exp(logits)
         total = p.sum(axis=-1, keepdims=True)
         at = targets.reshape(*p.shape[:-1], 1)
         chosen = np.take_along_axis(logits, at, axis=-1) - np.log(total)
-        self.loss = -float(chosen.mean(dtype=np.float64))
+        self.losses = -chosen.reshape(-1).astype(np.float64)
+        self.loss = float(self.losses.mean())
 
         def way() -> None:
             d = p / total
@@ -222,8 +228,12 @@ class Tape:
 
     def squared_error(self, x: Array, s: Stage, _: Array, targets: Array) -> None:
         y, back = self.layer(x, s["name"], s["bias"])
+        self.out = y
+        if targets is None:
+            return
         off = y - targets.reshape(y.shape)
-        self.loss = float(np.square(off, dtype=np.float64).mean())
+        self.losses = np.square(off, dtype=np.float64).reshape(len(off), -1).mean(axis=1)
+        self.loss = float(self.losses.mean())
         self.ways.append(lambda: self.give(s["in"], back(off * (2 / off.size))))
 
 

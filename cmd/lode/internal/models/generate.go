@@ -12,7 +12,7 @@ import (
 	"lode/checkpoints"
 	"lode/data"
 	"lode/data/tokenizer"
-	"lode/engine/cpu"
+	"lode/engine/generate"
 )
 
 // Sampling says how much a model writes and how it chooses.
@@ -46,7 +46,7 @@ func Generate(ctx context.Context, l *Loaded, prompt string, s Sampling, emit fu
 	}
 	var w runes
 	var text []byte
-	err = l.Engine.Generate(ctx, tokens, s.Tokens, cpu.Sampling{Temperature: s.Temperature, TopK: s.TopK, Seed: s.Seed}, func(token int32) error {
+	err = generate.Text(ctx, l.Engine, tokens, s.Tokens, generate.Sampling{Temperature: s.Temperature, TopK: s.TopK, Seed: s.Seed}, func(token int32) error {
 		if ends(t, token) {
 			return errEnd
 		}
