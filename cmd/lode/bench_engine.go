@@ -43,7 +43,8 @@ values are computed again and batches taken in parts; what was planned is printe
 Sizes: 1m (0.9 million parameters, tokens are bytes), 10m, 50m, 124m and 1b. The
 largest needs 18 GB. With --export the model, its parameters and its batches are
 written to a folder instead, for other programs to train on. The engine torch uses the
-Python that $LODE_PYTHON names, else python3, and the best device that PyTorch has.`,
+Python that $LODE_PYTHON names, else python3, and the best device that PyTorch has; the
+engine cuda is for models that have kernels (docs/gpu.md).`,
 		Example: "  lode bench engine --size 10m --threads 2 --json",
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
@@ -97,6 +98,7 @@ func (f *engineBench) run(ctx context.Context, out io.Writer) error {
 const benchBytes = 48 << 20
 
 func (f *engineBench) measure(ctx context.Context, size measure.Size) (r measure.EngineResult, err error) {
+	f.settle(size.Model)
 	kind, threads, peak := engines[f.engine], threadsOr(f.threads), 0.0
 	d := model.Demand{Loads: []model.Load{{Rows: size.Rows, Steps: size.Steps, Gradient: true}}, Beside: benchBytes}
 	p, err := f.memoryFlags.plan(size.Model, d, model.Work{Threads: threads}, kind.counts(&f.engineFlags))

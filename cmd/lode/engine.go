@@ -13,6 +13,7 @@ import (
 
 	"lode/engine"
 	"lode/engine/cpu"
+	"lode/engine/cuda/driver"
 	"lode/engine/model"
 	"lode/replica"
 )
@@ -24,6 +25,7 @@ type engineFlags struct {
 	blas                              string // BLAS of the system that multiplies
 	threads, ranks                    int
 	memoryFlags
+	cardFlags
 }
 
 // precisions are what --precision may be.
@@ -34,17 +36,21 @@ func newEngineFlags() engineFlags {
 	return engineFlags{engine: "cpu", precision: "float32", ranks: 1, blas: blasSetting()}
 }
 
-func engineNames() []string { return slices.Sorted(maps.Keys(engines)) }
+// engineNames are what --engine may be.
+func engineNames() []string {
+	return append([]string{autoEngine}, slices.Sorted(maps.Keys(engines))...)
+}
 
 func (f *engineFlags) add(c *cobra.Command) {
 	*f = newEngineFlags()
-	c.Flags().StringVar(&f.engine, "engine", f.engine, "what trains: cpu, or torch for PyTorch, on a GPU if there is one")
+	c.Flags().StringVar(&f.engine, "engine", f.engine, "what trains: cpu; cuda for an NVIDIA card (experimental, docs/gpu.md); torch for PyTorch, on a GPU if there is one; or auto, a card if one works, else cpu")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
 	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
-	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is)")
+	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is); with cuda: which card, such as cuda:1")
 	c.Flags().IntVar(&f.ranks, "ranks", f.ranks, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
 	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision: with cpu where the processor has AMX")
 	f.memoryFlags.add(c)
+	f.cardFlags.add(c)
 }
 
 // addModel adds the flag by which a user lets a run's own model be run.
@@ -54,8 +60,8 @@ func (f *engineFlags) addModel(c *cobra.Command) {
 
 // check refuses what cannot be before anything is opened.
 func (f *engineFlags) check() error {
-	if _, ok := engines[f.engine]; !ok {
-		return usagef("--engine is %q, there are %s", f.engine, strings.Join(engineNames(), " and "))
+	if !slices.Contains(engineNames(), f.engine) {
+		return usagef("--engine is %q, there are %s", f.engine, strings.Join(engineNames(), ", "))
 	}
 	if f.threads < 0 || f.threads > cpu.MaxThreads {
 		return usagef("--threads is %d, it can be 1 to %d, or 0 for all processors", f.threads, cpu.MaxThreads)
@@ -66,7 +72,13 @@ func (f *engineFlags) check() error {
 	if !slices.Contains(precisions, f.precision) {
 		return usagef("--precision is %q, there are %s", f.precision, strings.Join(precisions, " and "))
 	}
-	for _, g := range []struct{ name, value string }{{"python", f.python}, {"device", f.device}, {"model", f.model}} {
+	if err := f.checkCard(); err != nil {
+		return err
+	}
+	if f.device != "" && f.engine == "cpu" {
+		return usagef("--device is for --engine torch and cuda")
+	}
+	for _, g := range []struct{ name, value string }{{"python", f.python}, {"model", f.model}} {
 		if f.engine != "torch" && g.value != "" {
 			return usagef("--%s is for --engine torch", g.name)
 		}
@@ -98,6 +110,7 @@ func (f *engineFlags) plan(r *replica.Rules, d model.Demand) (thrift, error) {
 	if err := f.allows(r.Model); err != nil {
 		return thrift{}, err
 	}
+	f.settle(r.Model)
 	f.bind()
 	return f.memoryFlags.plan(r.Model, d, model.Work{Threads: threadsOr(f.threads), Frozen: r.Frozen}, engines[f.engine].counts(f))
 }
@@ -109,5 +122,11 @@ func (f *engineFlags) open(r *replica.Rules, p thrift, log zerolog.Logger) (engi
 		return nil, fmt.Errorf("--engine %s: %w", f.engine, err)
 	}
 	log.Info().Str("engine", on).Msg("the engine is ready")
+	switch {
+	case f.passed != nil:
+		log.Warn().Str("because", f.passed.Error()).Msg("no card is used")
+	case f.engine == "cpu" && driver.Present():
+		log.Info().Msg("there is an NVIDIA card, which is not used: lode doctor says whether it could be")
+	}
 	return e, nil
 }

@@ -21,6 +21,7 @@ var engines = map[string]engineKind{
 		open: openCPU, counts: func(*engineFlags) counting { return countsAll },
 		peak: measure.Peak, meter: func(engine.Engine) measure.Meter { return measure.Meter{Peak: ownPeak, CPU: ownCPU} },
 	},
+	"cuda": {open: openCUDA, counts: func(*engineFlags) counting { return countsState }, fragile: true, meter: cardMeter},
 	"torch": {
 		open: openTorch, counts: countTorch, fragile: true,
 		meter: func(e engine.Engine) measure.Meter { return bothMeter(e.(*torch.Engine)) },

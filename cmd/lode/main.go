@@ -97,6 +97,7 @@ for every merge; checkpoints can be pulled and verified by anyone. Training is o
 processor, or with PyTorch on whatever that has.
 
 Try it on this machine:   lode up
+See what this one has:    lode doctor
 Join a run:               lode worker lode://KEY@host:port/RUN
 Train on this one alone:  lode train
 Launch a run:             lode coordinator init > run.yaml; lode coordinator run.yaml
@@ -115,7 +116,7 @@ Own what you earn:        lode wallet new`,
 		pullCommand(), generateCommand(), verifyCommand(), statusCommand(), keysCommand(),
 		dataCommand(), tokenizerCommand(),
 		walletCommand(), stakeCommand(), unstakeCommand(), delegateCommand(), runsCommand(), voteCommand(), ledgerCommand(),
-		yumaCommand(), trainCommand(), describeCommand(), benchCommand())
+		yumaCommand(), trainCommand(), describeCommand(), benchCommand(), doctorCommand())
 	wrapArgs(root)
 	return root
 }

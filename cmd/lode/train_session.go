@@ -89,6 +89,7 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 		Rules: s.rules, Duties: text, Workers: s.job.Workers, Apart: way == federatedWay,
 		Lost: func(err error) { s.log.Warn().Err(err).Msg("the engine is lost, starting it again") },
 	}
+	s.engine.settle(s.rules.Model)
 	how, err := s.engine.plan(s.rules, cfg.Demand(engines[s.engine.engine].fragile))
 	if err != nil {
 		return one, err

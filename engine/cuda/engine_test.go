@@ -169,7 +169,7 @@ func TestMemory(t *testing.T) {
 	}
 	for i := 0; ; i++ {
 		if _, err := e.NewVector(); err != nil {
-			if !errors.Is(err, driver.ErrMemory) || !strings.Contains(err.Error(), "--max-memory") || e.used() > half.Limit || i == 0 {
+			if !errors.Is(err, driver.ErrMemory) || !strings.Contains(err.Error(), "--card-memory") || e.used() > half.Limit || i == 0 {
 				t.Errorf("after %d vectors: %v", i, err)
 			}
 			break

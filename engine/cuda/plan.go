@@ -82,7 +82,7 @@ func build(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o Opti
 		case n == least:
 			return nil, nil, p, &driver.Error{
 				Kind: driver.ErrMemory, What: fmt.Sprintf("training takes %s of the card at the least, and %s may be taken", humanize.Bytes(uint64(p.Total())), humanize.Bytes(uint64(limit))),
-				Advice: "give more with --max-memory, end other programs on the card, or train a smaller model or shorter sequences",
+				Advice: "give more with --card-memory, end other programs on the card, or train a smaller model or shorter sequences",
 			}
 		}
 		n = max(least, (n+1)/2)

@@ -49,7 +49,7 @@ func (e *Engine) NewVector() (engine.Vector, error) {
 		if most := e.plan.Limit; most > 0 && e.used()+v.memory.bytes > most {
 			return &driver.Error{
 				Kind: driver.ErrMemory, What: fmt.Sprintf("a vector of %d bytes beside %d of %d", v.memory.bytes, e.used(), most),
-				Advice: "give more with --max-memory, or train on a larger card",
+				Advice: "give more with --card-memory, or train on a larger card",
 			}
 		}
 		if err := v.memory.allocate(e.device); err != nil {

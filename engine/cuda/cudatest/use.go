@@ -15,6 +15,7 @@ import (
 // Card is the library, in use by one test.
 type Card struct {
 	Libraries                        *driver.Libraries
+	Folder                           string // where it lies
 	t                                testing.TB
 	configure, faults, calls, forget uintptr
 }
@@ -26,7 +27,7 @@ type Card struct {
 func Use(t testing.TB, sources Sources, config string) *Card {
 	t.Helper()
 	dir := Folder(t, sources)
-	c := &Card{t: t}
+	c := &Card{t: t, Folder: dir}
 	lib, err := purego.Dlopen(dir+"/libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		t.Fatal(err)

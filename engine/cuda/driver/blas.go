@@ -268,7 +268,7 @@ func (d *Device) checkBLAS(what string, r uintptr) error {
 	e := &Error{Kind: ErrRefused, What: what, Code: int(status)}
 	switch status {
 	case statusMemory:
-		e.Kind, e.Advice = ErrMemory, "give less with --max-memory"
+		e.Kind, e.Advice = ErrMemory, "give less with --card-memory"
 	case statusNoAlgo:
 		e.Advice = "cuBLASLt has no way to compute such a product; a newer one may"
 	}

@@ -212,3 +212,9 @@ func (d *Device) Close() error {
 	<-d.ended
 	return err
 }
+
+// Present tells, without opening anything, whether the system has an NVIDIA card and a
+// driver that made a file for it.
+func Present() bool {
+	return len(matches("/dev/nvidia[0-9]*"))+len(matches("/dev/dxg")) > 0
+}

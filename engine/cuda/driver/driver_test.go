@@ -269,7 +269,7 @@ func TestMemory(t *testing.T) {
 	_, d := use(t, "memory=100000")
 	do(t, d, func() error {
 		p := must(d.Alloc(60000))
-		if _, err := d.Alloc(60000); !errors.Is(err, driver.ErrMemory) || !strings.Contains(err.Error(), "--max-memory") {
+		if _, err := d.Alloc(60000); !errors.Is(err, driver.ErrMemory) || !strings.Contains(err.Error(), "--card-memory") {
 			t.Errorf("error %v", err)
 		}
 		return d.Free(p)

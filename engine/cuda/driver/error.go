@@ -71,7 +71,7 @@ var lostCodes = map[int32]bool{
 func advice(code int32) (text string, kind error) {
 	switch {
 	case code == codeMemory:
-		return "give less with --max-memory, end other programs on the card, or take --engine cpu", ErrMemory
+		return "give less with --card-memory, end other programs on the card, or take --engine cpu", ErrMemory
 	case code == codeNoDevice:
 		return "the driver sees no card: look at nvidia-smi and CUDA_VISIBLE_DEVICES", ErrAbsent
 	case code == codeStub:

@@ -1,0 +1,143 @@
+package main
+
+// This file tests lode doctor, and the choice of a card.
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"lode/engine"
+	"lode/engine/cuda/cudatest"
+	"lode/engine/enginetest"
+	"lode/engine/model"
+)
+
+// visit returns what the doctor finds, by name.
+func visit(t *testing.T) (code int, found map[string]finding) {
+	t.Helper()
+	code, out, errs := call(t, "doctor", "--json")
+	var r struct {
+		Findings []finding
+		Well     bool
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Well != (code == 0) {
+		t.Fatalf("exit %d, %v\n%s%s", code, err, out, errs)
+	}
+	found = map[string]finding{}
+	for _, f := range r.Findings {
+		found[f.What] = f
+	}
+	return code, found
+}
+
+// The doctor tries a card, says what is wrong with one, and is content with none.
+func TestDoctor(t *testing.T) {
+	t.Setenv("LODE_CUDA_PATH", t.TempDir())
+	if code, found := visit(t); code != 0 || found["driver"].State != isAbsent || found["processor"].State != isGood || !strings.Contains(found["engine"].Text, "would take cpu") {
+		t.Errorf("without a card: exit %d, %v", code, found)
+	}
+	card := cudatest.Use(t, cudatest.Kernels(), "devices=2")
+	t.Setenv("LODE_CUDA_PATH", card.Folder)
+	code, found := visit(t)
+	if code != 0 || !strings.Contains(found["card 1"].Text, "computes what the processor does") || !strings.Contains(found["engine"].Text, "would take cuda") {
+		t.Errorf("with two cards: exit %d, %v", code, found)
+	}
+	for config, c := range map[string]struct{ what, says string }{
+		"driver=11040":   {"driver", "525"},
+		"capability=70":  {"card 0", "compute capability 7.0, wanted is 8.0"},
+		"memory=1000000": {"card 0", "at the least"},
+		"blas=110000":    {"cuBLASLt", "pip install"},
+	} {
+		card.Configure(config)
+		code, found := visit(t)
+		if code != exitFailed || found[c.what].State != isBad || !strings.Contains(found[c.what].Text, c.says) {
+			t.Errorf("%s: exit %d, %v", config, code, found[c.what])
+		}
+	}
+	card.Configure("")
+	code, out, _ := call(t, "doctor")
+	if code != 0 || !strings.Contains(out, "card 0") || !strings.Contains(out, "cuBLASLt") {
+		t.Errorf("exit %d\n%s", code, out)
+	}
+}
+
+// auto takes a card for what has kernels, and goes on without one; cuda stops.
+func TestAutoTakesACard(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "devices=2")
+	t.Setenv("LODE_CUDA_PATH", card.Folder)
+	m := model.MLP{Input: []int{3}, Hidden: []int{5}, Activation: model.ReLU, Classes: 2}
+	settled := func(m model.Model, flags ...string) *engineFlags {
+		t.Helper()
+		f := newEngineFlags()
+		f.engine, f.device = autoEngine, strings.Join(flags, "")
+		f.settle(m)
+		return &f
+	}
+	f := settled(m, "cuda:1")
+	if f.engine != "cuda" || f.passed != nil {
+		t.Fatalf("%s: %v", f.engine, f.passed)
+	}
+	e, on, err := engines[f.engine].open(f, opening{model: m, work: model.Work{Loads: []model.Load{{Rows: 4, Steps: 1}}}, log: zerolog.Nop()})
+	if err != nil || !strings.HasPrefix(on, "cuda:1 ") {
+		t.Fatalf("on %s: %v", on, err)
+	}
+	if _, err := e.Step(enginetest.Batch(rand.New(rand.NewPCG(1, 1)), m, 4, 1), engine.Hyper{Rate: 1e-3}); err != nil {
+		t.Error(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if f := settled(model.Default()); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "no kernel") {
+		t.Errorf("a text model: %s, %v", f.engine, f.passed)
+	}
+	if f := settled(m, "cuda:7"); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "there are 2") {
+		t.Errorf("a card that there is not: %s, %v", f.engine, f.passed)
+	}
+	card.Configure("devices=0")
+	if f := settled(m); f.engine != "cpu" || f.passed == nil {
+		t.Errorf("no card: %s, %v", f.engine, f.passed)
+	}
+}
+
+// A run trains on the card as on the processor, and says so where there is none.
+func TestTrainOnACard(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	table, records := file("t.csv", "a,b,kind\n"+strings.Repeat("0,1,left\n1,0,right\n0.5,0.5,none\n", 200)), filepath.Join(dir, "t.bin")
+	if code, _, errs := call(t, "data", "records", table, "-o", records); code != 0 {
+		t.Fatal(errs)
+	}
+	runFile := file("run.yaml", "name: table\nmodel: {family: mlp, input: [2], hidden: [8], classes: 3}\n"+
+		"data: {tokenizer: records, path: "+records+", piece: 96, held_out: 0.1}\ntrain: {steps: 1, rows: 4, inner_steps: 2}\nscore: {rows: 16, held_out: 16}\n")
+	card := cudatest.Use(t, cudatest.Kernels(), "")
+	losses := map[string]string{}
+	for _, e := range []string{"cpu", "cuda"} {
+		t.Setenv("LODE_CUDA_PATH", card.Folder)
+		code, out, errs := call(t, "train", runFile, "--engine", e, "-o", filepath.Join(dir, e), "--steps", "4", "--eval-tokens", "16")
+		if code != 0 {
+			t.Fatalf("%s: exit %d\n%s%s", e, code, out, errs)
+		}
+		_, after, _ := strings.Cut(out, "held-out loss ")
+		losses[e], _, _ = strings.Cut(after, " nats")
+	}
+	if losses["cpu"] == "" || losses["cpu"] != losses["cuda"] {
+		t.Errorf("losses %v", losses)
+	}
+	t.Setenv("LODE_CUDA_PATH", dir)
+	code, _, errs := call(t, "train", runFile, "--engine", "cuda", "-o", filepath.Join(dir, "none"), "--steps", "4")
+	if code != exitFailed || !strings.Contains(errs, "install NVIDIA's driver") {
+		t.Errorf("without a card: exit %d, %s", code, errs)
+	}
+}

@@ -1,0 +1,129 @@
+package main
+
+// This file holds training on an NVIDIA card without Python.
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"lode/cmd/lode/internal/measure"
+	"lode/engine"
+	"lode/engine/cuda"
+	"lode/engine/cuda/driver"
+	"lode/engine/model"
+)
+
+// autoEngine is the choice of an engine by what works here.
+const autoEngine = "auto"
+
+// cardVectors is how many vectors those who train ask for: what is left out, and what
+// becomes of it.
+const cardVectors = 2
+
+// cardFlags are what a user says of a card.
+type cardFlags struct {
+	cardMemory string // bytes, as people write them; empty: a share of what is free
+	passed     error  // why no card was taken by choice; nil: there was no choice, or one was
+}
+
+func (f *cardFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.cardMemory, "card-memory", "", "with cuda: memory of the card that may be taken, such as 20GB (default: 90 % of what is free)")
+}
+
+// bytes returns what the flag says, 0 if nothing.
+func (f *cardFlags) bytes() (int64, error) {
+	if f.cardMemory == "" {
+		return 0, nil
+	}
+	n, err := humanize.ParseBytes(f.cardMemory)
+	if err != nil || n < 1 || n > math.MaxInt64 {
+		return 0, usagef("--card-memory is %q, it is a number of bytes such as 8GB or 20GiB", f.cardMemory)
+	}
+	return int64(n), nil
+}
+
+// card returns the number of the card that --device names.
+func (f *engineFlags) card() (int, error) {
+	name := strings.TrimPrefix(strings.TrimPrefix(f.device, "cuda"), ":")
+	if name == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(name, 10, 16)
+	if err != nil {
+		return 0, usagef("--device is %q; with --engine %s it is cuda, cuda:1 and so on", f.device, f.engine)
+	}
+	return int(n), nil
+}
+
+// checkCard refuses what a card cannot do.
+func (f *engineFlags) checkCard() error {
+	if _, err := f.cardFlags.bytes(); err != nil {
+		return err
+	}
+	switch f.engine {
+	case "cuda", autoEngine:
+		if f.precision != "float32" {
+			return usagef("--precision %s is not there yet with --engine %s: take torch, or float32", f.precision, f.engine)
+		}
+		_, err := f.card()
+		return err
+	}
+	if f.cardMemory != "" {
+		return usagef("--card-memory is for --engine cuda")
+	}
+	return nil
+}
+
+// settle turns the choice "auto" into an engine for m.
+func (f *engineFlags) settle(m model.Model) {
+	if f.engine != autoEngine {
+		return
+	}
+	f.engine = "cuda"
+	if f.passed = f.cardFor(m); f.passed != nil {
+		f.engine = "cpu"
+	}
+}
+
+// cardFor says why no card here can train m, nil if one can.
+func (f *engineFlags) cardFor(m model.Model) error {
+	if err := cuda.Able(m); err != nil {
+		return err
+	}
+	card, err := f.card()
+	if err != nil {
+		return err
+	}
+	return driver.Find(driver.Folders()).Usable(card)
+}
+
+func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
+	card, err := f.card()
+	if err != nil {
+		return nil, "", err
+	}
+	most, err := f.cardFlags.bytes()
+	if err != nil {
+		return nil, "", err
+	}
+	e, err := cuda.New(o.model, cuda.Options{
+		Card: card, MaxBytes: most, Loads: o.work.Loads, MicroRows: o.work.MicroRows,
+		Frozen: o.work.Frozen, NoDecay: o.noDecay, Muon: o.work.Muon, Vectors: cardVectors,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	o.log.Warn().Msg("--engine cuda is experimental: docs/gpu.md says what has been run on a card; lode doctor tries yours")
+	o.log.Info().Msg(e.Plan().String())
+	return e, fmt.Sprintf("cuda:%d %s", card, e.Card().Name), nil
+}
+
+// cardMeter adds up this process and the card.
+func cardMeter(e engine.Engine) measure.Meter {
+	return measure.Meter{Peak: func() int64 { return ownPeak() + e.(*cuda.Engine).Plan().Total() }, CPU: ownCPU}
+}
