@@ -74,8 +74,9 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// able tells whether there are kernels for a model.
-func able(m model.Model) bool {
-	_, ok := m.(model.MLP)
-	return ok
+func TestStages(t *testing.T) {
+	enginetest.RunStagesOf(t, open(t, Options{}, "order=4"), able)
 }
+
+// able tells whether there are kernels for a model: with each that is added, more is tested.
+func able(m model.Model) bool { return Able(m) == nil }

@@ -12,8 +12,16 @@ import (
 
 // RunStages holds engines to the reference on stages in all their shapes, which the
 // families of [Run] do not have.
-func RunStages(t *testing.T, open Open) {
+func RunStages(t *testing.T, open Open) { RunStagesOf(t, open, func(model.Model) bool { return true }) }
+
+// RunStagesOf is RunStages for the models that an engine can train.
+func RunStagesOf(t *testing.T, open Open, can func(model.Model) bool) {
+	num := 0
 	for name, m := range stages() {
+		if !can(m) {
+			continue
+		}
+		num++
 		k := kit{open: open, model: m}
 		t.Run(name, k.gradient)
 		for first := range 2 {
@@ -23,6 +31,9 @@ func RunStages(t *testing.T, open Open) {
 			}
 			t.Run(name+", half of it frozen", k.gradient)
 		}
+	}
+	if num == 0 {
+		t.Error("the engine can train none of the models")
 	}
 }
 

@@ -1,8 +1,10 @@
 package cudatest_test
 
 import (
+	"runtime/debug"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"lode/engine/cuda/cudatest"
 	"lode/engine/cuda/driver"
@@ -163,6 +165,34 @@ func TestFaultyKernelsAreFound(t *testing.T) {
 		if text := c.Faults(); !strings.Contains(text, says) || !strings.Contains(text, "kernels.cu") {
 			t.Errorf("%s: the stand-in says %q, want a word of %q and the place", kernel, text, says)
 		}
+	}
+}
+
+// The host cannot touch the device's memory, and finds no old values in new memory.
+func TestMemoryIsApart(t *testing.T) {
+	c := cudatest.Use(t, cudatest.Sources{"kernels": kernels}, "")
+	d, err := driver.Open(c.Libraries, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p driver.Pointer
+	if err := d.Do(func() (err error) { p, err = d.Alloc(64); return err }); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if recover() == nil {
+				t.Error("the host has read the device's memory")
+			}
+		}()
+		t.Log(**(**float32)(unsafe.Pointer(&p)))
+	}()
+	if err := d.Do(func() error { return d.Free(p) }); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
