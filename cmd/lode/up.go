@@ -49,7 +49,8 @@ machine, train a small language model on real text, pay the workers, and leave a
 checkpoint. Prints a line a round. Stop with Ctrl-C at any time; the same command
 goes on where it stopped.
 
-With a RUN.YAML (lode coordinator init prints one) the run is the one it describes. If
+With a RUN.YAML (lode coordinator init prints one) the run is the one it describes; how
+many take part is for --workers and --validators to say. If
 its data.mode is private, data.split says how what lies at data.path is dealt to the
 workers, each of which trains on its own part: docs/federated.md shows it.`,
 		Example: `  lode up

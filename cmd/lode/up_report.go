@@ -105,13 +105,17 @@ func (h *house) conclude(ctx context.Context, out *screen, w *watch, took time.D
 		return nil
 	}
 	out.printf("checkpoint %s\n\n", s.Checkpoint)
-	if writes := h.manifest.Data.Tokenizer != protocol.TokenRecords; writes {
+	writes := h.manifest.Data.Tokenizer != protocol.TokenRecords
+	if writes {
 		if err := h.sample(ctx, out, model); err != nil {
 			return err
 		}
-		out.printf("\nwrite with it      lode generate --model model \"func main\"\n")
+		out.printf("\n")
 	}
 	out.printf("get the model      lode pull %s -o model\n", h.storeAddress())
+	if writes {
+		out.printf("write with it      lode generate --model model \"func main\"\n")
+	}
 	out.printf("check every merge  lode verify %s\n", h.flags.dir)
 	if !h.state.Finished {
 		out.printf("go on              lode up --dir %s\n", h.flags.dir)
