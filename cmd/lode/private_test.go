@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -139,7 +138,6 @@ score: {examine: 0}
 
 // What does not fit is told before anybody joins, with what to do.
 func TestPrivateRefuses(t *testing.T) {
-	bin := program(t)
 	dir := t.TempDir()
 	file := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -173,12 +171,14 @@ func TestPrivateRefuses(t *testing.T) {
 		{[]string{"worker", "lode://x", "--split", "odd", "--part", "1/2"}, "--split: "},
 		{[]string{"worker", "lode://x", "--keep-back", "1"}, "--keep-back is 1"},
 	} {
-		out, err := exec.Command(bin, append(c.args, "--dir", filepath.Join(t.TempDir(), "none"))...).CombinedOutput()
+		folder := "--dir"
 		if c.args[0] == "train" {
-			out, err = exec.Command(bin, append(c.args, "-o", filepath.Join(t.TempDir(), "none"))...).CombinedOutput()
+			folder = "--output"
 		}
-		if err == nil || !strings.Contains(string(out), c.says) {
-			t.Errorf("lode %s: %v, want %q\n%s", strings.Join(c.args, " "), err, c.says, out)
+		var out, errs bytes.Buffer
+		code := run(append(c.args, folder, filepath.Join(t.TempDir(), "none")), strings.NewReader(""), &out, &errs)
+		if code == 0 || !strings.Contains(errs.String(), c.says) {
+			t.Errorf("lode %s: exit %d, want %q\n%s", strings.Join(c.args, " "), code, c.says, errs.String())
 		}
 	}
 }
