@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,15 +22,39 @@ import (
 	"github.com/nlpodyssey/safetensors"
 )
 
-// program builds the command once.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := os.RemoveAll(built); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// built is the folder of the program that tests run; "" as long as none was built.
+var built string
+
+// build builds the program for all tests.
+var build = sync.OnceValues(func() (bin string, err error) {
+	if built, err = os.MkdirTemp("", "lode-built"); err != nil {
+		return "", err
+	}
+	bin = filepath.Join(built, "lode")
+	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// program returns the command, built.
 func program(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs whole runs; left out with -short")
 	}
-	bin := filepath.Join(t.TempDir(), "lode")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }
