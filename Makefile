@@ -70,12 +70,14 @@ $(NVIDIA)/%: Makefile
 ptx: $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
 	LODE_CUDA_PATH=$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) run ./engine/cuda/kernels/gen -dir engine/cuda/kernels -ptxas $(NVIDIA)/PTXAS/nvidia/cuda_nvcc/bin/ptxas
 
-# Whether the stand-in declares what NVIDIA's headers do (600 MB from PyPI).
+# Whether the stand-in declares what NVIDIA's headers do, and whether cuBLASLt takes our
+# descriptors (600 MB from PyPI; no card).
 cuda-headers: $(NVIDIA)/HEADERS $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
 	@for f in driver state blas nvrtc; do \
 		echo "$$f.cpp"; \
 		"$${CXX:-g++}" -std=c++17 -fsyntax-only -DREAL_HEADERS $(addprefix -I$(NVIDIA)/,HEADERS/nvidia/cuda_runtime/include HEADERS/nvidia/cublas/include HEADERS/nvidia/cuda_cccl/include NVRTC/nvidia/cuda_nvrtc/include PTXAS/nvidia/cuda_nvcc/include) engine/cuda/cudatest/fake/$$f.cpp || exit 1; \
 	done
+	LODE_REAL_CUDA=$(CURDIR)/$(NVIDIA)/HEADERS/nvidia/cublas/lib:$(CURDIR)/$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) test -count 1 -run Real ./engine/cuda/driver
 
 $(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
 	@mkdir -p .cache

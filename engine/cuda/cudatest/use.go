@@ -7,8 +7,6 @@ import (
 	"testing"
 	"unsafe"
 
-	"github.com/ebitengine/purego"
-
 	"lode/engine/cuda/driver"
 )
 
@@ -28,12 +26,12 @@ func Use(t testing.TB, sources Sources, config string) *Card {
 	t.Helper()
 	dir := Folder(t, sources)
 	c := &Card{t: t, Folder: dir}
-	lib, err := purego.Dlopen(dir+"/libcuda.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
+	lib, err := open(dir + "/libcuda.so.1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, to := range map[string]*uintptr{"fakeConfigure": &c.configure, "fakeFaults": &c.faults, "fakeCalls": &c.calls, "fakeForget": &c.forget} {
-		if *to, err = purego.Dlsym(lib, name); err != nil {
+		if *to, err = symbol(lib, name); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +50,7 @@ func Use(t testing.TB, sources Sources, config string) *Card {
 func (c *Card) Configure(config string) {
 	c.t.Helper()
 	b := append([]byte(config), 0)
-	if r, _, _ := purego.SyscallN(c.configure, uintptr(unsafe.Pointer(&b[0]))); r != 0 {
+	if r := call(c.configure, uintptr(unsafe.Pointer(&b[0]))); r != 0 {
 		c.t.Fatalf("%q cannot be configured", config)
 	}
 }
@@ -60,15 +58,15 @@ func (c *Card) Configure(config string) {
 // Faults returns what was done wrong since it was last asked, and what is held now.
 func (c *Card) Faults() string {
 	b := make([]byte, 1<<16)
-	n, _, _ := purego.SyscallN(c.faults, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
+	n := call(c.faults, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
 	return strings.TrimSpace(string(b[:n]))
 }
 
 // Forget drops what is held and was done wrong.
-func (c *Card) Forget() { purego.SyscallN(c.forget) }
+func (c *Card) Forget() { call(c.forget) }
 
 // Calls returns how many calls there were since it was configured.
 func (c *Card) Calls() int {
-	n, _, _ := purego.SyscallN(c.calls)
+	n := call(c.calls)
 	return int(n)
 }

@@ -199,20 +199,29 @@ func (d *Device) describe(x *product, z shape, bias Pointer) error {
 	return nil
 }
 
-// choose asks cuBLASLt for an algorithm.
-func (d *Device) choose(x *product, z shape) error {
+// preference says what an algorithm must be content with. Destroy it.
+func (d *Device) preference(z shape) (uintptr, error) {
 	var prefer uintptr
 	if err := d.checkBLAS("cublasLtMatmulPreferenceCreate", call(d.libs.blas.prefCreate, uintptr(ptr(&prefer)))); err != nil {
-		return err
+		return 0, err
 	}
-	defer call(d.libs.blas.prefDestroy, prefer)
-	if err := d.set(prefer, d.libs.blas.prefSet, preferWorkspace, uint64(z.workspace)); err != nil {
-		return err
-	}
+	err := d.set(prefer, d.libs.blas.prefSet, preferWorkspace, uint64(z.workspace))
 	for i, align := range []uint32{z.alignB, z.alignA, z.alignAdd, z.alignTo} {
-		if err := d.set(prefer, d.libs.blas.prefSet, preferAlignA+uintptr(i), align); err != nil {
-			return err
+		if err == nil {
+			err = d.set(prefer, d.libs.blas.prefSet, preferAlignA+uintptr(i), align)
 		}
+	}
+	return prefer, err
+}
+
+// choose asks cuBLASLt for an algorithm.
+func (d *Device) choose(x *product, z shape) error {
+	prefer, err := d.preference(z)
+	if prefer != 0 {
+		defer call(d.libs.blas.prefDestroy, prefer)
+	}
+	if err != nil {
+		return err
 	}
 	var got int32
 	if err := d.checkBLAS("cublasLtMatmulAlgoGetHeuristic", call(d.libs.blas.heuristic, d.blas, x.desc, x.b, x.a, x.to, x.to, prefer, 1, uintptr(ptr(&x.algo)), uintptr(ptr(&got)))); err != nil {
@@ -262,8 +271,10 @@ func (d *Device) checkBLAS(what string, r uintptr) error {
 	if status == 0 {
 		return nil
 	}
-	if err := d.check(what, call(d.libs.cuda.ctxSynchronize)); errors.Is(err, engine.ErrLost) {
-		return err
+	if d.context != 0 {
+		if err := d.check(what, call(d.libs.cuda.ctxSynchronize)); errors.Is(err, engine.ErrLost) {
+			return err
+		}
 	}
 	e := &Error{Kind: ErrRefused, What: what, Code: int(status)}
 	switch status {

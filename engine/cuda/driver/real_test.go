@@ -1,0 +1,36 @@
+package driver
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestRealLibraries has NVIDIA's own cuBLASLt take our descriptors, which needs no card. The
+// recipe make cuda-headers names the folder.
+func TestRealLibraries(t *testing.T) {
+	path := os.Getenv("LODE_REAL_CUDA")
+	if path == "" {
+		t.Skip("NOT CHECKED WITH NVIDIA'S OWN LIBRARIES: make cuda-headers does")
+	}
+	l := Find(filepath.SplitList(path))
+	if l.BLAS.Err != nil || l.NVRTC.Err != nil {
+		t.Fatal(l.BLAS.Err, l.NVRTC.Err)
+	}
+	d, x := &Device{libs: l}, &product{}
+	for _, z := range []shape{
+		{m: 4, n: 5, k: 6, stepTo: 5, stepA: 6, stepB: 5},
+		{m: 4, n: 5, k: 6, stepTo: 7, stepA: 4, stepB: 6, turnA: true, turnB: true, bias: true, tf32: true},
+		{m: 4, n: 5, k: 6, stepTo: 5, stepA: 6, stepB: 5, halfA: true, halfTo: true},
+	} {
+		if err := d.describe(x, z, 4096); err != nil {
+			t.Errorf("%+v: %v", z, err)
+		}
+		d.dropProduct(x)
+	}
+	prefer, err := d.preference(shape{workspace: 1 << 20, alignTo: 16, alignA: 4, alignB: 256, alignAdd: 8})
+	if err != nil {
+		t.Error(err)
+	}
+	call(l.blas.prefDestroy, prefer)
+}
