@@ -135,8 +135,13 @@ func TestTrainOnACard(t *testing.T) {
 	if losses["cpu"] == "" || losses["cpu"] != losses["cuda"] {
 		t.Errorf("losses %v", losses)
 	}
+	card.Configure("memory=1000000")
+	code, out, errs := call(t, "train", runFile, "--engine", "auto", "-o", filepath.Join(dir, "auto"), "--steps", "4", "--eval-tokens", "16")
+	if code != 0 || !strings.Contains(errs+out, "no card is used") || !strings.Contains(out, "held-out loss "+losses["cpu"]) {
+		t.Errorf("auto, on a card without memory: exit %d\n%s%s", code, out, errs)
+	}
 	t.Setenv("LODE_CUDA_PATH", dir)
-	code, _, errs := call(t, "train", runFile, "--engine", "cuda", "-o", filepath.Join(dir, "none"), "--steps", "4")
+	code, _, errs = call(t, "train", runFile, "--engine", "cuda", "-o", filepath.Join(dir, "none"), "--steps", "4")
 	if code != exitFailed || !strings.Contains(errs, "install NVIDIA's driver") {
 		t.Errorf("without a card: exit %d, %s", code, errs)
 	}

@@ -118,6 +118,9 @@ func (f *engineFlags) plan(r *replica.Rules, d model.Demand) (thrift, error) {
 // open makes the engine that was chosen, for the model of a run, to work as planned.
 func (f *engineFlags) open(r *replica.Rules, p thrift, log zerolog.Logger) (engine.Engine, error) {
 	e, on, err := engines[f.engine].open(f, opening{model: r.Model, work: p.work, noDecay: r.NoDecay, log: log})
+	if err != nil && f.chosen {
+		return f.openInstead(r, p, err, log)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--engine %s: %w", f.engine, err)
 	}

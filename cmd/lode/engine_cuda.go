@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/measure"
@@ -16,6 +17,7 @@ import (
 	"lode/engine/cuda"
 	"lode/engine/cuda/driver"
 	"lode/engine/model"
+	"lode/replica"
 )
 
 // autoEngine is the choice of an engine by what works here.
@@ -28,6 +30,7 @@ const cardVectors = 2
 // cardFlags are what a user says of a card.
 type cardFlags struct {
 	cardMemory string // bytes, as people write them; empty: a share of what is free
+	chosen     bool   // a card was taken by choice, and need not be
 	passed     error  // why no card was taken by choice; nil: there was no choice, or one was
 }
 
@@ -88,6 +91,18 @@ func (f *engineFlags) settle(m model.Model) {
 	if f.passed = f.cardFor(m); f.passed != nil {
 		f.engine = "cpu"
 	}
+	f.chosen = f.passed == nil
+}
+
+// openInstead goes on with the processor where a card that was chosen cannot be opened.
+func (f *engineFlags) openInstead(r *replica.Rules, p thrift, why error, log zerolog.Logger) (engine.Engine, error) {
+	f.engine, f.chosen, f.passed = "cpu", false, why
+	p, err := f.plan(r, p.demand)
+	if err != nil {
+		return nil, err
+	}
+	log.Info().Msg(p.String())
+	return f.open(r, p, log)
 }
 
 // cardFor says why no card here can train m, nil if one can.

@@ -109,6 +109,7 @@ const (
 // thrift is how an engine will work, and what that takes.
 type thrift struct {
 	work         model.Work
+	demand       model.Demand // what was asked
 	bytes, limit int64
 }
 
@@ -122,16 +123,17 @@ func (f *memoryFlags) plan(m model.Model, d model.Demand, w model.Work, counts c
 	if err != nil {
 		return thrift{}, err
 	}
+	p := thrift{demand: d, limit: limit}
 	if counts == countsState {
 		d.Loads = nil
 	}
-	p := thrift{limit: limit}
 	w.MicroRows, w.Recompute = f.microRows, f.recompute
 	within := limit
 	if counts != countsAll {
 		within = math.MaxInt64 // as it is
 	}
 	p.work, p.bytes, _ = trace.Fit(d, w, within)
+	p.work.Loads = p.demand.Loads
 	if p.bytes > limit {
 		return p, fmt.Errorf("training takes %s of memory at the least, %s of them beside the engine, and %s may be taken: "+
 			"raise --max-memory or free some memory; a run takes less with a smaller train.rows, train.steps, score.rows, score.held_out, or model",

@@ -53,7 +53,7 @@ func TestPlanOfMemory(t *testing.T) {
 	if _, err := plan(whole.bytes/3, countsWhole); err == nil {
 		t.Error("an engine that cannot do with less was planned with less")
 	}
-	if p, err := plan(whole.bytes/3, countsState); err != nil || p.work.MicroRows != 0 || p.work.Recompute {
+	if p, err := plan(whole.bytes/3, countsState); err != nil || p.work.MicroRows != 0 || p.work.Recompute || len(p.work.Loads) != 1 {
 		t.Errorf("batches that lie elsewhere: %v, %v", p, err)
 	}
 }
