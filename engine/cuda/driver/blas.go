@@ -82,20 +82,21 @@ type heuristic struct {
 
 // Constants of cublasLt.h and library_types.h.
 const (
-	typeFloat       = 0
-	typeHalf        = 14
-	computeFloat    = 68
-	computeTF32     = 77
-	descTurnA       = 3
-	descTurnB       = 4
-	descEpilogue    = 7
-	descBias        = 8
-	epilogueBias    = 4
-	preferWorkspace = 1
-	preferAlignA    = 5 // then B, C and D
-	statusMemory    = 3
-	statusNoAlgo    = 15
-	mostAlignment   = 256
+	typeFloat            = 0
+	typeHalf             = 14
+	computeFloat         = 68
+	computeTF32          = 77
+	descTurnA            = 3
+	descTurnB            = 4
+	descEpilogue         = 7
+	descBias             = 8
+	epilogueBias         = 4
+	preferWorkspace      = 1
+	preferAlignA         = 5 // then B, C and D
+	statusNotInitialized = 1
+	statusMemory         = 3
+	statusNoAlgo         = 15
+	mostAlignment        = 256
 )
 
 // alignment returns the power of two that an address is a multiple of.
@@ -280,6 +281,8 @@ func (d *Device) checkBLAS(what string, r uintptr) error {
 	switch status {
 	case statusMemory:
 		e.Kind, e.Advice = ErrMemory, "give less with --card-memory"
+	case statusNotInitialized:
+		e.Advice = "cuBLASLt and the driver do not go together: update the driver, or install cuBLAS 12"
 	case statusNoAlgo:
 		e.Advice = "cuBLASLt has no way to compute such a product; a newer one may"
 	}

@@ -198,7 +198,14 @@ const (
 func Find(folders []string) *Libraries {
 	l := &Libraries{}
 	l.Driver = load(folders, []string{"libcuda.so.1"}, &l.cuda, getDriver)
-	l.BLAS = load(folders, []string{"libcublasLt.so.13", "libcublasLt.so.12"}, &l.blas, getBLAS)
+	if l.Driver.Err == nil {
+		l.Driver.Err = l.begin()
+	}
+	names := []string{"libcublasLt.so.13", "libcublasLt.so.12"}
+	if l.Driver.Err == nil && l.Driver.Version < 13000 {
+		names = names[1:] // the other wants a newer driver
+	}
+	l.BLAS = load(folders, names, &l.blas, getBLAS)
 	l.NVRTC = load(folders, []string{"libnvrtc.so.13", "libnvrtc.so.12"}, &l.nvrtc, getNVRTC)
 	if l.BLAS.Err == nil {
 		l.BLAS.Version = int(call(l.blas.getVersion))
@@ -208,9 +215,6 @@ func Find(folders []string) *Libraries {
 		var major, minor int32
 		call(l.nvrtc.version, uintptr(ptr(&major)), uintptr(ptr(&minor)))
 		l.NVRTC.Version = int(1000*major + 10*minor)
-	}
-	if l.Driver.Err == nil {
-		l.Driver.Err = l.begin()
 	}
 	return l
 }
