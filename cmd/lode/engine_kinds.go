@@ -71,8 +71,8 @@ func openCPU(f *engineFlags, o opening) (engine.Engine, string, error) {
 
 func openTorch(f *engineFlags, o opening) (engine.Engine, string, error) {
 	e, err := torch.New(o.model, torch.Options{
-		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Threads: o.work.Threads,
-		Frozen: o.work.Frozen, NoDecay: o.noDecay,
+		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Meet: f.meet,
+		Threads: o.work.Threads, Frozen: o.work.Frozen, NoDecay: o.noDecay,
 		Log: o.log.With().Str("engine", "torch").Logger(),
 	})
 	if err != nil {

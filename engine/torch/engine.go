@@ -34,9 +34,12 @@ type Options struct {
 	// Precision is that of a pass: float32, or bf16 for mixed precision by autocast
 	// (with numpy float64 instead). Empty means float32. Parameters are float32 always.
 	Precision string
-	// Ranks is how many processes share the rows of a batch, one for each GPU of the
-	// machine. Zero means one.
+	// Ranks is how many processes of this machine share the rows of a batch, one for each
+	// of its GPUs. Zero means one.
 	Ranks int
+	// Meet is HOST:PORT of this machine, at which processes of others join, see
+	// python/lode/engine/follow.py. Empty means none do.
+	Meet string
 	// Threads is how many threads the processor's part of the work has. Zero means one.
 	Threads int
 	// Frozen says of each tensor of the model's layout whether it stays as it is.
@@ -158,7 +161,7 @@ func (e *Engine) spawn() error {
 		return err
 	}
 	e.process, err = process.Start(process.Command{
-		Path: python, Args: []string{"-u", dir}, Env: e.environment(), Memory: e.memory, Patience: e.opt.Patience, Log: e.opt.Log,
+		Path: python, Args: []string{"-u", dir}, Env: e.environment(), Memory: e.memory, Patience: e.opt.Patience, Log: e.opt.Log, Folder: e.opt.Ranks > 1,
 	})
 	return err
 }

@@ -14,7 +14,9 @@ which to read them:
     module     the backend in PyTorch, for any nn.Module
     custom     models of a user's own
     program    the stages of models for it, as an nn.Module
-    spread     the same model in several processes, each with some of the rows
+    team       several processes that are one engine: how they meet, are called and agree
+    follow     the process that follows, on this machine or another
+    spread     the whole model in each of them, for some of the rows
 
 A backend that needs a library imports it when it is opened, not before: who lacks
 PyTorch is told so in words.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from . import memory, serve, wire
@@ -19,6 +20,10 @@ def main() -> None:
     os.close(nothing)
     sys.stdout.reconfigure(line_buffering=True)
     serve.serve(wire.Wire(source, out), memory.DESCRIPTOR)
+    # Threads of PyTorch's may wait for what does not come, and the program removes the
+    # folder only if it is still there.
+    shutil.rmtree(os.environ.get("LODE_FOLDER", ""), ignore_errors=True)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class Module:
     device they are copies, which take and give bring up to date."""
 
     follows = False  # it computes gradients for another process, and moves nothing
+    view: Any = None  # the shared memory
 
     def __init__(self, model: dict[str, Any], options: dict[str, Any], beat: Callable[[str], None]):
         self.beat = beat
@@ -86,19 +87,24 @@ class Module:
         self.module.to(self.device)  # buffers; parameters are there
         self.watch()
 
+    def host(self, start: int, count: int) -> Tensor:
+        """Returns some of the shared memory."""
+        if not count:
+            return torch.empty(0)
+        return torch.frombuffer(self.view, dtype=torch.float32, offset=memory.SIZE * start, count=count)
+
     def attach_one(self, p: nn.Parameter, place: memory.Place) -> None:
         old = p.shape  # of no dimensions, if it is one number
 
         def at(start: int, what: str) -> Tensor:
             # A tensor of its own, not a part of one for all: writing to one would count as
             # writing to the others, and autograd would find its values changed.
-            here = torch.frombuffer(self.view, dtype=torch.float32, offset=memory.SIZE * start, count=len(place.spec))
-            here = here.view(old)
+            here = self.host(start, len(place.spec)).view(old)
             there = here if self.shared else here.to(self.device, copy=True)
             self.pairs[what].append((here, there))
             return there
 
-        values = at(place.params, "params")
+        values = torch.zeros(old, device=self.device) if self.follows and not self.shared else at(place.params, "params")
         p = nn.Parameter(values, requires_grad=not place.spec.frozen)
         self.replace(self.params[place.spec.name], p)
         self.params[place.spec.name] = p
@@ -169,17 +175,20 @@ class Module:
 
     def gradient(self, batch: dict[str, Any], seed: int | None) -> float:
         """Leaves the gradient. A seed says that this is training: dropout draws from it."""
+        self.prepare(seed)
+        for t in self.moving:
+            t.grad.zero_()
+        loss = self.forward(batch)
+        loss.backward()
+        return loss.item()
+
+    def prepare(self, seed: int | None) -> None:
         self.module.train(seed is not None)
         for m in self.module.modules():
             if isinstance(m, nn.RNNBase) and not m.dropout:
                 m.train()  # cuDNN has no way back otherwise, and there is no other difference
         if seed is not None:
             torch.manual_seed(seed)
-        for t in self.moving:
-            t.grad.zero_()
-        loss = self.forward(batch)
-        loss.backward()
-        return loss.item()
 
     def forward(self, batch: dict[str, Any]) -> Tensor:
         mixed = torch.autocast(self.device.type, torch.bfloat16) if self.mixed else contextlib.nullcontext()

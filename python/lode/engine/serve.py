@@ -16,20 +16,29 @@
     give    {"taken"}: what the backend keeps elsewhere goes to shared memory
 
 "taken" names what the program wrote to shared memory since: "params", "moments".
+
+Where several processes are the engine (see team), each call goes to all of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import resource
 import sys
 import traceback
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from . import memory, wire
 from .optimizer import Hyper
-from .wire import Refused
+from .wire import Agreed, Refused
+
+if TYPE_CHECKING:
+    from .team import Team
+
+T = TypeVar("T")
 
 VERSION = 1
 
@@ -48,19 +57,11 @@ class Backend(Protocol):
     def move(self, h: Hyper, scale: float) -> None: ...
 
 
-def open_backend(call: dict[str, Any], beat: Any) -> Backend:
-    name = call["backend"]
+@contextlib.contextmanager
+def libraries() -> Iterator[None]:
+    """Says in words what a Python lacks."""
     try:
-        if name == "numpy":
-            from .reference import Reference as chosen
-        elif name == "torch" and call["options"]["ranks"] > 1:
-            from . import spread
-
-            chosen = spread.Follower if call["options"]["rank"] else spread.Leader
-        elif name == "torch":
-            from .module import Module as chosen
-        else:
-            raise Refused(f"there is no backend {name!r}; there are torch and numpy")
+        yield
     except ModuleNotFoundError as missing:
         if missing.name not in ("numpy", "torch"):
             raise
@@ -68,17 +69,66 @@ def open_backend(call: dict[str, Any], beat: Any) -> Backend:
             f"{sys.executable} has no {missing.name}: install it ({sys.executable} -m pip install {missing.name}) "
             "or name a Python that has it"
         ) from None
-    return chosen(call["model"], call["options"], beat)
+
+
+def open_backend(call: dict[str, Any], beat: Callable[[str], None], team: Team | None = None) -> Backend:
+    name, model, options = call["backend"], call["model"], call["options"]
+    with libraries():
+        if name == "numpy":
+            from .reference import Reference
+
+            return Reference(model, options, beat)
+        if name != "torch":
+            raise Refused(f"there is no backend {name!r}; there are torch and numpy")
+        if team is None:
+            from .module import Module
+
+            return Module(model, options, beat)
+        from .spread import Spread
+
+        return Spread(model, options, beat, team)
 
 
 class Server:
-    def __init__(self, way: wire.Wire, descriptor: int) -> None:
-        self.way, self.descriptor = way, descriptor
+    """Carries calls out. factory is the only function of a user's that another process
+    may ask for; it binds those who follow."""
+
+    def __init__(self, beat: Callable[[str], None], descriptor: int | None, team: Team | None = None, factory: str = "") -> None:
+        self.beat, self.descriptor, self.team, self.factory = beat, descriptor, team, factory
         self.backend: Backend | None = None
 
     def call(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Carries a call out, in all processes if there are several."""
+        if name == "open" and self.team is None and args["backend"] == "torch":
+            self.team = self.gather(args["options"], args["model"].get("factory", ""))
+        if self.team is None:
+            return self.work(name, args)
+        self.team.tell({"call": name, "args": args})
+        return self.work(name, args)
+
+    def gather(self, options: dict[str, Any], factory: str) -> Team | None:
+        if options["ranks"] == 1 and not options["meet"]:
+            return None
+        with libraries():
+            from . import module, team
+        return team.lead(options, factory, module.choose_device(options["device"]), self.beat)
+
+    def work(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
+        if self.team is None:
+            return self.do(name, args)
+        result = self.do(name, args)
+        self.team.together(lambda: None)  # what others wrote to the memory is there
+        return result
+
+    def open(self, args: dict[str, Any]) -> Backend:
+        asked = args["model"].get("factory", "")
+        if self.team is not None and self.team.rank and asked != self.factory:
+            raise Refused(f"the run trains {asked}, a model in Python: get its file, read it, and say --model {asked}")
+        return open_backend(args, self.beat, self.team)
+
+    def do(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
         if name == "open":
-            self.backend = open_backend(args, self.way.beat)
+            self.backend = self.together(lambda: self.open(args))
             return self.backend.describe()
         b = self.backend
         if b is None:
@@ -91,28 +141,33 @@ class Server:
                 return {}
             if args["length"] != length:
                 raise Refused(f"the program shares {args['length']} values, the model needs {length}")
-            b.attach(memory.attach(self.descriptor, length), where)
-        elif name == "receive":  # from the process that leads, see spread
-            b.receive()
+            b.attach(None if self.descriptor is None else memory.attach(self.descriptor, length), where)
         elif name == "usage":
             u = resource.getrusage(resource.RUSAGE_SELF)
             unit = 1 if sys.platform == "darwin" else 1024
-            return {"peak": u.ru_maxrss * unit + b.device_peak(), "cpu": int((u.ru_utime + u.ru_stime) * 1e9)}
+            peak, cpu = u.ru_maxrss * unit + b.device_peak(), int((u.ru_utime + u.ru_stime) * 1e9)
+            return {"peak": self.total(peak), "cpu": self.total(cpu)}
         elif name == "give":
             b.take(args["taken"])  # or what is given would hide it
             b.give()
         elif name == "predict":
             b.take(args["taken"])
-            return {"values": b.predict(args["batch"])}
+            return {"values": self.together(lambda: b.predict(args["batch"]))}
         elif name == "grade":
             b.take(args["taken"])
-            losses, right = b.grade(args["batch"])
+            losses, right = self.together(lambda: b.grade(args["batch"]))
             return {"losses": losses, "right": right}
         elif name in ("loss", "gradient", "step"):
             return measure(b, name, args)
         else:
             raise Refused(f"there is no call {name!r}")
         return {}
+
+    def together(self, f: Callable[[], T]) -> T:
+        return f() if self.team is None else self.team.together(f)
+
+    def total(self, x: int) -> int:
+        return x if self.team is None else int(self.team.total(x))
 
 
 def measure(b: Backend, name: str, args: dict[str, Any]) -> dict[str, float]:
@@ -137,14 +192,16 @@ def measure(b: Backend, name: str, args: dict[str, Any]) -> dict[str, float]:
 def serve(way: wire.Wire, descriptor: int) -> None:
     """Answers calls until the program is gone."""
     way.write({"hello": VERSION, "python": sys.version.split()[0]})
-    server = Server(way, descriptor)
+    server = Server(way.beat, descriptor)
     while (c := way.read()) is not None:
         try:
             result = server.call(c["call"], c["args"])
-        except Refused as refused:
-            way.answer(error=str(refused))
-        except Exception as unforeseen:  # a model of the user's own may fail in any way
-            traceback.print_exc()
-            way.answer(error=f"{type(unforeseen).__name__}: {unforeseen}")
+        except Exception as e:  # a model of the user's own may fail in any way
+            if not isinstance(e, Refused):
+                traceback.print_exc()
+            if server.team is not None and not isinstance(e, Agreed):
+                print(f"{type(e).__name__}: {e}; the other processes do not know", file=sys.stderr, flush=True)
+                os._exit(1)
+            way.answer(error=str(e) if isinstance(e, Refused) else f"{type(e).__name__}: {e}")
         else:
             way.answer(result=result)

@@ -20,6 +20,10 @@ class Refused(Exception):
     """A call that cannot be carried out, with what the user should read."""
 
 
+class Agreed(Refused):
+    """A refusal that every process of an engine knows of: they go on."""
+
+
 class Wire:
     def __init__(self, source: BinaryIO, out: BinaryIO) -> None:
         self._source, self._out = source, out
