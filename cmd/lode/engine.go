@@ -24,6 +24,7 @@ type engineFlags struct {
 	model                             string // of the user's own, which may be run
 	blas                              string // BLAS of the system that multiplies
 	threads, ranks                    int
+	shard                             bool
 	meet                              string // where processes of other machines join
 	memoryFlags
 	cardFlags
@@ -49,6 +50,7 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
 	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is); with cuda: which card, such as cuda:1")
 	c.Flags().IntVar(&f.ranks, "ranks", f.ranks, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
+	c.Flags().BoolVar(&f.shard, "shard", false, "with torch: cut the model over the processes (FSDP2) instead of giving each the whole")
 	c.Flags().StringVar(&f.meet, "meet", "", "with torch: HOST:PORT of this machine, where processes of other machines join (docs/pytorch.md)")
 	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision: with cpu where the processor has AMX")
 	f.memoryFlags.add(c)
@@ -84,6 +86,9 @@ func (f *engineFlags) check() error {
 		if f.engine != "torch" && g.value != "" {
 			return usagef("--%s is for --engine torch", g.name)
 		}
+	}
+	if f.engine != "torch" && f.shard {
+		return usagef("--shard is for --engine torch")
 	}
 	return f.memoryFlags.check()
 }

@@ -71,7 +71,7 @@ func openCPU(f *engineFlags, o opening) (engine.Engine, string, error) {
 
 func openTorch(f *engineFlags, o opening) (engine.Engine, string, error) {
 	e, err := torch.New(o.model, torch.Options{
-		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Meet: f.meet,
+		Python: f.python, Device: f.device, Precision: f.precision, Ranks: f.ranks, Shard: f.shard, Meet: f.meet,
 		Threads: o.work.Threads, Frozen: o.work.Frozen, NoDecay: o.noDecay,
 		Log: o.log.With().Str("engine", "torch").Logger(),
 	})

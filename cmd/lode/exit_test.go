@@ -84,6 +84,7 @@ func TestExitCodes(t *testing.T) {
 		{"doctor now", exitUsage, "unknown command"},
 		{"worker file --model nano:build", exitUsage, "--model is for --engine torch"},
 		{"worker file --meet 10.0.0.1:29400", exitUsage, "--meet is for --engine torch"},
+		{"worker file --shard", exitUsage, "--shard is for --engine torch"},
 		{"describe", exitUsage, "--model is missing"},
 		{"worker file --threads -2", exitUsage, "--threads"},
 		{"up --for 0s", exitUsage, "--for"},

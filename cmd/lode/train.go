@@ -120,7 +120,7 @@ type training struct {
 }
 
 // ofEngine are the flags about the engine.
-var ofEngine = []string{"engine", "threads", "python", "device", "ranks", "meet", "precision", "model", "max-memory", "card-memory"}
+var ofEngine = []string{"engine", "threads", "python", "device", "ranks", "shard", "meet", "precision", "model", "max-memory", "card-memory"}
 
 // engineGiven returns those of them that were given.
 func (f *trainFlags) engineGiven() map[string]string {

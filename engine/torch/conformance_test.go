@@ -32,6 +32,11 @@ func TestPythonTorchApartConforms(t *testing.T) {
 	conform(t, Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu", apart: true})
 }
 
+// As on several devices, each of which has a shard of everything.
+func TestPythonTorchShardConforms(t *testing.T) {
+	conform(t, Options{Python: pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch"), Device: "cpu", Ranks: 2, Shard: true})
+}
+
 func conform(t *testing.T, opt Options) {
 	opt.idle = new(idle)
 	defer func() {

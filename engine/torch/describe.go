@@ -24,7 +24,7 @@ func (o Options) ask(p *process.Process, m map[string]any) (opened, error) {
 		"backend": backend, "model": m,
 		"options": map[string]any{
 			"device": o.Device, "precision": o.Precision, "threads": max(1, o.Threads), "apart": o.apart,
-			"ranks": max(1, o.Ranks), "meet": o.Meet,
+			"ranks": max(1, o.Ranks), "shard": o.Shard, "meet": o.Meet,
 		},
 	}, &out)
 	return out, err
@@ -37,7 +37,7 @@ func (o Options) ask(p *process.Process, m map[string]any) (opened, error) {
 // returns.
 func Describe(factory, loss string, inputs, targets engine.Port, opt Options, values func(tensor.Layout, tensor.Flat) error) (m model.Custom, err error) {
 	m = model.Custom{Factory: factory, Loss: loss, Inputs: inputs, Targets: targets}
-	opt.Ranks, opt.Meet = 1, ""
+	opt.Ranks, opt.Shard, opt.Meet = 1, false, ""
 	e := &Engine{opt: opt}
 	if e.memory, err = process.NewMemory(); err != nil {
 		return m, fmt.Errorf("torch: %w", err)

@@ -11,8 +11,9 @@
 // there comes back when it is asked for, once for each round of a run. Batches travel
 // in the call.
 //
-// The process may be the first of several, on this machine or others ([Options]), each
-// with a share of the rows. This package speaks to the first alone.
+// The process may be the first of several: each with the whole model and a share of the
+// rows, or with a shard of everything, on this machine or others ([Options]). This package
+// speaks to the first alone.
 //
 // If the process ends or hangs, all methods fail with engine.ErrLost until
 // [Engine.Reopen] has started another. lode/engine/process says how that is noticed.

@@ -37,6 +37,8 @@ type Options struct {
 	// Ranks is how many processes of this machine share the rows of a batch, one for each
 	// of its GPUs. Zero means one.
 	Ranks int
+	// Shard cuts the model over all these processes, instead of giving each the whole.
+	Shard bool
 	// Meet is HOST:PORT of this machine, at which processes of others join, see
 	// python/lode/engine/follow.py. Empty means none do.
 	Meet string
@@ -161,7 +163,7 @@ func (e *Engine) spawn() error {
 		return err
 	}
 	e.process, err = process.Start(process.Command{
-		Path: python, Args: []string{"-u", dir}, Env: e.environment(), Memory: e.memory, Patience: e.opt.Patience, Log: e.opt.Log, Folder: e.opt.Ranks > 1,
+		Path: python, Args: []string{"-u", dir}, Env: e.environment(), Memory: e.memory, Patience: e.opt.Patience, Log: e.opt.Log, Folder: e.opt.Ranks > 1 || e.opt.Shard,
 	})
 	return err
 }

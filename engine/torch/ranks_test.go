@@ -33,9 +33,10 @@ func layered() model.Llama {
 func TestPythonTorchRanks(t *testing.T) {
 	python := pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch")
 	for name, opt := range map[string]Options{
-		"whole, memory": {Ranks: 2},
-		"whole, apart":  {Ranks: 2, apart: true},
-		"of three":      {Ranks: 3, apart: true},
+		"whole, memory":   {Ranks: 2},
+		"whole, apart":    {Ranks: 2, apart: true},
+		"shards of two":   {Ranks: 2, Shard: true},
+		"shards of three": {Ranks: 3, Shard: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opt.Python = python
@@ -64,6 +65,9 @@ func compare(t *testing.T, m model.Model, opt Options) {
 		t.Fatal(err)
 	}
 	defer many.Close()
+	if opt.Shard && !strings.Contains(many.Device(), " 3 blocks and the rest over ") {
+		t.Errorf("the device is %q", many.Device())
+	}
 	engines := []*Engine{one, many}
 	for _, e := range engines {
 		if err := model.Init(m, [32]byte{7}, e.Params()); err != nil {
@@ -158,13 +162,15 @@ func children(t *testing.T, of int) (pids []int) {
 // An engine that loses any of its processes is lost, and another one goes on.
 func TestPythonTorchRanksKilled(t *testing.T) {
 	python := pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch")
-	lose(t, Options{Python: python, Ranks: 3}, func(e *Engine) int {
-		pids := children(t, e.ProcessID())
-		if len(pids) != 2 {
-			t.Fatalf("%d processes follow", len(pids))
-		}
-		return pids[1]
-	})
+	for _, shard := range []bool{false, true} {
+		lose(t, Options{Python: python, Ranks: 3, Shard: shard}, func(e *Engine) int {
+			pids := children(t, e.ProcessID())
+			if len(pids) != 2 {
+				t.Fatalf("%d processes follow", len(pids))
+			}
+			return pids[1]
+		})
+	}
 }
 
 // lose kills a process while an engine trains.
@@ -251,11 +257,11 @@ func followers(t *testing.T, python string, n int, flags ...string) (meet string
 func TestPythonTorchMachines(t *testing.T) {
 	python := pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch")
 	meet, torchrun := followers(t, python, 2)
-	for _, opt := range []Options{{Ranks: 2}, {Ranks: 1, apart: true}} {
+	for _, opt := range []Options{{Ranks: 2, Shard: true}, {Ranks: 2}, {Ranks: 1, apart: true}} {
 		opt.Python, opt.Meet = python, meet
 		compare(t, layered(), opt)
 	}
-	lose(t, Options{Python: python, Meet: meet}, func(*Engine) int {
+	lose(t, Options{Python: python, Meet: meet, Shard: true}, func(*Engine) int {
 		return children(t, children(t, torchrun)[1])[0]
 	})
 }
@@ -300,6 +306,12 @@ def wrong():
     m = Stack()
     m.head = nn.Linear(8, 11)
     return m
+
+
+def single():
+    m = Stack()
+    m.scale = nn.Parameter(m.head.weight.new_tensor(1.0))
+    return m
 `
 
 func TestPythonTorchRanksCustom(t *testing.T) {
@@ -333,6 +345,10 @@ func TestPythonTorchRanksCustom(t *testing.T) {
 			t.Errorf("a model that fails: %v", err)
 		}
 	}
+	opt.Ranks, opt.Shard = 2, true
+	if _, err := New(describe("stack:single"), opt); err == nil || errors.Is(err, engine.ErrLost) || !strings.Contains(err.Error(), "scale is a single number") {
+		t.Errorf("what cannot be sharded: %v", err)
+	}
 	compare(t, m, opt)
 
 	opt.Ranks = 1
@@ -354,5 +370,40 @@ func TestPythonTorchRanksCustom(t *testing.T) {
 	opt.Meet, _ = followers(t, opt.Python, 1)
 	if _, err := New(other, opt); err == nil || errors.Is(err, engine.ErrLost) || !strings.Contains(err.Error(), "say --model stack:build") {
 		t.Errorf("a model that may not be run there: %v", err)
+	}
+}
+
+// Shards in mixed precision begin where one process does, and learn, whatever models take.
+func TestPythonTorchShardMixed(t *testing.T) {
+	python := pythonWith(t, "LODE_TORCH_PYTHON", "PyTorch")
+	for _, m := range []model.Model{
+		layered(), model.LeNet(12, 12, 4),
+		model.MLP{Input: []int{6}, Hidden: []int{9, 7}, Activation: model.GELU, Outputs: 2},
+	} {
+		b := enginetest.Batch(rand.New(rand.NewPCG(3, 4)), m, 5, 9)
+		var first, last [2]float64
+		for i, opt := range []Options{{}, {Ranks: 2, Shard: true}} {
+			opt.Python, opt.Device, opt.Precision = python, "cpu", "bf16"
+			e, err := New(m, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			if err := model.Init(m, [32]byte{7}, e.Params()); err != nil {
+				t.Fatal(err)
+			}
+			for step := range 20 {
+				if last[i], err = e.Step(b, engine.Hyper{Rate: 1e-2}); err != nil {
+					t.Fatalf("%s: %v", m.Family(), err)
+				}
+				if step == 0 {
+					first[i] = last[i]
+				}
+			}
+		}
+		// bf16 has 8 bits; shards keep values between layers in it too.
+		if math.Abs(first[0]-first[1]) > 0.02*first[0] || last[1] > 0.8*first[1] || math.Abs(last[0]-last[1]) > 0.2*first[0] {
+			t.Errorf("%s: from losses %v to %v", m.Family(), first, last)
+		}
 	}
 }

@@ -17,6 +17,7 @@ which to read them:
     team       several processes that are one engine: how they meet, are called and agree
     follow     the process that follows, on this machine or another
     spread     the whole model in each of them, for some of the rows
+    shard      the model cut over them, by FSDP2
 
 A backend that needs a library imports it when it is opened, not before: who lacks
 PyTorch is told so in words.

@@ -54,7 +54,7 @@ class Module:
             with torch.device("meta"):
                 self.module = Program(model, beat)
             self.loss_of: custom.Loss = lambda m, inputs, targets: m(inputs, targets)
-            self.outputs_of: Callable[[Any, Tensor], Tensor] = lambda m, inputs: m.outputs(inputs)
+            self.outputs_of: Callable[[Any, Tensor], Tensor] = lambda m, inputs: m(inputs)
             self.graded = True
             self.params = {t["name"]: self.module.get_parameter(t["name"]) for t in model["tensors"]}
         else:

@@ -5,7 +5,9 @@ Arrays are numpy's or torch's: only what both can do is used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 MOMENTUM = 0.95
@@ -32,9 +34,15 @@ class Hyper:
         return self.clip / norm if 0 < self.clip < norm else 1.0
 
 
+def direction(x: Any) -> Any:
+    """Returns where Muon goes, at a rate of one, for a matrix of momentum."""
+    return SCALE * max(x.shape) ** 0.5 * orthogonal(x)
+
+
 @dataclass(frozen=True)
 class Moving:
-    """A trained tensor: values, gradient and moments, of one shape."""
+    """A trained tensor: values, gradient and moments, of one shape. If they are some of
+    its rows, direction finds those rows of that of the whole."""
 
     values: Any
     grad: Any
@@ -42,6 +50,7 @@ class Moving:
     second: Any
     hidden: bool
     decays: bool
+    direction: Callable[[Any], Any] = direction
 
 
 def move(t: Moving, h: Hyper, scale: float) -> None:
@@ -72,12 +81,11 @@ def move(t: Moving, h: Hyper, scale: float) -> None:
 def _muon(t: Moving, rate: float, decay: float, scale: float) -> None:
     take = (1 - MOMENTUM) * scale
     # Of more dimensions the first are rows; these are views.
-    values, grad, m = (x.reshape(x.shape[0], -1) for x in (t.values, t.grad, t.first))
+    values, grad, m = (x.reshape(x.shape[0], prod(x.shape[1:])) for x in (t.values, t.grad, t.first))
     m *= MOMENTUM
     m += take * grad
-    x = orthogonal(MOMENTUM * m + take * grad)
     values *= 1 - decay
-    values -= (rate * SCALE * max(x.shape) ** 0.5) * x
+    values -= rate * t.direction(MOMENTUM * m + take * grad)
 
 
 def orthogonal(x: Any) -> Any:

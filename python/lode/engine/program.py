@@ -6,7 +6,9 @@ order of the layout, as in any other module. How they are first drawn is for the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +19,24 @@ from .wire import Refused
 
 Stage = dict[str, Any]
 Value = list[Tensor]  # parts that lie next to each other in the last dimension
+
+
+@dataclass(frozen=True)
+class Span:
+    """Stages that follow each other. Numbers are those of the stages, and of their values."""
+
+    part: str  # the module that all of them belong to, "" if there is none
+    stages: range
+    takes: list[int]  # values from before
+    gives: list[int]  # values that are used later
+
+
+class Part(nn.Module):
+    """A numbered module, such as a layer. Its stages run in its forward, so that who wraps
+    modules finds it called."""
+
+    def forward(self, run: Callable[[Span, dict[int, Value]], dict[int, Value]], span: Span, values: dict[int, Value]) -> dict[int, Value]:
+        return run(span, values)
 
 
 class Program(nn.Module):
@@ -31,6 +51,11 @@ class Program(nn.Module):
                 raise Refused(f"there is no stage {s['op']!r} in PyTorch yet")
         for t in model["tensors"]:
             self.declare(t["name"], t["shape"])
+        self.spans = spans(self.stages)
+
+    def blocks(self) -> list[nn.Module]:
+        """Returns the parts that stages run in."""
+        return [self.get_submodule(s.part) for s in self.spans if s.part]
 
     def declare(self, name: str, shape: list[int]) -> None:
         """Makes a parameter."""
@@ -38,7 +63,7 @@ class Program(nn.Module):
         *path, last = name.split(".")
         for part in path:
             if part not in owner._modules:
-                owner.add_module(part, nn.Module())
+                owner.add_module(part, Part())
             owner = owner.get_submodule(part)
         owner.register_parameter(last, nn.Parameter(torch.empty(shape)))
 
@@ -47,22 +72,28 @@ class Program(nn.Module):
         m = self.get_submodule(name)
         return m.weight, m.bias if s["bias"] else None
 
-    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        out = self.outputs(inputs)
+    def forward(self, inputs: Tensor, targets: Tensor | None = None) -> Tensor:
+        """Without targets it returns what the head makes of all positions."""
+        values: dict[int, Value] = {0: [inputs]}  # by number
+        for s in self.spans:
+            taken = {n: values[n] for n in s.takes}
+            values |= self.get_submodule(s.part)(self.run, s, taken) if s.part else self.run(s, taken)
+        out = join(values[len(self.stages)])
+        if targets is None:
+            return out
         if self.stages[-1]["op"] == "squared_error":
             return F.mse_loss(out.float().reshape(targets.shape), targets)
         return F.cross_entropy(out.float().flatten(0, -2), targets.flatten())
 
-    def outputs(self, inputs: Tensor) -> Tensor:
-        """Returns what the head makes of all positions."""
-        values: list[Value] = [[inputs]]  # by number
-        for s in self.stages:
+    def run(self, span: Span, values: dict[int, Value]) -> dict[int, Value]:
+        for n in span.stages:
+            s = self.stages[n - 1]
             self.beat(s["op"])
             x = getattr(self, "run_" + s["op"])(values[s["in"]], s)
             if s["add"]:
                 x = [join(x) + join(values[s["add"]])]
-            values.append(x)
-        return join(values[-1])
+            values[n] = x
+        return {n: values[n] for n in span.gives}
 
     def run_inputs(self, x: Value, _: Stage) -> Value:
         return x
@@ -119,6 +150,39 @@ class Program(nn.Module):
         return [F.linear(join(x), *self.layer(s, s["name"]))]
 
     run_squared_error = run_cross_entropy
+
+
+def spans(stages: list[Stage]) -> list[Span]:
+    """Cuts stages into those of each numbered module, from the first that names it to the
+    last, and those between. Where two such would overlap, it cuts neither out."""
+    parts = [{part_of(name) for name in [s["name"], *(p["name"] for p in s["parts"] or [])] if name} for s in stages]
+    runs: list[tuple[str, range]] = []
+    at = 0
+    while at < len(stages):
+        name, end = "", at + 1
+        if len(parts[at]) == 1 and (only := next(iter(parts[at]))):
+            mentions = [i for i, p in enumerate(parts) if only in p]
+            if mentions[0] == at and all(p <= {only} for p in parts[at : mentions[-1] + 1]):
+                name, end = only, mentions[-1] + 1
+        if not name and runs and not runs[-1][0]:
+            runs[-1] = "", range(runs[-1][1].start, end + 1)
+        else:
+            runs.append((name, range(at + 1, end + 1)))
+        at = end
+    uses = [{s["in"], s["add"]} for s in stages]
+    out = []
+    for name, r in runs:
+        takes = sorted({n for i in r for n in uses[i - 1] if n < r.start})
+        later = {len(stages)}.union(*uses[r.stop - 1 :])
+        out.append(Span(name, r, takes, [n for n in r if n in later]))
+    return out
+
+
+def part_of(name: str) -> str:
+    """Returns the outermost numbered module that a module is in, model.layers.0 of
+    model.layers.0.mlp.up_proj."""
+    found = re.match(r"(?:.+?\.)?\d+(?=\.|$)", name)
+    return found.group() if found else ""
 
 
 def join(x: Value) -> Tensor:

@@ -84,6 +84,10 @@ def open_backend(call: dict[str, Any], beat: Callable[[str], None], team: Team |
             from .module import Module
 
             return Module(model, options, beat)
+        if options["shard"]:
+            from .shard import Shard
+
+            return Shard(model, options, beat, team)
         from .spread import Spread
 
         return Spread(model, options, beat, team)
@@ -107,7 +111,7 @@ class Server:
         return self.work(name, args)
 
     def gather(self, options: dict[str, Any], factory: str) -> Team | None:
-        if options["ranks"] == 1 and not options["meet"]:
+        if options["ranks"] == 1 and not options["meet"] and not options["shard"]:
             return None
         with libraries():
             from . import module, team
