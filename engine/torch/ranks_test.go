@@ -96,6 +96,20 @@ func compare(t *testing.T, m model.Model, opt Options) {
 		both("gradient", func(e *Engine) (float64, error) { return 0, alike(one, one.Grad(), e.Grad()) })
 		both("step", func(e *Engine) (float64, error) { return e.Step(b, h) })
 		both("loss after", func(e *Engine) (float64, error) { return e.Loss(b) })
+		both("predictions", func(e *Engine) (sum float64, err error) {
+			said, err := e.Predict(b)
+			for i, x := range said {
+				sum += float64(x) * float64(i%7)
+			}
+			return sum / float64(len(said)), err
+		})
+		both("grades", func(e *Engine) (sum float64, err error) {
+			grades, err := e.Grade(b)
+			for i, g := range grades {
+				sum += g.Loss * float64(i%7)
+			}
+			return sum / float64(len(grades)), err
+		})
 		both("parameters", func(e *Engine) (float64, error) { return 0, alike(one, one.Params(), e.Params()) })
 	}
 	var state, same bytes.Buffer
