@@ -3,6 +3,7 @@ package engine
 // This file holds how an update is made where the parameters live.
 
 import (
+	"errors"
 	"fmt"
 
 	"lode/gradient"
@@ -21,7 +22,8 @@ type Feedback struct {
 }
 
 // Compressor is an engine that compresses an update where it lives, with the
-// bits that [Compress] finds for any engine.
+// bits that [Compress] finds for any engine. What it cannot do there is
+// [errors.ErrUnsupported], before anything has changed.
 type Compressor interface {
 	Compress(p gradient.Params, f Feedback) (*gradient.Update, error)
 }
@@ -30,7 +32,9 @@ type Compressor interface {
 // float32, and returns a compressed under p. After an error f.Into is undefined.
 func Compress(e Engine, p gradient.Params, f Feedback) (*gradient.Update, error) {
 	if c, ok := e.(Compressor); ok {
-		return c.Compress(p, f)
+		if u, err := c.Compress(p, f); !errors.Is(err, errors.ErrUnsupported) {
+			return u, err
+		}
 	}
 	j := joined{f, e.Params()}
 	var buf [tensor.ChunkLen]float32

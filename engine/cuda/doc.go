@@ -13,7 +13,9 @@
 // A batch is worked through in parts of as many rows as were planned for; gradients add up
 // where they lie. One stream has all work, and the host waits for it where it needs a
 // number: the loss, or values of a vector. Parameters, gradient, moments and vectors are
-// float32 and stay on the card.
+// float32 and stay on the card. What a worker sends is made there too, for the codec topk:
+// the kernels of update.cu do what package gradient's encoder does, bit for bit, and only
+// the plain form is fetched, to be checked and packed by the host.
 //
 // An Engine belongs to one goroutine at a time, with its vectors; the card belongs to one
 // operating-system thread of its own.

@@ -92,7 +92,7 @@ func build(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o Opti
 // fixed returns the bytes of a program that do not depend on positions.
 func fixed(g *program) int64 {
 	n := int64(0)
-	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.norms, g.total} {
+	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.norms, g.total, g.exchange, g.bad} {
 		n += (b.bytes + alignment - 1) / alignment * alignment
 	}
 	return n

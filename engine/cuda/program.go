@@ -33,6 +33,7 @@ type program struct {
 	runs           buffer // see optimizer.go
 	squares, norms buffer
 	numRuns        int
+	exchange, bad  buffer // see compress.go
 
 	values  []value // by model.Value
 	slots   []buffer
@@ -94,6 +95,7 @@ func newProgram(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, p
 	p.workspace = p.memory.take(workspace)
 	p.numRuns = numRuns(l)
 	p.runs, p.squares, p.norms = p.memory.take(int64(p.numRuns)*runBytes), p.memory.take(8*int64(p.numRuns)), p.memory.take(3*8)
+	p.exchange, p.bad = p.memory.take(exchangeBytes), p.memory.take(8)
 	var widths []int
 	p.slotOf, widths = t.Slots()
 	for _, w := range widths {
