@@ -4,7 +4,6 @@ package engine
 
 import (
 	"errors"
-	"fmt"
 
 	"lode/gradient"
 	"lode/gradient/kernel"
@@ -50,22 +49,6 @@ func Compress(e Engine, p gradient.Params, f Feedback) (*gradient.Update, error)
 		return gradient.Encode(e.Layout(), p, j)
 	}
 	return gradient.Encode(e.Layout(), p, struct{ tensor.Reader }{j}) // one chunk at a time
-}
-
-// Subtract takes what an update says, multiplied by clip, out of what it was made
-// from: what it left out stays, for the next round.
-func Subtract(l tensor.Layout, residual Vector, u *gradient.Update, clip gradient.Clip) error {
-	var vals [tensor.ChunkLen]float32
-	for c := range l.Chunks() {
-		if err := residual.ReadChunk(c, vals[:c.Len]); err != nil {
-			return fmt.Errorf("residual: %w", err)
-		}
-		u.SubtractFrom(c, clip, vals[:c.Len])
-		if err := residual.WriteChunk(c, vals[:c.Len]); err != nil {
-			return fmt.Errorf("residual: %w", err)
-		}
-	}
-	return nil
 }
 
 // joined computes a as it is read, and leaves it in Into: the encoder reads each

@@ -61,6 +61,7 @@ func RunOf(t *testing.T, open Open, can func(model.Model) bool) {
 			t.Run("vectors", k.vectors)
 			t.Run("compress", k.compress)
 			t.Run("dots", k.dots)
+			t.Run("changed vectors", k.changed)
 			t.Run("grades", k.grades)
 			t.Run("predictions", k.predictions)
 			t.Run("gradient", k.gradient)

@@ -166,3 +166,53 @@ func (k kit) dots(t *testing.T) {
 		}
 	}
 }
+
+// changed must give the bits of their definitions, with the ability and without: copies,
+// and subtractions of updates, whole and in part.
+func (k kit) changed(t *testing.T) {
+	e := k.engine(t)
+	l := e.Layout()
+	a := make(tensor.Flat, l.Len())
+	drawn(t, l, a, 7, 1)
+	few, err := gradient.Encode(l, gradient.DefaultParams(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := gradient.Encode(l, gradient.Params{Codec: gradient.Dense, Bits: 16, EMin: -40, EMax: -4}, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, y := another(t, e), another(t, e)
+	for what, hide := range map[string]func(engine.Vector) engine.Vector{
+		"where it lives": func(v engine.Vector) engine.Vector { return v },
+		"chunk by chunk": func(v engine.Vector) engine.Vector { return struct{ engine.Vector }{v} },
+	} {
+		want := drawn(t, l, e.Params(), 8, 1)
+		if err := engine.Copy(l, hide(x), e.Params()); err != nil {
+			t.Fatal(err)
+		}
+		if err := engine.Copy(l, hide(y), want); err != nil {
+			t.Fatal(err)
+		}
+		sameBits(t, what+", from memory", read(t, l, y), want)
+		drawn(t, l, e.Params(), 9, 1)
+		sameBits(t, what+", a copy", read(t, l, x), want)
+		for _, u := range []*gradient.Update{few, all} {
+			for _, clip := range []gradient.Clip{gradient.Unclipped, gradient.Unclipped / 3, 0} {
+				for c := range l.Chunks() {
+					u.SubtractFrom(c, clip, want[c.Offset:c.Offset+c.Len])
+				}
+				if err := engine.Subtract(l, hide(x), u, clip); err != nil {
+					t.Fatal(err)
+				}
+				sameBits(t, what+", less an update", read(t, l, x), want)
+			}
+		}
+	}
+	if err := errors.Join(e.Close(), engine.Copy(l, x, y)); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("a copy after Close: %v", err)
+	}
+	if err := engine.Subtract(l, x, few, gradient.Unclipped); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("a subtraction after Close: %v", err)
+	}
+}
