@@ -54,11 +54,11 @@ func (o Options) retry(ctx context.Context, transient func(error) bool, op func(
 		if err == nil || !transient(err) || ctx.Err() != nil {
 			return err
 		}
-		if o.Tell != nil && tries.limit > 0 {
-			o.Tell(err)
-		}
 		if !tries.again(ctx) {
 			return err
+		}
+		if o.Tell != nil {
+			o.Tell(err)
 		}
 	}
 }

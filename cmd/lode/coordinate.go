@@ -115,9 +115,6 @@ func (f *launchFlags) launch(ctx context.Context, path string, stdout, stderr io
 	if err != nil {
 		return err
 	}
-	if err := beganAs(dir, man); err != nil {
-		return err
-	}
 	rules, err := replica.NewRules(man)
 	if err != nil {
 		return err
@@ -210,14 +207,16 @@ func (g given) describe(ctx context.Context, key ed25519.PrivateKey, invite prot
 	switch {
 	case g.man == nil:
 		g.plan.Run.Data.Piece = uint32(g.corpus.Index.Piece) // prepared data has its own
-		if g.initial != nil {
-			if err := errors.Join(g.initial.keep(ctx, dir), g.initial.Close()); err != nil {
-				return protocol.Manifest{}, err
-			}
-		}
 		man, err := g.plan.Manifest(nodeIDOf(key), nodeIDOf(invite.Key()), described(g.corpus))
 		if err != nil {
-			err = fmt.Errorf("%s:\n%w", g.path, err)
+			return man, fmt.Errorf("%s:\n%w", g.path, err)
+		}
+		err = beganAs(dir, man)
+		if g.initial != nil {
+			if err == nil {
+				err = g.initial.keep(ctx, dir)
+			}
+			err = errors.Join(err, g.initial.Close())
 		}
 		return man, err
 	case g.man.Data.Index != g.corpus.Index.Digest():

@@ -72,19 +72,40 @@ func freeMemory() (int64, error) {
 		return 0, fmt.Errorf("free memory: %w", err)
 	}
 	free := int64(min(v.Available, math.MaxInt64))
-	for _, group := range [][2]string{
-		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-		{"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"},
+	for _, g := range []cgroup{
+		{"/sys/fs/cgroup/", "memory.max", "memory.current", "inactive_file"},
+		{"/sys/fs/cgroup/memory/", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"},
 	} {
-		most, err := readNumber(group[0])
-		if err != nil {
-			continue // no such group, or no bound
-		}
-		if used, err := readNumber(group[1]); err == nil {
-			free = min(free, max(0, most-used))
+		if n, ok := g.free(); ok {
+			free = min(free, n)
 		}
 	}
 	return free, nil
+}
+
+// cgroup says where a group of processes is bounded, by folder and files, and what counts
+// files that are kept in memory and need not be.
+type cgroup struct{ dir, most, used, cached string }
+
+// free returns the bytes that the group may take yet; ok is false if there is no such
+// group, or no bound.
+func (g cgroup) free() (n int64, ok bool) {
+	most, err := readNumber(g.dir + g.most)
+	if err != nil {
+		return 0, false
+	}
+	used, err := readNumber(g.dir + g.used)
+	if err != nil {
+		return 0, false
+	}
+	stat, _ := os.ReadFile(g.dir + "memory.stat") // without it nothing is known to be cached
+	for line := range strings.Lines(string(stat)) {
+		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == g.cached {
+			cached, _ := strconv.ParseInt(value, 10, 64)
+			used -= min(used, max(0, cached))
+		}
+	}
+	return max(0, most-used), true
 }
 
 // readNumber reads a file that holds one number.

@@ -157,8 +157,8 @@ func (b *background) await(t *testing.T, pattern string) string {
 
 // A run fine-tunes a model that is there, in the files of large models: it begins with
 // the very values, widened; a worker that is killed while it fetches them goes on where
-// it was; what is frozen never moves; the coordinator goes on without the first files;
-// every merge can be recomputed; and another run goes on from the checkpoint.
+// it was; what is frozen never moves; every merge can be recomputed; and another run goes
+// on from the checkpoint.
 func TestRunFromPretrained(t *testing.T) {
 	bin, dir := program(t), t.TempDir()
 	m := model.Llama{Dim: 64, Layers: 1, Heads: 2, KVHeads: 2, FFN: 12_000, Vocab: 256, Context: 32, RopeTheta: 1e4, NormEps: 1e-5, Tied: true}

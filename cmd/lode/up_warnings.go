@@ -16,7 +16,7 @@ import (
 type warnings struct {
 	path string
 	at   int64
-	told map[string]bool // messages
+	told map[string]bool
 }
 
 // newWarnings returns one that skips what the log holds already.
@@ -31,17 +31,21 @@ func newWarnings(path string) *warnings {
 // maxLog is how much of a log is read at once.
 const maxLog = 1 << 16
 
-// next returns the warnings and errors that were added since, each message once.
-func (w *warnings) next() (said []string) {
+// maxTold is how many warnings of a process are passed on.
+const maxTold = 20
+
+// next returns the warnings and errors that were added since, each once. more is whether
+// the log goes on.
+func (w *warnings) next() (said []string, more bool) {
 	f, err := os.Open(w.path)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	defer f.Close()
 	b := make([]byte, maxLog)
 	n, err := f.ReadAt(b, w.at)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil
+		return nil, false
 	}
 	end := bytes.LastIndexByte(b[:n], '\n') + 1
 	if end == 0 && n == maxLog {
@@ -50,16 +54,18 @@ func (w *warnings) next() (said []string) {
 	w.at += int64(end)
 	for line := range bytes.Lines(b[:end]) {
 		var l struct{ Level, Message, Error string }
-		if json.Unmarshal(line, &l) != nil || l.Level != "warn" && l.Level != "error" || w.told[l.Message] {
+		if json.Unmarshal(line, &l) != nil || l.Level != "warn" && l.Level != "error" {
 			continue
 		}
-		w.told[l.Message] = true
 		if l.Error != "" {
 			l.Message += ": " + l.Error
 		}
-		said = append(said, l.Message)
+		if !w.told[l.Message] && len(w.told) < maxTold {
+			w.told[l.Message] = true
+			said = append(said, l.Message)
+		}
 	}
-	return said
+	return said, end > 0 && n == maxLog
 }
 
 // warn tells what the process of that name warns of, until ctx ends.
@@ -71,8 +77,12 @@ func (f *family) warn(ctx context.Context, name string, w *warnings) {
 		case <-ctx.Done():
 		case <-tick.C:
 		}
-		for _, s := range w.next() {
-			f.tell("%s: %s (its log is %s)", name, s, w.path)
+		for more := true; more; {
+			var said []string
+			said, more = w.next()
+			for _, s := range said {
+				f.tell("%s: %s (its log is %s)", name, s, w.path)
+			}
 		}
 		if ctx.Err() != nil {
 			return

@@ -27,7 +27,7 @@ func TestWarnings(t *testing.T) {
 	}
 	expect := func(w *warnings, want ...string) {
 		t.Helper()
-		if got := w.next(); !slices.Equal(got, want) {
+		if got, _ := w.next(); !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -39,9 +39,9 @@ func TestWarnings(t *testing.T) {
 	add("lode: some words\n" + `{"level":"info","message":"well"}` + "\n" + `{"level":"error","error":"no disk","mess`)
 	expect(w)
 	add(`age":"nothing kept"}` + "\n" + `{"level":"error","error":"no disk still","message":"nothing kept"}` + "\n")
-	expect(w, "nothing kept: no disk")
+	expect(w, "nothing kept: no disk", "nothing kept: no disk still")
 	expect(w)
-	expect(absent, "old", "nothing kept: no disk")
+	expect(absent, "old", "nothing kept: no disk", "nothing kept: no disk still")
 	add(strings.Repeat("x", 2*maxLog) + "\n" + `{"level":"warn","message":"after much"}` + "\n")
 	expect(w)
 	expect(w)
