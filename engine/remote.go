@@ -1,6 +1,6 @@
 package engine
 
-// This file holds vectors that change where they live.
+// This file holds vectors that are worked on where they live.
 
 import (
 	"errors"
@@ -11,12 +11,13 @@ import (
 	"lode/tensor"
 )
 
-// Remote is a Vector on a device that changes there, with the bits that [Subtract] and
-// [Copy] find for any vector. What it cannot do there is [errors.ErrUnsupported], before
-// anything has changed.
+// Remote is a Vector on a device that changes and is hashed there, with the bits that
+// [Subtract], [Copy] and [Root] find for any vector. What it cannot do there is
+// [errors.ErrUnsupported], before anything has changed.
 type Remote interface {
 	Subtract(v gradient.Vector, clip gradient.Clip) error
 	Copy(from tensor.Reader) error
+	Root(l tensor.Layout) ([32]byte, error)
 }
 
 // Subtract takes v, multiplied by clip, off the values of x: each product is rounded to
@@ -58,4 +59,14 @@ func Copy(l tensor.Layout, x Vector, from tensor.Reader) error {
 		}
 	}
 	return tensor.Copy(l, x, from)
+}
+
+// Root is [tensor.Root] of x.
+func Root(l tensor.Layout, x Vector) ([32]byte, error) {
+	if r, ok := x.(Remote); ok {
+		if root, err := r.Root(l); !errors.Is(err, errors.ErrUnsupported) {
+			return root, err
+		}
+	}
+	return tensor.Root(l, x)
 }

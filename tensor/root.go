@@ -59,8 +59,14 @@ func (t *Tree) Add(leaf []byte) {
 	h := sha256.New()
 	h.Write([]byte{0})
 	h.Write(leaf)
-	p := peak{size: 1}
-	h.Sum(p.hash[:0])
+	var hash [32]byte
+	h.Sum(hash[:0])
+	t.AddHash(hash)
+}
+
+// AddHash appends a leaf whose hash somebody else computed: H(0x00 ‖ leaf).
+func (t *Tree) AddHash(hash [32]byte) {
+	p := peak{size: 1, hash: hash}
 	for len(t.peaks) > 0 && t.peaks[len(t.peaks)-1].size == p.size {
 		last := t.peaks[len(t.peaks)-1]
 		t.peaks = t.peaks[:len(t.peaks)-1]

@@ -15,7 +15,9 @@
 // number: the loss, or values of a vector. Parameters, gradient, moments and vectors are
 // float32 and stay on the card. What a worker sends is made there too, for the codec topk:
 // the kernels of update.cu do what package gradient's encoder does, bit for bit, and only
-// the plain form is fetched, to be checked and packed by the host.
+// the plain form is fetched, to be checked and packed by the host. Merged steps are
+// subtracted, updates multiplied with the gradient (sparse.cu) and vectors hashed (hash.cu)
+// where they lie, with the bits of packages gradient and tensor.
 //
 // An Engine belongs to one goroutine at a time, with its vectors; the card belongs to one
 // operating-system thread of its own.

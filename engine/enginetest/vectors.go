@@ -168,7 +168,7 @@ func (k kit) dots(t *testing.T) {
 }
 
 // changed must give the bits of their definitions, with the ability and without: copies,
-// and subtractions of updates, whole and in part.
+// subtractions of updates, whole and in part, and roots.
 func (k kit) changed(t *testing.T) {
 	e := k.engine(t)
 	l := e.Layout()
@@ -208,11 +208,21 @@ func (k kit) changed(t *testing.T) {
 				sameBits(t, what+", less an update", read(t, l, x), want)
 			}
 		}
+		root, err := engine.Root(l, hide(x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := tensor.Root(l, want); err != nil || root != all {
+			t.Errorf("%s: root %x, want %x (%v)", what, root, all, err)
+		}
 	}
 	if err := errors.Join(e.Close(), engine.Copy(l, x, y)); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("a copy after Close: %v", err)
 	}
 	if err := engine.Subtract(l, x, few, gradient.Unclipped); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("a subtraction after Close: %v", err)
+	}
+	if _, err := engine.Root(l, x); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("a root after Close: %v", err)
 	}
 }

@@ -1,0 +1,52 @@
+package cuda
+
+import (
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+
+	"lode/engine/cuda/cudatest"
+	"lode/gradient"
+	"lode/tensor"
+)
+
+// TestRoot is that of package tensor, for layouts of all kinds: few tensors or more than
+// are hashed at a time, names of every length, values that begin at every byte.
+func TestRoot(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "")
+	e, err := on(t, card, wideMLP, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(8, 1))
+	f := puts(t, e, e.Params(), func(tensor.Chunk) float32 { return draws["bits"](r) })
+	for _, most := range []int{20000, 9000, 4097, 700, 60} {
+		var specs []tensor.Spec
+		for left := len(f); left > 0; {
+			n := min(left, 1+r.IntN(most))
+			left -= n
+			name := strconv.Itoa(len(specs))
+			specs = append(specs, tensor.Spec{Name: name + strings.Repeat("x", r.IntN(tensor.MaxNameLen-len(name)+1)), Shape: []int{n}})
+		}
+		l, err := tensor.NewLayout(specs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := tensor.Root(l, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.params.Root(l); err != nil || got != want {
+			t.Fatalf("%d tensors: root %x, want %x (%v)", len(specs), got, want, err)
+		}
+	}
+	other, err := tensor.NewLayout(tensor.Spec{Name: "x", Shape: []int{5}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.params.Root(other); !errors.Is(err, gradient.ErrLayout) {
+		t.Errorf("another layout: %v", err)
+	}
+}
