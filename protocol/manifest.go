@@ -161,7 +161,7 @@ type Members struct {
 	Invitation    NodeID // key that signs invitations; zero: none are given
 	InvitedStake  uint64 // of a validator that joins by invitation
 	Genesis       []Stake
-	Fraction      uint32 // share of the workers present that a round takes, drawn for each, Q16; 0: all
+	Fraction      uint32 // share of the workers there that a round takes, drawn for each but the first, Q16; 0: all
 }
 
 // Taken returns how many of the workers who are there a round takes: the nearest number

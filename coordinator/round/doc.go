@@ -40,7 +40,9 @@
 // committed and went, the round ends past its deadline without accepting anything.
 //
 // The roster is frozen when a round opens. Who joins later starts next round;
-// who leaves still counts in the stake that a quorum is measured against.
+// who leaves still counts in the stake that a quorum is measured against. Where a round
+// takes a share of the workers, it draws among those who were there when the round
+// before began Attesting: the beacon that draws was not known to them.
 //
 // # Ownership
 //

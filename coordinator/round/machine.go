@@ -202,6 +202,9 @@ func (m *Machine) enter(p Phase) {
 	case Gathering, Closing:
 	case Training:
 		m.deadline = m.now.Add(m.man.Timing.Train)
+	case Attesting:
+		m.stand()
+		m.deadline = m.now.Add(m.man.Timing.Phase)
 	default:
 		m.deadline = m.now.Add(m.man.Timing.Phase)
 	}

@@ -4,9 +4,6 @@ package round
 // closed list.
 
 import (
-	"bytes"
-	"slices"
-
 	"lode/protocol"
 	"lode/validator/score"
 )
@@ -41,31 +38,10 @@ func (m *Machine) tryOpen() bool {
 	}
 	r := &m.round
 	r.Seed = protocol.Hash("round seed", m.run[:], protocol.Encode(r.Number), r.Root[:], m.beacon[:])
-	r.Workers, r.Seats, r.Opened = taken(workers, m.man.Members.Taken(len(workers)), r.Seed), seats, m.now
+	r.Workers, r.Seats, r.Opened = m.taken(workers), seats, m.now
 	r.entryOf = make([]int32, len(r.Workers))
 	m.enter(Training)
 	return true
-}
-
-// taken returns the workers that a round takes, so many of them: those whose digests
-// under the seed are least. They stay in their order.
-func taken(workers []protocol.NodeID, num int, seed protocol.Digest) []protocol.NodeID {
-	if num == len(workers) {
-		return workers
-	}
-	lots := make([]protocol.Digest, len(workers))
-	for i, w := range workers {
-		lots[i] = protocol.Hash("lot", seed[:], w[:])
-	}
-	compare := func(a, b protocol.Digest) int { return bytes.Compare(a[:], b[:]) }
-	last := slices.SortedFunc(slices.Values(lots), compare)[num-1]
-	var out []protocol.NodeID
-	for i, w := range workers {
-		if compare(lots[i], last) <= 0 {
-			out = append(out, w)
-		}
-	}
-	return out
 }
 
 // staked is the stake of all validators, those of genesis that never came among

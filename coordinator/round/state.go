@@ -28,6 +28,7 @@ type Member struct {
 	NextAnchor protocol.Digest
 
 	anchors []protocol.Digest // all that were ever joined with
+	stood   bool              // was there before the beacon of the last round was shown
 }
 
 // Round is the round in flight. In the phase [Gathering] it holds the number and

@@ -102,7 +102,7 @@ var members = []field{
 	row("members.max_members", whole, func(p *Plan) *uint32 { return &p.Run.Members.MaxMembers },
 		"Most members at a time, workers and validators together.", "keeps one round's lists short"),
 	row("members.fraction", share, func(p *Plan) *uint32 { return &p.Run.Members.Fraction },
-		"Share of the workers who are there that a round takes, at least one and drawn anew for each, above 0, up to 1; the others wait. 0 takes all.", "whoever is there works"),
+		"Share of the workers who are there that a round takes, at least one and drawn anew for each, above 0, up to 1; the others wait. Round 0 takes all, and so does 0.", "whoever is there works"),
 	row("members.open_workers", yesNo, func(p *Plan) *bool { return &p.Run.Members.OpenWorkers },
 		"Whether anyone may join as a worker without an invitation", "updates are judged, not their senders"),
 	row("members.invited_stake", coins, func(p *Plan) *uint64 { return &p.Run.Members.InvitedStake },

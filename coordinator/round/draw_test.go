@@ -7,8 +7,8 @@ import (
 	"lode/protocol"
 )
 
-// A round takes its share of the workers; over many rounds all are taken alike.
-func TestTaken(t *testing.T) {
+// A round draws its share of the workers; over many rounds all are drawn alike.
+func TestDrawn(t *testing.T) {
 	workers := make([]protocol.NodeID, 20)
 	for i := range workers {
 		workers[i] = protocol.NodeID{byte(i + 1)}
@@ -17,7 +17,7 @@ func TestTaken(t *testing.T) {
 		num := protocol.Members{Fraction: share}.Taken(len(workers))
 		times := map[protocol.NodeID]int{}
 		for n := range 400 {
-			got := taken(workers, num, protocol.Digest{byte(n), byte(n >> 8)})
+			got := drawn(workers, num, protocol.Digest{byte(n), byte(n >> 8)})
 			if len(got) != want || !slices.IsSortedFunc(got, func(a, b protocol.NodeID) int { return slices.Compare(a[:], b[:]) }) {
 				t.Fatalf("a share of %d of 2^16 takes %d of 20 workers, want %d in order", share, len(got), want)
 			}
