@@ -39,7 +39,8 @@ type Private struct {
 const MaxKept = 1024
 
 // Private returns the data of a node, of which it keeps a share back to measure with,
-// from 0 and below 1.
+// from 0 and below 1: no more samples than a round trains on, for all are measured before
+// it and after.
 func (r *Rules) Private(node protocol.NodeID, s Samples, share float64) (*Private, error) {
 	t := r.Manifest.Train
 	inputs, _ := r.Model.Takes()
@@ -48,7 +49,7 @@ func (r *Rules) Private(node protocol.NodeID, s Samples, share float64) (*Privat
 		return nil, fmt.Errorf("a share of %v is kept back, want 0 and more, below 1", share)
 	}
 	n := s.Len()
-	if p.kept = min(int(float64(float64(n)*share)+0.5), MaxKept, n-1); n < 1 {
+	if p.kept = min(int(float64(float64(n)*share)+0.5), MaxKept, p.inner*p.rows, n-1); n < 1 {
 		return nil, fmt.Errorf("there is no sample to train on")
 	}
 	p.seed = protocol.Hash("own data", r.Run[:], node[:])

@@ -4,6 +4,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -55,27 +56,20 @@ func (t *trainer) quality(ctx context.Context) (q Quality, err error) {
 	if o == nil {
 		return q, nil
 	}
-	grader, grades := t.cfg.Engine.(engine.Grader)
-	targets, right := 0, 0
+	right, targets := 0, 0
 	for b, err := range o.Measure(ctx) {
-		if err != nil {
-			return q, fmt.Errorf("own data: %w", err)
+		var loss float64
+		var grades []engine.Grade
+		if err == nil {
+			loss, grades, err = measure(t.cfg.Engine, b)
 		}
-		loss, err := t.cfg.Engine.Loss(b)
 		if err != nil {
 			return q, fmt.Errorf("own data: %w", err)
 		}
 		q.Loss += float64(loss * float64(b.Rows))
 		q.Samples += b.Rows
-		if !grades {
-			continue
-		}
-		all, err := grader.Grade(b)
-		if err != nil {
-			return q, fmt.Errorf("own data: %w", err)
-		}
-		for _, g := range all {
-			targets++
+		targets += len(grades)
+		for _, g := range grades {
 			if g.Right {
 				right++
 			}
@@ -84,6 +78,23 @@ func (t *trainer) quality(ctx context.Context) (q Quality, err error) {
 	q.Loss /= float64(max(q.Samples, 1))
 	q.Accuracy = float64(right) / float64(max(targets, 1))
 	return q, nil
+}
+
+// measure returns the mean loss on a batch and the grades where there are any, in one
+// pass.
+func measure(e engine.Engine, b engine.Batch) (loss float64, grades []engine.Grade, err error) {
+	err = engine.ErrNoGrades
+	if g, ok := e.(engine.Grader); ok {
+		grades, err = g.Grade(b)
+	}
+	if errors.Is(err, engine.ErrNoGrades) {
+		loss, err = e.Loss(b)
+		return loss, nil, err
+	}
+	for _, g := range grades {
+		loss += g.Loss
+	}
+	return loss / float64(max(len(grades), 1)), grades, err
 }
 
 // tell reports what training did on the worker's own data.

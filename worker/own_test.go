@@ -5,11 +5,13 @@ package worker
 import (
 	"bytes"
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"lode/data"
+	"lode/engine"
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
@@ -21,6 +23,7 @@ func ownConfig(t testing.TB, out *outside, most uint32) Config {
 	cfg := config(t, out)
 	man := cfg.Rules.Manifest
 	man.Data.Mode, man.Score.Examine, man.Merge.MaxSamples = protocol.DataPrivate, 0, most
+	man.Train.InnerSteps = 8
 	var err error
 	if cfg.Rules, err = replica.NewRules(man); err != nil {
 		t.Fatal(err)
@@ -103,6 +106,55 @@ func TestOwnDataAfterRestart(t *testing.T) {
 		if r.Before.Samples != 8 || r.Before.Loss < 4 || r.Before.Loss > 7 || r.After.Loss == r.Before.Loss {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// ungraded is an engine whose model has no grades, and counts passes.
+type ungraded struct {
+	engine.Engine
+	losses, grades int
+}
+
+func (u *ungraded) Loss(b engine.Batch) (float64, error) {
+	u.losses++
+	return u.Engine.Loss(b)
+}
+
+func (u *ungraded) Grade(engine.Batch) ([]engine.Grade, error) {
+	u.grades++
+	return nil, engine.ErrNoGrades
+}
+
+// graded is an engine that counts passes.
+type graded struct{ ungraded }
+
+func (g *graded) Grade(b engine.Batch) ([]engine.Grade, error) {
+	g.grades++
+	return g.Engine.(engine.Grader).Grade(b)
+}
+
+// A model without grades trains on own data too, and one with grades is measured in one
+// pass over what is kept back.
+func TestMeasured(t *testing.T) {
+	var all []Trained
+	cfg := ownConfig(t, newOutside(), 50)
+	cfg.Tell = func(r Trained) { all = append(all, r) }
+	none := &ungraded{Engine: engineOf(t, cfg.Rules)}
+	cfg.Engine = none
+	do(t, begin(t, cfg), taskOf(0, 1))
+	some := &graded{ungraded{Engine: engineOf(t, cfg.Rules)}}
+	cfg.Engine, cfg.Files = some, newOutside()
+	do(t, begin(t, cfg), taskOf(0, 1))
+	for i, got := range all {
+		if got.Before.Samples != 8 || math.Abs(got.Before.Loss-all[0].Before.Loss) > 1e-6 || math.Abs(got.After.Loss-all[0].After.Loss) > 1e-6 {
+			t.Errorf("engine %d: %+v, want the loss of %+v", i, got, all[0])
+		}
+	}
+	if len(all) != 2 || none.losses != 16 || some.losses != 0 || some.grades != 16 {
+		t.Errorf("%d rounds told; without grades %d passes, with grades %d and %d", len(all), none.losses, some.losses, some.grades)
+	}
+	if all[0].After.Accuracy != 0 {
+		t.Errorf("without grades a share of %v is right", all[0].After.Accuracy)
 	}
 }
 

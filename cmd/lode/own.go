@@ -36,7 +36,7 @@ func (f *ownFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.part, "part", "", "with --split: which part of how many, such as 2/10")
 	c.Flags().StringVar(&f.target, "target", "", "private runs: the column of a CSV table with the label (default: label, else the last)")
 	c.Flags().StringSliceVar(&f.classes, "classes", nil, "private runs: names of the labels in the run's order, where they are no numbers")
-	c.Flags().Float64Var(&f.keepBack, "keep-back", defaultKeepBack, "private runs: share of the own data that is measured with and not trained on")
+	c.Flags().Float64Var(&f.keepBack, "keep-back", defaultKeepBack, "private runs: share of the own data that is measured with and not trained on; at most what a round trains on")
 	c.Flags().BoolVar(&f.json, "json", false, "private runs: print how each round did on own data as JSON, one object a line")
 }
 

@@ -88,6 +88,9 @@ func TestPythonTorchCustom(t *testing.T) {
 			first = last
 		}
 	}
+	if _, err := e.Grade(enginetest.Batch(r, parsed, 2, 16)); !errors.Is(err, engine.ErrNoGrades) {
+		t.Errorf("grades of a loss of the user's own: %v", err)
+	}
 	if last > first-0.02 {
 		t.Errorf("loss went from %v to %v", first, last)
 	}

@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"lode/engine"
+	"lode/engine/model"
 )
 
 var (
@@ -56,6 +57,9 @@ func (e *Engine) Predict(b engine.Batch) (said []float32, err error) {
 func (e *Engine) Grade(b engine.Batch) ([]engine.Grade, error) {
 	if err := e.ready(); err != nil {
 		return nil, err
+	}
+	if c, ok := e.arch.(model.Custom); ok && c.Loss != "" {
+		return nil, engine.ErrNoGrades
 	}
 	if err := b.Validate(e.Takes()); err != nil {
 		return nil, err
