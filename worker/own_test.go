@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"lode/data"
@@ -15,6 +16,7 @@ import (
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 )
 
 // ownConfig is a worker of a tiny run in private mode that has a text of its own.
@@ -60,6 +62,13 @@ func TestSamplesOfCommits(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg.Conduct, cfg.Files = how, newOutside()
+		if most == 0 {
+			cfg.Engine = engineOf(t, cfg.Rules)
+			if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "merge.max_samples") {
+				t.Errorf("who boasts where samples do not count: %v", err)
+			}
+			continue
+		}
 		if got := do(t, begin(t, cfg), taskOf(0, 1)).commit.Samples; got != most {
 			t.Errorf("who boasts names %d of %d", got, most)
 		}
@@ -155,6 +164,33 @@ func TestMeasured(t *testing.T) {
 	}
 	if all[0].After.Accuracy != 0 {
 		t.Errorf("without grades a share of %v is right", all[0].After.Accuracy)
+	}
+}
+
+// train.proximal holds a worker near where the round began.
+func TestProximal(t *testing.T) {
+	moved := func(mu float64) float64 {
+		cfg := config(t, newOutside())
+		man := cfg.Rules.Manifest
+		man.Train.Proximal = mu
+		var err error
+		if cfg.Rules, err = replica.NewRules(man); err != nil {
+			t.Fatal(err)
+		}
+		tr := begin(t, cfg)
+		do(t, tr, taskOf(0, 1))
+		update := make(tensor.Flat, cfg.Rules.Layout.Len())
+		if err := tensor.Copy(cfg.Rules.Layout, update, tr.a); err != nil {
+			t.Fatal(err)
+		}
+		most := 0.0
+		for _, v := range update {
+			most = max(most, math.Abs(float64(v)))
+		}
+		return most
+	}
+	if free, held := moved(0), moved(1e4); free == 0 || held > free/20 {
+		t.Errorf("an update of %v where nothing holds it, of %v with a µ of 10000", free, held)
 	}
 }
 

@@ -449,6 +449,9 @@ func TestConducts(t *testing.T) {
 		}
 		out := newOutside()
 		cfg := config(t, out)
+		if name == "boast" { // needs a run in which samples count
+			cfg = ownConfig(t, out, 50)
+		}
 		cfg.Conduct = how
 		tr := begin(t, cfg)
 		s := do(t, tr, taskOf(0, 1))
@@ -457,7 +460,7 @@ func TestConducts(t *testing.T) {
 		if _, err := cfg.Rules.Open(cfg.Rules.Codec(0), 0, tr.me, s.commit, k, out.payloads[s.commit.Cipher]); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if other, ok := plains[s.commit.Plain]; ok && name != "copycat" && name != "boast" {
+		if other, ok := plains[s.commit.Plain]; ok && name != "copycat" {
 			t.Errorf("%s sends what %s sends", name, other)
 		}
 		plains[s.commit.Plain] = name

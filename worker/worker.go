@@ -72,6 +72,9 @@ func New(cfg Config) (*Worker, error) {
 	if err := cfg.Rules.Fit(cfg.Engine); err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
+	if _, ok := cfg.Conduct.(boast); ok && cfg.Rules.Manifest.Merge.MaxSamples == 0 {
+		return nil, errors.New("worker: nobody can boast in a run that weighs updates alike (merge.max_samples 0)")
+	}
 	w := &Worker{
 		cfg:     cfg,
 		me:      protocol.NodeID(cfg.Key.Public().(ed25519.PublicKey)),
