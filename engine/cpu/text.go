@@ -78,7 +78,7 @@ func (w *window) tensors(name string, count int) []float32 {
 func (w *window) feed(id int32) {
 	m, eps := w.m, float32(w.m.NormEps)
 	copy(w.x, row(w.tensors("model.embed_tokens.weight", 1), int(id), m.Dim))
-	cos, sin := rotary(m.RopeTheta, m.HeadDim()/2, w.at, 1)
+	cos, sin := kernel.Rotary(m.RopeTheta, m.HeadDim()/2, w.at, 1)
 	for l := range m.Layers {
 		prefix := fmt.Sprintf("model.layers.%d.", l)
 		kernel.Norm(w.h, w.x, w.tensors(prefix+"input_layernorm.weight", 1), eps)
