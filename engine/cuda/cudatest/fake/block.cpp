@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <sys/mman.h>
 #ifndef __x86_64__
 #include <ucontext.h>
@@ -32,6 +33,11 @@ extern "C" char __start_shared_memory[] __attribute__((weak)), __stop_shared_mem
 
 namespace {
 enum Where { ready, atBarrier, inWarp, done };
+struct Copy {
+    void *to;
+    const void *from;
+    int bytes, group;
+};
 struct Fiber {
     uint3 id;
     unsigned number;
@@ -40,6 +46,8 @@ struct Fiber {
     int line;
     unsigned shares;  // that it took part in
     char *stack;
+    std::vector<Copy> copies;
+    int groups;       // of copies that were closed
 #ifdef __x86_64__
     void *at;
 #else
@@ -100,7 +108,7 @@ void body() {
 }
 
 void prepare(Fiber &f, unsigned number) {
-    f.number = number, f.where = ready, f.shares = 0;
+    f.number = number, f.where = ready, f.shares = 0, f.groups = 0, f.copies.clear();
     f.id = {number % blockDim.x, number / blockDim.x % blockDim.y, number / (blockDim.x * blockDim.y)};
     if (!f.stack) {
         f.stack = (char *)mmap(nullptr, stackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -183,6 +191,21 @@ void runBlock() {
     } while (!failed && release());
 }
 } // namespace
+
+void shimCopyLater(void *to, const void *from, int bytes) {
+    poison(to, bytes);
+    running->copies.push_back({to, from, bytes, running->groups});
+}
+void shimCloseCopies() { running->groups++; }
+void shimAwaitCopies(int open) {
+    auto &all = running->copies;
+    size_t n = 0;
+    for (; n < all.size() && all[n].group < running->groups - open; n++)
+        if (all[n].from) memcpy(all[n].to, all[n].from, all[n].bytes);
+        else
+            memset(all[n].to, 0, all[n].bytes);
+    all.erase(all.begin(), all.begin() + n);
+}
 
 void shimBarrier(const char *file, int line) { wait(atBarrier, file, line); }
 unsigned shimLane() { return running->number % 32; }

@@ -37,6 +37,11 @@ void shimBarrier(const char *file, int line);
 const uint64_t *shimShare(uint64_t value, unsigned mask, const char *file, int line);
 unsigned shimLane();
 void *shimDynamic();
+// shimCopyLater copies to shared memory, zeros where from is null, at the thread's shimAwaitCopies
+// that lets at most that many groups stay open.
+void shimCopyLater(void *to, const void *from, int bytes);
+void shimCloseCopies();
+void shimAwaitCopies(int open);
 [[noreturn]] void shimFail(const char *what, const char *file, int line);
 
 #define __syncthreads() shimBarrier(__FILE__, __LINE__)
