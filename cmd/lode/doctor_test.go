@@ -93,7 +93,12 @@ func TestAutoTakesACard(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
-	if f := settled(model.Default()); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "no kernel") {
+	wide := model.Default()
+	wide.Dim, wide.Heads, wide.KVHeads = 132, 1, 1
+	if f := settled(wide); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "no kernel") {
+		t.Errorf("a text model of a wide head: %s, %v", f.engine, f.passed)
+	}
+	if f := settled(model.Default()); f.engine != "cuda" {
 		t.Errorf("a text model: %s, %v", f.engine, f.passed)
 	}
 	if f := settled(m, "cuda:7"); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "there are 2") {

@@ -52,7 +52,7 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().IntVar(&f.ranks, "ranks", f.ranks, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
 	c.Flags().BoolVar(&f.shard, "shard", false, "with torch: cut the model over the processes (FSDP2) instead of giving each the whole")
 	c.Flags().StringVar(&f.meet, "meet", "", "with torch: HOST:PORT of this machine, where processes of other machines join (docs/pytorch.md)")
-	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision: with cpu where the processor has AMX")
+	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision: with torch, with cuda, and with cpu where the processor has AMX")
 	f.memoryFlags.add(c)
 	f.cardFlags.add(c)
 }

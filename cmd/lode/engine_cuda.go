@@ -70,9 +70,6 @@ func (f *engineFlags) checkCard() error {
 	}
 	switch f.engine {
 	case "cuda", autoEngine:
-		if f.precision != "float32" {
-			return usagef("--precision %s is not there yet with --engine %s: take torch, or float32", f.precision, f.engine)
-		}
 		_, err := f.card()
 		return err
 	}
@@ -128,7 +125,7 @@ func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
 	}
 	e, err := cuda.New(o.model, cuda.Options{
 		Card: card, MaxBytes: most, Loads: o.work.Loads, MicroRows: o.work.MicroRows,
-		Frozen: o.work.Frozen, NoDecay: o.noDecay, Muon: o.work.Muon, Vectors: cardVectors,
+		Half: f.precision == "bf16", Frozen: o.work.Frozen, NoDecay: o.noDecay, Muon: o.work.Muon, Vectors: cardVectors,
 	})
 	if err != nil {
 		return nil, "", err

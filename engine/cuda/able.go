@@ -12,7 +12,7 @@ import (
 func Able(m model.Model) error {
 	e, err := describe(m, Options{})
 	if err == nil {
-		_, err = newProgram(m, e.trace, e.layout, e.frozen, 1, 0, 0)
+		_, err = newProgram(m, e.trace, e.layout, e.frozen, options{positions: 1})
 	}
 	if err != nil {
 		return fmt.Errorf("cuda: %w", err)

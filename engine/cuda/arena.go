@@ -20,11 +20,20 @@ type buffer struct {
 	in    *arena
 	off   int64
 	bytes int64
+	half  bool // values are bf16, of two bytes
+}
+
+// unit is the size of a value.
+func (b buffer) unit() int64 {
+	if b.half {
+		return 2
+	}
+	return 4
 }
 
 // take returns a buffer of n bytes.
 func (a *arena) take(n int64) buffer {
-	b := buffer{a, a.bytes, n}
+	b := buffer{in: a, off: a.bytes, bytes: n}
 	a.bytes += (n+alignment-1)/alignment*alignment + a.gap
 	if a.gap > 0 {
 		a.given = append(a.given, b)
@@ -35,20 +44,29 @@ func (a *arena) take(n int64) buffer {
 // floats returns a buffer of n float32 or int32 values.
 func (a *arena) floats(n int) buffer { return a.take(4 * int64(n)) }
 
-// at returns where value i of four bytes lies.
+// numbers returns a buffer of n float32 values, or bf16 ones.
+func (a *arena) numbers(n int, half bool) buffer {
+	b := buffer{half: half}
+	b = a.take(b.unit() * int64(n))
+	b.half = half
+	return b
+}
+
+// at returns where value i lies.
 func (b buffer) at(i int) driver.Pointer {
 	if b.in == nil || b.in.base == 0 {
 		panic("cuda: memory is used that was not planned")
 	}
-	return b.in.base.Plus(b.off + 4*int64(i))
+	return b.in.base.Plus(b.off + b.unit()*int64(i))
 }
 
 // arg is the buffer's begin as an argument of a kernel.
 func (b buffer) arg() driver.Arg { return driver.At(b.at(0)) }
 
-// from returns what begins n values of four bytes further.
+// from returns what begins n values further.
 func (b buffer) from(n int) buffer {
-	return buffer{b.in, b.off + 4*int64(n), b.bytes - 4*int64(n)}
+	b.off, b.bytes = b.off+b.unit()*int64(n), b.bytes-b.unit()*int64(n)
+	return b
 }
 
 // none tells whether there is no such buffer.

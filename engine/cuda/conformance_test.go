@@ -62,20 +62,27 @@ func (w watched) gaps() error {
 }
 
 func TestConformance(t *testing.T) {
-	for name, c := range map[string]struct {
-		opt    Options
-		config string
-	}{
-		"whole batches":      {Options{}, "order=1"},
-		"few rows at a time": {Options{MicroRows: 3, Muon: true, Vectors: 3}, "order=2"},
-	} {
-		t.Run(name, func(t *testing.T) { enginetest.RunOf(t, open(t, c.opt, c.config), able) })
-	}
+	enginetest.Run(t, open(t, Options{}, "order=1"))
 }
 
+// TestStages works with parts of a batch, and in another order.
 func TestStages(t *testing.T) {
-	enginetest.RunStagesOf(t, open(t, Options{}, "order=4"), able)
+	enginetest.RunStages(t, open(t, Options{MicroRows: 40, Muon: true, Vectors: 3}, "order=3"))
 }
 
-// able tells whether there are kernels for a model: with each that is added, more is tested.
-func able(m model.Model) bool { return Able(m) == nil }
+// TestParts works on few rows at a time, with text and with tables.
+func TestParts(t *testing.T) {
+	enginetest.RunOf(t, open(t, Options{MicroRows: 3}, "order=2"), func(m model.Model) bool {
+		text, _ := m.(model.Llama)
+		table, _ := m.(model.MLP)
+		return text.Tied || table.Outputs == 1
+	})
+}
+
+// TestAgain computes values again.
+func TestAgain(t *testing.T) {
+	enginetest.RunOf(t, open(t, Options{again: true, headRows: 5}, "order=2"), func(m model.Model) bool {
+		text, _ := m.(model.Llama)
+		return text.Layers > 1 && !text.Tied
+	})
+}

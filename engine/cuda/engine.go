@@ -33,12 +33,17 @@ type Options struct {
 	// NoDecay says of each tensor of the layout whether weight decay leaves it alone.
 	// Nil is no matrix; vectors never decay.
 	NoDecay []bool
+	// Half has values and the factors of products in bf16; sums, parameters, gradient and
+	// moments stay float32.
+	Half bool
 	// Muon says that there will be Muon steps; their memory is planned. Without it is
 	// taken when the first comes.
 	Muon bool
 	// Vectors is how many vectors will be asked for; their memory is kept free.
 	Vectors int
 
+	again     bool  // values are computed again even if there is room for them
+	headRows  int   // see options; 0 is as usual
 	gap       int64 // between buffers, see arena
 	workspace int64 // bytes that cuBLASLt may work in; 0 is workspaceBytes
 }
@@ -54,7 +59,9 @@ type Engine struct {
 	program *program
 	muon    *muon
 	steps   uint64 // of the optimizer
-	batches int
+	passes  int
+
+	counts []int32 // of each token, for the groups of a batch
 
 	params, grads *vector
 	vectors       []*vector
@@ -70,7 +77,7 @@ type resources struct {
 	modules          []*driver.Module
 	kernels          map[string]*driver.Kernel
 	reading, writing window
-	batch            driver.Host // inputs and targets on their way
+	batch            driver.Host // inputs, targets and groups on their way
 	numbers          driver.Host // loss and norms on their way
 }
 
@@ -124,7 +131,8 @@ func describe(m model.Model, opt Options) (*Engine, error) {
 	if len(opt.Frozen) != 0 && len(opt.Frozen) != n || len(opt.NoDecay) != 0 && len(opt.NoDecay) != n {
 		return nil, fmt.Errorf("told of %d tensors whether they are frozen and of %d whether they decay, the model has %d", len(opt.Frozen), len(opt.NoDecay), n)
 	}
-	e := &Engine{arch: m, trace: trace, frozen: slices.Clone(opt.Frozen)}
+	inputs, _ := m.Takes()
+	e := &Engine{arch: m, trace: trace, frozen: slices.Clone(opt.Frozen), counts: make([]int32, inputs.Limit)}
 	if len(e.frozen) == 0 {
 		e.frozen = make([]bool, n)
 	}
@@ -180,7 +188,7 @@ func (e *Engine) take(muon bool) (err error) {
 	}
 	for to, bytes := range map[*driver.Host]int{
 		&e.reading.host: 4 * windowValues, &e.writing.host: 4 * windowValues, &e.numbers: 4 * 8,
-		&e.batch: 4 * g.positions * (g.inputsWide + g.targetsWide),
+		&e.batch: 4*g.positions*(g.inputsWide+g.targetsWide) + int(g.groups.bytes),
 	} {
 		if *to, err = d.AllocHost(bytes); err != nil {
 			return err
@@ -191,8 +199,19 @@ func (e *Engine) take(muon bool) (err error) {
 			return err
 		}
 	}
-	return e.uploadBytes(g.runs.at(0), bytesOf(e.allRuns()))
+	if err := e.uploadBytes(g.runs.at(0), bytesOf(e.allRuns())); err != nil {
+		return err
+	}
+	for _, c := range g.constants {
+		if err := e.upload(c.to.at(0), c.fill()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// plainShared is the shared memory that a kernel may have without asking.
+const plainShared = 48 << 10
 
 // load has the driver compile the kernels.
 func (e *Engine) load() error {
@@ -206,6 +225,11 @@ func (e *Engine) load() error {
 		for _, k := range m.Names() {
 			if e.kernels[k], err = m.Kernel(k); err != nil {
 				return err
+			}
+			if n := e.program.dynamic[k]; n > plainShared {
+				if err := e.kernels[k].AllowDynamic(n); err != nil {
+					return err
+				}
 			}
 		}
 	}

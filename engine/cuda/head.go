@@ -9,10 +9,10 @@ import (
 )
 
 // headValues bounds the predictions computed at a time, but headRows rows are worth the
-// reading of the whole matrix.
+// reading of the whole matrix; more are a multiple of so many, as products like it.
 const (
-	headValues = 1 << 24
-	headRows   = 256
+	headValues = 1 << 26
+	headRows   = 128
 )
 
 // head computes a loss of h·wᵀ + bias. In training the forward pass computes the
@@ -21,7 +21,8 @@ type head struct {
 	x           *value
 	w, bias     *weight // bias is nil if there is none
 	block       int     // positions whose predictions are computed at a time
-	predictions buffer  // [block, wide]
+	predictions buffer  // [block, wide], float32
+	slopes      buffer  // their gradients: the same memory, or another in bf16
 	classes     bool    // the loss is cross-entropy, else squared error
 }
 
@@ -36,16 +37,18 @@ func (p *program) end(of model.Value, m model.Head, classes bool) {
 	if m.Bias {
 		h.bias = p.weight(m.Name+".bias", 1)
 	}
-	h.block = min(p.positions, max(headValues/h.w.rows, headRows))
-	h.predictions = p.memory.floats(h.block * h.w.rows)
-	h.x, p.head = &p.values[of], h
-	for _, f := range p.laters {
-		f()
+	h.block = max(headRows, headValues/h.w.rows/headRows*headRows)
+	if p.headRows > 0 {
+		h.block = p.headRows
 	}
+	h.block = min(h.block, p.positions)
+	h.predictions = p.memory.floats(h.block * h.w.rows)
+	if h.slopes = h.predictions; p.half {
+		h.slopes = p.memory.numbers(h.block*h.w.rows, true)
+	}
+	p.head = h
+	p.later(func() { h.x = &p.values[of] })
 }
-
-// later calls f when all values are there.
-func (p *program) later(f func()) { p.laters = append(p.laters, f) }
 
 // run computes the losses of a pass, adds them to the total and, in training, leaves the
 // gradients.
@@ -66,7 +69,8 @@ func (h *head) rows(p *pass, lo, hi int) error {
 	if err := p.affine(y, x, h.w, h.bias, buffer{}); err != nil {
 		return err
 	}
-	args := []driver.Arg{driver.At(y.At), driver.At(g.targets.at(lo * g.targetsWide)), driver.At(g.losses.at(lo))}
+	dy := matrix(h.slopes, n, wide)
+	args := []driver.Arg{driver.At(dy.At), driver.At(y.At), driver.At(g.targets.at(lo * g.targetsWide)), driver.At(g.losses.at(lo))}
 	kernel, factor := "squared_error", 2/float32(p.ofTargets)
 	if h.classes {
 		kernel, factor = "cross_entropy", 1/float32(p.ofTargets)
@@ -79,11 +83,11 @@ func (h *head) rows(p *pass, lo, hi int) error {
 	if !p.train {
 		factor = 0
 	}
-	if err := p.blocks(kernel, n, append(args, driver.Float(factor), driver.Int(wide))...); err != nil || !p.train {
+	if err := p.blocks(h.slopes.kind(kernel), n, append(args, driver.Float(factor), driver.Int(wide))...); err != nil || !p.train {
 		return err
 	}
-	if err := p.weigh(h.w, h.bias, y, x); err != nil || h.x.grad.none() {
+	if err := p.weigh(h.w, h.bias, dy, x); err != nil || h.x.grad.none() {
 		return err
 	}
-	return p.multiply(driver.Product{To: matrix(h.x.grad.from(lo*dim), n, dim), A: y, B: matrix(h.w.values, wide, dim)})
+	return p.multiply(driver.Product{To: matrix(h.x.grad.from(lo*dim), n, dim), A: dy, B: matrix(h.w.factor, wide, dim)})
 }

@@ -194,7 +194,7 @@ func (l *lab) crossEntropy(rows, wide int) {
 	y[0] = 200 // whose exponential is no float32
 	py, pt, loss, right := l.put(y), l.put(bits), l.put(make([]float32, rows)), l.put(make([]float32, rows))
 	l.run(func() error {
-		return l.blocks("cross_entropy", rows, driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(right.Pointer), driver.Float(0.5), driver.Int(wide))
+		return l.blocks("cross_entropy", rows, driver.At(py.Pointer), driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(right.Pointer), driver.Float(0.5), driver.Int(wide))
 	})
 	losses, grads, marks := make([]float64, rows), make([]float64, rows*wide), l.get(right)
 	for i := range rows {
@@ -224,7 +224,7 @@ func (l *lab) squaredError(rows, wide int) {
 	y, want := l.random(rows*wide), l.random(rows*wide)
 	py, pw, loss := l.put(y), l.put(want), l.put(make([]float32, rows))
 	l.run(func() error {
-		return l.blocks("squared_error", rows, driver.At(py.Pointer), driver.At(pw.Pointer), driver.At(loss.Pointer), driver.Float(0.25), driver.Int(wide))
+		return l.blocks("squared_error", rows, driver.At(py.Pointer), driver.At(py.Pointer), driver.At(pw.Pointer), driver.At(loss.Pointer), driver.Float(0.25), driver.Int(wide))
 	})
 	losses, grads := make([]float64, rows), make([]float64, rows*wide)
 	for i := range y {
@@ -244,7 +244,7 @@ func TestLossesOfNoNumbers(t *testing.T) {
 			y[270] = float32(bad)
 			py, pt, loss := l.put(y), l.put(make([]float32, 1)), l.put(make([]float32, 1))
 			l.run(func() error {
-				return l.blocks("cross_entropy", 1, driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(0), driver.Float(1), driver.Int(300))
+				return l.blocks("cross_entropy", 1, driver.At(py.Pointer), driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(0), driver.Float(1), driver.Int(300))
 			})
 			if v := l.get(loss)[0]; v == v && !math.IsInf(float64(v), 0) {
 				l.t.Errorf("with %v: loss %v", bad, v)

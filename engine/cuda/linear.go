@@ -23,10 +23,14 @@ func (p *program) Linear(of model.Value, m model.Linear) model.Value {
 		l.bias = p.weight(m.Parts[0].Name+".bias", len(m.Parts))
 	}
 	if m.Add != model.None {
-		l.skip, p.values[m.Add].added = p.values[m.Add].data, true
+		p.values[m.Add].added = true
 	}
 	at := p.add(m.Parts[0].Name, l.forward, l.backward)
-	p.later(func() { l.x, l.y = &p.values[of], &p.values[at] })
+	p.later(func() {
+		if l.x, l.y = &p.values[of], &p.values[at]; m.Add != model.None {
+			l.skip = p.values[m.Add].data
+		}
+	})
 	return at
 }
 
@@ -36,18 +40,18 @@ func (l *linear) forward(p *pass) error {
 
 // affine sets y to x·wᵀ plus a bias and rows of skip, where there are such.
 func (p *pass) affine(y, x driver.Matrix, w, bias *weight, skip buffer) error {
-	z := driver.Product{To: y, A: x, B: matrix(w.values, w.rows, w.cols).T()}
+	z := driver.Product{To: y, A: x, B: matrix(w.factor, w.rows, w.cols).T()}
 	if !skip.none() {
 		z.Add, z.Beta = skip.at(0), 1
 	}
 	if bias == nil {
 		return p.multiply(z)
 	}
-	if z.Bias = bias.values.at(0); !driver.Aligned(z.Bias) {
+	if z.Bias = bias.factor.at(0); !driver.Aligned(z.Bias) || bias.factor.half != y.Half {
 		args := []driver.Arg{driver.At(y.At), bias.values.arg(), driver.At(z.Add)}
 		z.Bias, z.Add, z.Beta = 0, 0, 1
 		n := y.Rows * y.Cols
-		if err := p.stream.Launch(p.kernels["begin_rows"], driver.Grid{X: (n + threads - 1) / threads, Threads: threads}, append(args, driver.Long(int64(n)), driver.Int(y.Cols))...); err != nil {
+		if err := p.stream.Launch(p.kernels[buffer{half: y.Half}.kind("begin_rows")], driver.Grid{X: (n + threads - 1) / threads, Threads: threads}, append(args, driver.Long(int64(n)), driver.Int(y.Cols))...); err != nil {
 			return err
 		}
 	}
@@ -61,7 +65,7 @@ func (l *linear) backward(p *pass) error {
 	if err := p.weigh(l.w, l.bias, dy, matrix(l.x.data, p.n, l.w.cols)); err != nil || l.x.grad.none() {
 		return err
 	}
-	return p.multiply(driver.Product{To: matrix(l.x.grad, p.n, l.w.cols), A: dy, B: matrix(l.w.values, l.w.rows, l.w.cols), Beta: one(l.x.added)})
+	return p.multiply(driver.Product{To: matrix(l.x.grad, p.n, l.w.cols), A: dy, B: matrix(l.w.factor, l.w.rows, l.w.cols), Beta: one(l.x.added)})
 }
 
 // weigh adds to the gradients of a weight and a bias what rows dy and x say.
@@ -69,7 +73,7 @@ func (p *pass) weigh(w, bias *weight, dy, x driver.Matrix) error {
 	add := !p.fresh(w)
 	for _, s := range w.trained {
 		part := dy
-		part.At, part.Cols, part.Step = dy.At.Plus(int64(4*s.lo)), s.hi-s.lo, dy.Cols
+		part.At, part.Cols, part.Step = dy.From(s.lo), s.hi-s.lo, dy.Cols
 		if err := p.multiply(driver.Product{To: matrix(w.grad.from(s.lo*w.cols), s.hi-s.lo, w.cols), A: part.T(), B: x, Beta: one(add)}); err != nil {
 			return err
 		}
@@ -79,7 +83,7 @@ func (p *pass) weigh(w, bias *weight, dy, x driver.Matrix) error {
 	}
 	add = !p.fresh(bias)
 	for _, s := range bias.trained {
-		if err := p.blocks("sum_rows", (s.hi-s.lo+31)/32, driver.At(bias.grad.at(s.lo)), driver.At(dy.At.Plus(int64(4*s.lo))),
+		if err := p.blocks(buffer{half: dy.Half}.kind("sum_rows"), (s.hi-s.lo+31)/32, driver.At(bias.grad.at(s.lo)), driver.At(dy.From(s.lo)),
 			driver.Int(dy.Rows), driver.Int(s.hi-s.lo), driver.Long(int64(dy.Cols)), flag(add)); err != nil {
 			return err
 		}

@@ -13,22 +13,33 @@ type pass struct {
 	n           int  // positions: rows · steps
 	train       bool // the gradient is wanted
 	part        int  // number of the part within its batch, from 1
-	batch       int  // number of the batch, from 1
+	number      int  // of all passes, from 1
 	ofTargets   int  // of the whole batch: the loss is the mean over so many
 }
 
 // run puts the whole pass into the stream.
 func (p *pass) run() error {
-	for _, s := range p.program.stages {
+	g := p.program
+	if g.half && p.part == 1 {
+		if err := p.halve(g.halves, g.params, g.layout.Len()); err != nil {
+			return err
+		}
+	}
+	for _, s := range g.stages {
 		if err := s.forward(p); err != nil {
 			return err
 		}
 	}
-	if err := p.program.head.run(p); err != nil || !p.train {
+	if err := g.head.run(p); err != nil || !p.train {
 		return err
 	}
-	for i := len(p.program.stages) - 1; i >= 0; i-- {
-		if back := p.program.stages[i].backward; back != nil {
+	for i := len(g.stages) - 1; i >= 0; i-- {
+		for _, j := range g.stages[i].again {
+			if err := g.stages[j].forward(p); err != nil {
+				return err
+			}
+		}
+		if back := g.stages[i].backward; back != nil {
 			if err := back(p); err != nil {
 				return err
 			}
@@ -41,12 +52,25 @@ func (p *pass) run() error {
 // else added to.
 func (p *pass) fresh(w *weight) bool {
 	was := w.written
-	w.written = p.batch
-	return was != p.batch
+	w.written = p.number
+	return p.part == 1 && was != p.number
+}
+
+// halve sets n values of to, in bf16, to those of from.
+func (e *Engine) halve(to, from buffer, n int) error {
+	return e.blocks("halve", ((n+3)/4+threads-1)/threads, to.arg(), from.arg(), driver.Long(int64(n)))
 }
 
 // threads of a block where each has one value.
 const threads = 256
+
+// kind returns the name of the kernel for values as they are in b.
+func (b buffer) kind(kernel string) string {
+	if b.half {
+		return kernel + "_half"
+	}
+	return kernel
+}
 
 // each launches a kernel with a thread for each of n values. The last argument, n, is added.
 func (e *Engine) each(kernel string, n int, args ...driver.Arg) error {
@@ -68,7 +92,7 @@ func (e *Engine) multiply(x driver.Product) error {
 
 // matrix returns a buffer as rows × cols.
 func matrix(b buffer, rows, cols int) driver.Matrix {
-	return driver.Matrix{At: b.at(0), Rows: rows, Cols: cols}
+	return driver.Matrix{At: b.at(0), Rows: rows, Cols: cols, Half: b.half}
 }
 
 func flag(on bool) driver.Arg {

@@ -4,6 +4,8 @@ package cuda
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 
@@ -15,6 +17,7 @@ import (
 // Plan is how an engine works on a card, and what that takes, in bytes.
 type Plan struct {
 	Positions int   // that are worked on at a time: tokens, or rows of examples
+	Recompute bool  // values between residuals are computed again in the backward pass
 	Fixed     int64 // parameters, gradient, moments, and what cuBLASLt works in
 	Values    int64 // what stages make for so many positions, and its gradients
 	Muon      int64 // what Muon's steps work in; 0 without
@@ -28,8 +31,12 @@ func (p Plan) Total() int64 { return p.Fixed + p.Values + p.Muon + p.Vectors }
 // String says it in one line.
 func (p Plan) String() string {
 	b := func(n int64) string { return humanize.Bytes(uint64(n)) }
-	return fmt.Sprintf("the card gives %s of %s: %s for parameters and optimizer, %s for values of %d positions at a time, %s for vectors",
-		b(p.Total()), b(p.Limit), b(p.Fixed+p.Muon), b(p.Values), p.Positions, b(p.Vectors))
+	again := ""
+	if p.Recompute {
+		again = " (some computed again)"
+	}
+	return fmt.Sprintf("the card gives %s of %s: %s for parameters and optimizer, %s for values of %d positions at a time%s, %s for vectors",
+		b(p.Total()), b(p.Limit), b(p.Fixed+p.Muon), b(p.Values), p.Positions, again, b(p.Vectors))
 }
 
 // defaultPositions are worked on at a time where nobody says what batches will come.
@@ -66,33 +73,64 @@ func build(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o Opti
 	if o.workspace == 0 {
 		o.workspace = workspaceBytes
 	}
-	for {
-		g, err := newProgram(m, t, l, frozen, n, o.workspace, o.gap)
+	var p Plan
+	for w := range ways(least, n, hasSegments(t), o.again) {
+		g, err := newProgram(m, t, l, frozen, options{w.positions, o.Half, w.again, o.workspace, o.gap, o.headRows})
 		if err != nil {
 			return nil, nil, Plan{}, err
 		}
 		mu := newMuon(g, o.gap)
-		p := Plan{Positions: n, Fixed: fixed(g), Vectors: int64(o.Vectors) * 4 * int64(l.Len()), Limit: limit}
+		p = Plan{Positions: w.positions, Recompute: w.again, Fixed: fixed(g), Vectors: int64(o.Vectors) * 4 * int64(l.Len()), Limit: limit}
 		if p.Values = g.memory.bytes - p.Fixed; o.Muon {
 			p.Muon = mu.memory.bytes
 		}
-		switch {
-		case p.Total() <= limit:
+		if p.Total() <= limit {
 			return g, mu, p, nil
-		case n == least:
-			return nil, nil, p, &driver.Error{
-				Kind: driver.ErrMemory, What: fmt.Sprintf("training takes %s of the card at the least, and %s may be taken", humanize.Bytes(uint64(p.Total())), humanize.Bytes(uint64(limit))),
-				Advice: "give more with --card-memory, end other programs on the card, or train a smaller model or shorter sequences",
+		}
+	}
+	return nil, nil, p, &driver.Error{
+		Kind: driver.ErrMemory, What: fmt.Sprintf("training takes %s of the card at the least, and %s may be taken", humanize.Bytes(uint64(p.Total())), humanize.Bytes(uint64(limit))),
+		Advice: "give more with --card-memory, end other programs on the card, or train a smaller model or shorter sequences",
+	}
+}
+
+// enough positions at a time keep a card busy: rather than work on fewer, it computes
+// values again, which costs a third more.
+const enough = 1 << 12
+
+// way is how to work.
+type way struct {
+	positions int
+	again     bool
+}
+
+// ways yields how to work on at most n positions, the fastest first, each taking less memory
+// than those before that keep as much.
+func ways(least, n int, can, must bool) iter.Seq[way] {
+	return func(yield func(way) bool) {
+		for of := n; !must && (of == n || !can || of >= max(enough, least)); of = max(least, (of+1)/2) {
+			if !yield(way{of, false}) || of == least && !can {
+				return
+			}
+			if of == least {
+				break
 			}
 		}
-		n = max(least, (n+1)/2)
+		for of := n; yield(way{of, true}) && of > least; {
+			of = max(least, (of+1)/2)
+		}
 	}
+}
+
+// hasSegments tells whether a model has values that can be computed again.
+func hasSegments(t *model.Trace) bool {
+	return slices.ContainsFunc(t.Segments(), func(s model.Segment) bool { return s.Place > 0 })
 }
 
 // fixed returns the bytes of a program that do not depend on positions.
 func fixed(g *program) int64 {
 	n := int64(0)
-	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.norms, g.total, g.exchange, g.bad} {
+	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.norms, g.total, g.exchange, g.bad, g.halves} {
 		n += (b.bytes + alignment - 1) / alignment * alignment
 	}
 	return n

@@ -83,7 +83,6 @@ func (e *Engine) refuse(b engine.Batch) error {
 // parts puts the parts of a batch into the stream, each of about as many rows; done is
 // called after each, nil: never.
 func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) error) error {
-	e.batches++
 	e.reading.of = nil
 	steps := 1
 	if inputs, _ := e.Takes(); inputs.Series {
@@ -92,12 +91,14 @@ func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) 
 	most := e.program.positions / steps
 	num := (b.Rows + most - 1) / most
 	rows := (b.Rows + num - 1) / num
-	p := pass{Engine: e, steps: steps, train: train, batch: e.batches, ofTargets: b.NumTargets()}
+	p := pass{Engine: e, steps: steps, train: train, ofTargets: b.NumTargets()}
 	for lo := 0; lo < b.Rows; lo += rows {
 		part := b.Part(lo, min(lo+rows, b.Rows))
 		p.part++
+		e.passes++
+		p.number = e.passes
 		p.rows, p.n = part.Rows, part.Rows*steps
-		if err := e.bring(part); err != nil {
+		if err := e.bring(part, train); err != nil {
 			return err
 		}
 		if err := p.run(); err != nil {
@@ -113,7 +114,7 @@ func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) 
 }
 
 // bring puts a part's inputs and targets on the card.
-func (e *Engine) bring(b engine.Batch) error {
+func (e *Engine) bring(b engine.Batch, train bool) error {
 	if err := e.stream.Wait(); err != nil { // the part before may be on its way
 		return err
 	}
@@ -127,6 +128,11 @@ func (e *Engine) bring(b engine.Batch) error {
 			return err
 		}
 		host = host.From(4 * n)
+	}
+	if g := e.program; train && !g.groups.none() {
+		n := numGroups(len(b.Inputs.IDs))
+		group(host.Ints()[:n], b.Inputs.IDs, e.counts)
+		return e.stream.Upload(g.groups.at(0), host, 4*int64(n))
 	}
 	return nil
 }

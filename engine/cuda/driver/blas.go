@@ -26,6 +26,14 @@ func (m Matrix) T() Matrix {
 	return m
 }
 
+// From returns the address of column j of a matrix that is not turned.
+func (m Matrix) From(j int) Pointer {
+	if m.Half {
+		return m.At.Plus(2 * int64(j))
+	}
+	return m.At.Plus(4 * int64(j))
+}
+
 // step returns the values from one stored row to the next.
 func (m Matrix) step() int {
 	switch {

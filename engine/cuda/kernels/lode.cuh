@@ -17,8 +17,67 @@ __device__ __forceinline__ float fromHalf(bf16 h) { return __uint_as_float((uint
 
 // toHalf rounds to the nearest, ties to even; NaN stays NaN.
 __device__ __forceinline__ bf16 toHalf(float f) {
+#ifdef LODE_HOST
     uint32_t u = __float_as_uint(f);
     return f != f ? (bf16)0x7fff : (bf16)((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+#else
+    bf16 h;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(f));
+    return h;
+#endif
+}
+
+// Values are float32 or bf16 where they lie, and float32 where they are worked on.
+__device__ __forceinline__ float get(float x) { return x; }
+__device__ __forceinline__ float get(bf16 x) { return fromHalf(x); }
+__device__ __forceinline__ void put(float *p, float x) { *p = x; }
+__device__ __forceinline__ void put(bf16 *p, float x) { *p = toHalf(x); }
+
+// Pack is V values that follow each other, which are read and written at once: 1 or 4.
+// Their address is a multiple of their size.
+template <int V> struct Pack { float v[V]; };
+template <int V> __device__ __forceinline__ Pack<V> load(const float *p) {
+    Pack<V> x;
+    if (V == 4) {
+        float4 f = *(const float4 *)p;
+        x.v[0] = f.x, x.v[V > 1 ? 1 : 0] = f.y, x.v[V > 2 ? 2 : 0] = f.z, x.v[V > 3 ? 3 : 0] = f.w;
+    } else
+        x.v[0] = *p;
+    return x;
+}
+template <int V> __device__ __forceinline__ Pack<V> load(const bf16 *p) {
+    Pack<V> x;
+    if (V == 4) {
+        uint2 u = *(const uint2 *)p;
+        x.v[0] = fromHalf((bf16)u.x), x.v[V > 1 ? 1 : 0] = fromHalf((bf16)(u.x >> 16));
+        x.v[V > 2 ? 2 : 0] = fromHalf((bf16)u.y), x.v[V > 3 ? 3 : 0] = fromHalf((bf16)(u.y >> 16));
+    } else
+        x.v[0] = fromHalf(*p);
+    return x;
+}
+template <int V> __device__ __forceinline__ void store(float *p, Pack<V> x) {
+    if (V == 4) {
+        float4 f = {x.v[0], x.v[V > 1 ? 1 : 0], x.v[V > 2 ? 2 : 0], x.v[V > 3 ? 3 : 0]};
+        *(float4 *)p = f;
+    } else
+        *p = x.v[0];
+}
+// twoHalves packs two values, the first one low.
+__device__ __forceinline__ uint32_t twoHalves(float a, float b) {
+#ifdef LODE_HOST
+    return toHalf(a) | (uint32_t)toHalf(b) << 16;
+#else
+    uint32_t u;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(u) : "f"(b), "f"(a));
+    return u;
+#endif
+}
+template <int V> __device__ __forceinline__ void store(bf16 *p, Pack<V> x) {
+    if (V == 4) {
+        uint2 u = {twoHalves(x.v[0], x.v[V > 1 ? 1 : 0]), twoHalves(x.v[V > 2 ? 2 : 0], x.v[V > 3 ? 3 : 0])};
+        *(uint2 *)p = u;
+    } else
+        *p = toHalf(x.v[0]);
 }
 
 // index is that of a thread in a grid of one dimension.

@@ -1,0 +1,84 @@
+// RMSNorm (Zhang and Sennrich, arXiv:1910.07467): y = w·x·r with r = 1/√(mean of x² + eps).
+// One warp has one row.
+#include "lode.cuh"
+
+// rowOf returns the row of a thread's warp.
+__device__ __forceinline__ int rowOf() { return (int)(index() / 32); }
+
+template <int V, class T> __device__ __forceinline__ void normRow(T *y, float *roots, const T *x, const float *w, float eps, int row, int dim) {
+    int lane = threadIdx.x % 32 * V;
+    x += (int64_t)row * dim, y += (int64_t)row * dim;
+    float s = 0;
+    for (int j = lane; j < dim; j += 32 * V) {
+        Pack<V> a = load<V>(x + j);
+        for (int k = 0; k < V; k++) s += a.v[k] * a.v[k];
+    }
+    float r = 1 / sqrtf(warpSum(s) / dim + eps);
+    if (lane == 0) roots[row] = r;
+    for (int j = lane; j < dim; j += 32 * V) {
+        Pack<V> a = load<V>(x + j);
+        for (int k = 0; k < V; k++) a.v[k] *= r * w[j + k];
+        store<V>(y + j, a);
+    }
+}
+template <class T> __device__ __forceinline__ void normAny(T *y, float *roots, const T *x, const float *w, float eps, int rows, int dim) {
+    int row = rowOf();
+    if (row >= rows) return;
+    if (dim % 4)
+        normRow<1>(y, roots, x, w, eps, row, dim);
+    else
+        normRow<4>(y, roots, x, w, eps, row, dim);
+}
+extern "C" __global__ void norm_rows(float *y, float *roots, const float *x, const float *w, float eps, int rows, int dim) { normAny(y, roots, x, w, eps, rows, dim); }
+extern "C" __global__ void norm_rows_half(bf16 *y, float *roots, const bf16 *x, const float *w, float eps, int rows, int dim) { normAny(y, roots, x, w, eps, rows, dim); }
+
+// dx = r·w·dy − x·r³·mean(w·dy·x), or that is added to it.
+template <int V, class T> __device__ __forceinline__ void normRowBack(T *dx, const T *dy, const T *x, const float *w, float r, int add, int row, int dim) {
+    int lane = threadIdx.x % 32 * V;
+    dx += (int64_t)row * dim, dy += (int64_t)row * dim, x += (int64_t)row * dim;
+    float s = 0;
+    for (int j = lane; j < dim; j += 32 * V) {
+        Pack<V> a = load<V>(x + j), d = load<V>(dy + j);
+        for (int k = 0; k < V; k++) s += w[j + k] * d.v[k] * a.v[k];
+    }
+    float back = r * r * r * warpSum(s) / dim;
+    for (int j = lane; j < dim; j += 32 * V) {
+        Pack<V> a = load<V>(x + j), d = load<V>(dy + j), old;
+        if (add) old = load<V>(dx + j);
+        for (int k = 0; k < V; k++) d.v[k] = (add ? old.v[k] : 0.0f) + r * w[j + k] * d.v[k] - back * a.v[k];
+        store<V>(dx + j, d);
+    }
+}
+template <class T> __device__ __forceinline__ void normAnyBack(T *dx, const T *dy, const T *x, const float *w, const float *roots, int add, int rows, int dim) {
+    int row = rowOf();
+    if (row >= rows) return;
+    if (dim % 4)
+        normRowBack<1>(dx, dy, x, w, roots[row], add, row, dim);
+    else
+        normRowBack<4>(dx, dy, x, w, roots[row], add, row, dim);
+}
+extern "C" __global__ void norm_back(float *dx, const float *dy, const float *x, const float *w, const float *roots, int add, int rows, int dim) { normAnyBack(dx, dy, x, w, roots, add, rows, dim); }
+extern "C" __global__ void norm_back_half(bf16 *dx, const bf16 *dy, const bf16 *x, const float *w, const float *roots, int add, int rows, int dim) { normAnyBack(dx, dy, x, w, roots, add, rows, dim); }
+
+// part[g, j] = the sum of dy·x·r over the 256 rows of group g. A block has 32 columns of one
+// group, 32 × 8 threads go down its rows; the order is fixed.
+template <class T> __device__ __forceinline__ void normWeight(float *to, const T *dy, const T *x, const float *roots, int rows, int dim, float (*part)[33]) {
+    int lane = threadIdx.x % 32, down = threadIdx.x / 32, j = blockIdx.x * 32 + lane;
+    int lo = blockIdx.y * 256, hi = min(rows, lo + 256);
+    float s = 0;
+    if (j < dim)
+        for (int i = lo + down; i < hi; i += 8) s += get(dy[(int64_t)i * dim + j]) * get(x[(int64_t)i * dim + j]) * roots[i];
+    part[down][lane] = s;
+    __syncthreads();
+    if (down || j >= dim) return;
+    for (int k = 1; k < 8; k++) s += part[k][lane];
+    to[(int64_t)blockIdx.y * dim + j] = s;
+}
+extern "C" __global__ void norm_weight(float *to, const float *dy, const float *x, const float *roots, int rows, int dim) {
+    __shared__ float part[8][33];
+    normWeight(to, dy, x, roots, rows, dim, part);
+}
+extern "C" __global__ void norm_weight_half(float *to, const bf16 *dy, const bf16 *x, const float *roots, int rows, int dim) {
+    __shared__ float part[8][33];
+    normWeight(to, dy, x, roots, rows, dim, part);
+}
