@@ -77,7 +77,8 @@ type resources struct {
 	modules          []*driver.Module
 	kernels          map[string]*driver.Kernel
 	reading, writing window
-	batch            driver.Host // inputs, targets and groups on their way
+	batches          [2]batchWindow
+	recorded         recorded
 	numbers          driver.Host // loss and norms on their way
 }
 
@@ -186,9 +187,12 @@ func (e *Engine) take(muon bool) (err error) {
 	if err := e.load(); err != nil {
 		return err
 	}
+	if err := e.openWindows(); err != nil {
+		return err
+	}
+	e.recorded = recorded{}
 	for to, bytes := range map[*driver.Host]int{
 		&e.reading.host: 4 * windowValues, &e.writing.host: 4 * windowValues, &e.numbers: 4 * 8,
-		&e.batch: 4*g.positions*(g.inputsWide+g.targetsWide) + int(g.groups.bytes),
 	} {
 		if *to, err = d.AllocHost(bytes); err != nil {
 			return err
@@ -258,10 +262,14 @@ func (e *Engine) give() error {
 	if e.stream != nil {
 		errs = append(errs, e.stream.Wait())
 	}
+	errs = append(errs, e.recorded.destroy()...)
 	for _, m := range e.modules {
 		errs = append(errs, m.Unload())
 	}
-	for _, h := range []driver.Host{e.reading.host, e.writing.host, e.batch, e.numbers} {
+	for i := range e.batches {
+		errs = append(errs, e.batches[i].close(e.device)...)
+	}
+	for _, h := range []driver.Host{e.reading.host, e.writing.host, e.numbers} {
 		if h.There() {
 			errs = append(errs, e.device.FreeHost(h))
 		}

@@ -8,7 +8,6 @@ import (
 	"math"
 
 	"lode/engine"
-	"lode/engine/cuda/driver"
 )
 
 // Loss implements engine.Engine.
@@ -101,7 +100,7 @@ func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) 
 		if err := e.bring(part, train); err != nil {
 			return err
 		}
-		if err := p.run(); err != nil {
+		if err := e.through(&p); err != nil {
 			return err
 		}
 		if done != nil {
@@ -109,30 +108,6 @@ func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) 
 				return err
 			}
 		}
-	}
-	return nil
-}
-
-// bring puts a part's inputs and targets on the card.
-func (e *Engine) bring(b engine.Batch, train bool) error {
-	if err := e.stream.Wait(); err != nil { // the part before may be on its way
-		return err
-	}
-	host := e.batch
-	for _, a := range []struct {
-		engine.Array
-		to driver.Pointer
-	}{{b.Inputs, e.program.inputs.at(0)}, {b.Targets, e.program.targets.at(0)}} {
-		n := copy(host.Ints(), a.IDs) + copy(host.Floats(), a.Reals)
-		if err := e.stream.Upload(a.to, host, 4*int64(n)); err != nil {
-			return err
-		}
-		host = host.From(4 * n)
-	}
-	if g := e.program; train && !g.groups.none() {
-		n := numGroups(len(b.Inputs.IDs))
-		group(host.Ints()[:n], b.Inputs.IDs, e.counts)
-		return e.stream.Upload(g.groups.at(0), host, 4*int64(n))
 	}
 	return nil
 }
