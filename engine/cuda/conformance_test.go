@@ -15,6 +15,7 @@ func open(t *testing.T, opt Options, config string) enginetest.Open {
 	card := cudatest.Use(t, cudatest.Kernels(), config)
 	return func(m model.Model, frozen, noDecay []bool) (engine.Engine, error) {
 		o := opt
+		o.Loads = []model.Load{{Rows: 3, Steps: 80}, {Rows: 240, Steps: 1}} // to poison more takes time
 		o.Libraries, o.Frozen, o.NoDecay, o.gap, o.workspace = card.Libraries, frozen, noDecay, alignment, 1<<12
 		e, err := New(m, o)
 		if err != nil {

@@ -83,9 +83,10 @@ type resources struct {
 }
 
 var (
-	_ engine.Engine   = (*Engine)(nil)
-	_ engine.Grader   = (*Engine)(nil)
-	_ engine.Reopener = (*Engine)(nil)
+	_ engine.Engine    = (*Engine)(nil)
+	_ engine.Grader    = (*Engine)(nil)
+	_ engine.Predictor = (*Engine)(nil)
+	_ engine.Reopener  = (*Engine)(nil)
 )
 
 // freeShare is how much of what is free may be taken unless somebody says otherwise, in

@@ -17,8 +17,8 @@ type pass struct {
 	ofTargets   int  // of the whole batch: the loss is the mean over so many
 }
 
-// run puts the whole pass into the stream.
-func (p *pass) run() error {
+// forward puts the stages into the stream.
+func (p *pass) forward() error {
 	g := p.program
 	if g.half && p.part == 1 {
 		if err := p.halve(g.halves, g.params, g.layout.Len()); err != nil {
@@ -29,6 +29,15 @@ func (p *pass) run() error {
 		if err := s.forward(p); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// run puts the whole pass into the stream.
+func (p *pass) run() error {
+	g := p.program
+	if err := p.forward(); err != nil {
+		return err
 	}
 	if err := g.head.run(p); err != nil || !p.train {
 		return err

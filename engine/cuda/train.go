@@ -48,7 +48,7 @@ func (e *Engine) measure(b engine.Batch, train bool, after func() error) (float6
 		return 0, err
 	}
 	err := e.do(func() error {
-		if err := e.parts(b, train, nil); err != nil {
+		if err := e.parts(b, train, func(p *pass, _ engine.Batch) error { return e.through(p) }); err != nil {
 			return err
 		}
 		if after != nil {
@@ -79,9 +79,9 @@ func (e *Engine) refuse(b engine.Batch) error {
 	return b.Validate(e.Takes())
 }
 
-// parts puts the parts of a batch into the stream, each of about as many rows; done is
-// called after each, nil: never.
-func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) error) error {
+// parts brings a batch onto the card in parts, each of about as many rows, and has work put
+// what is to be done with each into the stream.
+func (e *Engine) parts(b engine.Batch, train bool, work func(p *pass, part engine.Batch) error) error {
 	e.reading.of = nil
 	steps := 1
 	if inputs, _ := e.Takes(); inputs.Series {
@@ -100,13 +100,8 @@ func (e *Engine) parts(b engine.Batch, train bool, done func(part engine.Batch) 
 		if err := e.bring(part, train); err != nil {
 			return err
 		}
-		if err := e.through(&p); err != nil {
+		if err := work(&p, part); err != nil {
 			return err
-		}
-		if done != nil {
-			if err := done(part); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
@@ -120,7 +115,10 @@ func (e *Engine) Grade(b engine.Batch) (grades []engine.Grade, err error) {
 	_, targets := e.Takes()
 	share := 0.0
 	err = e.do(func() error {
-		return e.parts(b, false, func(part engine.Batch) error {
+		return e.parts(b, false, func(p *pass, part engine.Batch) error {
+			if err := e.through(p); err != nil {
+				return err
+			}
 			n := part.Rows * (b.NumTargets() / b.Rows) / e.program.targetsWide
 			share = 1 / float64(e.program.targetsWide)
 			losses, right := make([]float32, n), make([]float32, n)
