@@ -23,6 +23,10 @@ type Model struct {
 	Outer  aggregation.Planes // of the outer optimizer; empty for plain SGD
 	// Scratch is where updates lie that [Model.Catch] merges; nil: in memory.
 	Scratch Scratch
+	// Beside, if there is one, applies a step that is not yet checked to parameters that are
+	// kept elsewhere too, as a device does, and returns their Merkle root: [Model.Apply] holds
+	// that to the receipt, and hashes nothing here. Nil: there are none.
+	Beside func(*aggregation.Step) ([32]byte, error)
 
 	last  *aggregation.Step // of the round before; nil if there is none, or not at hand
 	codec gradient.Params   // of round Next, once asked for
@@ -97,12 +101,16 @@ func (m *Model) Merge(accepted []aggregation.Contribution) (*Merged, error) {
 	if err != nil {
 		return nil, fmt.Errorf("merge of round %d: %w", m.Next, err)
 	}
-	return out, m.step(out)
+	return out, m.step(out, nil)
 }
 
-// step fills in what follows from the step.
-func (m *Model) step(out *Merged) error {
-	root, err := tensor.Root(m.Rules.Layout, m.After(out))
+// step fills in what follows from the step; the root is by beside, or if that is nil by
+// what is here.
+func (m *Model) step(out *Merged, beside func(*aggregation.Step) ([32]byte, error)) error {
+	if beside == nil {
+		beside = func(*aggregation.Step) ([32]byte, error) { return tensor.Root(m.Rules.Layout, m.After(out)) }
+	}
+	root, err := beside(out.Step)
 	if err != nil {
 		return fmt.Errorf("step of round %d: %w", m.Next, err)
 	}
@@ -134,7 +142,8 @@ func (m *Model) Adopt(out *Merged, rc protocol.Receipt) error {
 
 // Apply moves the model by a merged step as it travels, checked against the
 // receipt. It cannot follow the outer optimizer's integers, which workers do not
-// need; the state they belong to is checked by those who merge.
+// need; the state they belong to is checked by those who merge. After an error what is
+// kept beside the model is undefined.
 func (m *Model) Apply(rc protocol.Receipt, payload []byte) error {
 	if rc.Round != m.Next {
 		return fmt.Errorf("receipt of round %d, the model is before round %d", rc.Round, m.Next)
@@ -144,7 +153,7 @@ func (m *Model) Apply(rc protocol.Receipt, payload []byte) error {
 		return fmt.Errorf("step of round %d: %w", rc.Round, err)
 	}
 	out := &Merged{Step: step, Outer: m.Outer}
-	if err := m.step(out); err != nil {
+	if err := m.step(out, m.Beside); err != nil {
 		return err
 	}
 	out.State = rc.Outer

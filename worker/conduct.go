@@ -49,7 +49,7 @@ func NewConduct(name string) (Conduct, error) {
 // honest returns what an honest worker would have compressed.
 func (t *trainer) honest() (tensor.Flat, error) {
 	a := make(tensor.Flat, t.cfg.Rules.Layout.Len())
-	return a, tensor.Copy(t.cfg.Rules.Layout, a, t.a)
+	return a, tensor.Copy(t.cfg.Rules.Layout, a, t.residual)
 }
 
 // all takes every step.

@@ -15,7 +15,8 @@
 // out. What becomes of e depends on the verdict: accepted e = a − c·decoded,
 // refused by score e = a − decoded, otherwise e = a.
 //
-// θ_r, a and e are vectors of the engine and stay where it works.
+// θ_r and e, which becomes a, are vectors of the engine and stay where it works: merged
+// steps are applied there as well as here.
 //
 // Before a commit leaves, a, the plain update and the optimizer's state are on
 // disk. The key of the payload follows from the worker's own key and the plain

@@ -70,7 +70,7 @@ func (t *trainer) save(ctx context.Context) error {
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 		_, _ = out.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(head))))
 		_, _ = out.Write(head) // Flush tells of any fault
-		for _, v := range []tensor.Reader{t.model.Params, t.a} {
+		for _, v := range []tensor.Reader{t.model.Params, t.residual} {
 			if err := tensor.Stream(out, t.cfg.Rules.Layout, v); err != nil {
 				return err
 			}
@@ -93,7 +93,7 @@ func (t *trainer) save(ctx context.Context) error {
 // load makes what the trainer works in and takes up what an earlier process left, or
 // begins anew.
 func (t *trainer) load(ctx context.Context) error {
-	for _, v := range []*engine.Vector{&t.residual, &t.a} {
+	for _, v := range []*engine.Vector{&t.residual, &t.start} {
 		var err error
 		if *v, err = t.cfg.Engine.NewVector(); err != nil {
 			return fmt.Errorf("residual: %w", err)
@@ -142,13 +142,13 @@ func (t *trainer) anew() error {
 // clear is anew without the parameters, for who has later ones: the first may have to be
 // read, or fetched.
 func (t *trainer) clear() (err error) {
-	t.sent, t.newest = nil, nil
+	t.sent, t.newest, t.placed = nil, nil, false
 	if t.model, err = replica.Blank(t.cfg.Rules); err != nil {
 		return err
 	}
 	nothing := make([]float32, tensor.ChunkLen)
 	for c := range t.cfg.Rules.Layout.Chunks() {
-		if err := errors.Join(t.residual.WriteChunk(c, nothing[:c.Len]), t.a.WriteChunk(c, nothing[:c.Len])); err != nil {
+		if err := t.residual.WriteChunk(c, nothing[:c.Len]); err != nil {
 			return fmt.Errorf("residual: %w", err)
 		}
 	}
@@ -206,7 +206,7 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	if err := t.cfg.Engine.ReadState(bytes.NewReader(opt)); err != nil {
 		return err
 	}
-	if err := tensor.Fill(t.cfg.Rules.Layout, t.a, bytes.NewReader(body[4*d:])); err != nil {
+	if err := tensor.Fill(t.cfg.Rules.Layout, t.residual, bytes.NewReader(body[4*d:])); err != nil {
 		return err
 	}
 	if err := tensor.Fill(t.cfg.Rules.Layout, t.model.Params, bytes.NewReader(body)); err != nil {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ import (
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 )
 
 // campaign plays rounds whose verdicts and rosters differ, and returns what was sent
@@ -46,22 +48,7 @@ func campaign(t *testing.T, cfg Config, out *outside) (story string) {
 		story += fmt.Sprintf("%d %x\n", k.round, protocol.Sum(out.files[stateFile]))
 		return tr.sent
 	}
-	end := func(s *sent, reason protocol.Reason) {
-		t.Helper()
-		merged, err := judge.Merge([]aggregation.Contribution{{Update: s.update, Clip: gradient.Unclipped}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		wire := merged.Step.Wire()
-		rc := protocol.Receipt{Round: s.task.round, Step: merged.Plain, Model: merged.Model, Outer: merged.State, Payload: protocol.Sum(wire)}
-		out.payloads[rc.Payload] = wire
-		if err := judge.Adopt(merged, rc); err != nil {
-			t.Fatal(err)
-		}
-		sum := tr.over(s, reason, gradient.Unclipped)
-		sum.Receipt = rc
-		tr.finish([]round.Summary{*sum})
-	}
+	end := func(s *sent, reason protocol.Reason) { finished(t, tr, judge, out, s, reason) }
 	end(act(taskOf(0, 1)), protocol.OK)
 	end(act(taskOf(1, 2)), protocol.NoImprovement)
 	s := act(taskOf(2, 3))
@@ -73,7 +60,51 @@ func campaign(t *testing.T, cfg Config, out *outside) (story string) {
 	for _, c := range out.commits {
 		story += fmt.Sprintf("%x\n", protocol.Encode(c))
 	}
+	if start := valuesOf(t, tr, tr.start); !tr.placed || !slices.Equal(start, tr.model.Params) {
+		t.Error("the engine begins with other parameters than the model's")
+	}
 	return story + fmt.Sprint(valuesOf(t, tr, tr.residual)[:50])
+}
+
+// finished ends a round in which what was sent is all that is merged.
+func finished(t *testing.T, tr *trainer, judge *replica.Model, out *outside, s *sent, reason protocol.Reason) {
+	t.Helper()
+	merged, err := judge.Merge([]aggregation.Contribution{{Update: s.update, Clip: gradient.Unclipped}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire := merged.Step.Wire()
+	rc := protocol.Receipt{Round: s.task.round, Step: merged.Plain, Model: merged.Model, Outer: merged.State, Payload: protocol.Sum(wire)}
+	out.payloads[rc.Payload] = wire
+	if err := judge.Adopt(merged, rc); err != nil {
+		t.Fatal(err)
+	}
+	sum := tr.over(s, reason, gradient.Unclipped)
+	sum.Receipt = rc
+	tr.finish([]round.Summary{*sum})
+}
+
+// An engine whose parameters are not those of the receipt is found, and begins anew with
+// the model's.
+func TestEngineIsHeldToReceipt(t *testing.T) {
+	out := newOutside()
+	cfg := config(t, out)
+	tr := begin(t, cfg)
+	judge, err := replica.NewModel(cfg.Rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finished(t, tr, judge, out, do(t, tr, taskOf(0, 1)), protocol.OK)
+	if err := tr.start.WriteChunk(tensor.Chunk{Offset: 3, Len: 1}, []float32{0.5}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.catchUp(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "in the engine") || tr.model.Next != 0 {
+		t.Fatalf("before round %d: %v", tr.model.Next, err)
+	}
+	do(t, tr, taskOf(1, 2))
+	if !slices.Equal(valuesOf(t, tr, tr.start), tr.model.Params) || !slices.Equal(tr.model.Params, judge.Params) {
+		t.Error("the engine begins with other parameters than the model's")
+	}
 }
 
 // start is begin, where loading may fail.
@@ -100,7 +131,7 @@ func TestLostEngine(t *testing.T) {
 		return campaign(t, cfg, out), fragile
 	}
 	want, whole := play(0, 0)
-	numChunks := config(t, newOutside()).Rules.Layout.NumChunks()
+	numChunks := 2 * config(t, newOutside()).Rules.Layout.NumChunks()
 	stride := 7 // no divisor of what repeats
 	if testing.Short() {
 		stride = 41

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"lode/aggregation"
 	"lode/coordinator/round"
 	"lode/engine"
 	"lode/gradient"
@@ -42,8 +43,9 @@ type trainer struct {
 
 	// Owned by run.
 	model    *replica.Model
-	residual engine.Vector // e before round model.Next
-	a        engine.Vector // θ_r while it is trained from, then what sent was compressed from
+	residual engine.Vector // e; once something is made, the a it was compressed from
+	start    engine.Vector // θ_r, if placed
+	placed   bool          // start has the values of model.Params
 	sent     *sent
 	newest   *round.Summary  // last round applied; nil before the first
 	since    []round.Summary // rounds applied since the state file was written
@@ -148,7 +150,7 @@ func (t *trainer) do(ctx context.Context, k task) error {
 		return err
 	}
 	if t.sent == nil || t.sent.task != k {
-		t.withdraw()
+		t.sent = nil // was made for a roster that was dropped, and not listed: the residual is the whole of a
 		made, err := t.make(ctx, k)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", k.round, err)
@@ -160,17 +162,6 @@ func (t *trainer) do(ctx context.Context, k task) error {
 	}
 	return t.send(ctx, t.sent)
 }
-
-// withdraw takes back what was made for a roster that was dropped before anybody
-// had committed: nothing of it was sent.
-func (t *trainer) withdraw() {
-	if t.sent != nil {
-		t.keep()
-	}
-}
-
-// keep makes the whole of a the residual and forgets what was sent of it.
-func (t *trainer) keep() { t.residual, t.a, t.sent = t.a, t.residual, nil }
 
 func (t *trainer) send(ctx context.Context, s *sent) error {
 	if len(s.sealed.Payload) > 0 {
@@ -204,7 +195,7 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 			if err != nil {
 				return fmt.Errorf("merged step of round %d: %w", s.Round, err)
 			}
-			if err := t.model.Apply(s.Receipt, payload); err != nil {
+			if err := t.apply(s, payload); err != nil {
 				return err
 			}
 			if err := t.settle(s); err != nil {
@@ -224,13 +215,49 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 	return nil
 }
 
+// apply moves the model by a merged step, here and, once it is there, in the engine, whose
+// parameters are then those that the receipt is held to.
+func (t *trainer) apply(s *round.Summary, payload []byte) error {
+	t.model.Beside = nil
+	if t.placed {
+		t.model.Beside = t.beside
+	}
+	err := t.model.Apply(s.Receipt, payload)
+	if err != nil && t.placed {
+		t.placed = false
+		return fmt.Errorf("in the engine: %w", err)
+	}
+	return err
+}
+
+func (t *trainer) beside(step *aggregation.Step) (root [32]byte, err error) {
+	l := t.cfg.Rules.Layout
+	if err := engine.Subtract(l, t.start, step, gradient.Unclipped); err != nil {
+		return root, err
+	}
+	return engine.Root(l, t.start)
+}
+
+// place has the engine begin with the model's parameters. They come from here once; then
+// start follows the model.
+func (t *trainer) place() error {
+	l := t.cfg.Rules.Layout
+	if !t.placed {
+		if err := engine.Copy(l, t.start, t.model.Params); err != nil {
+			return err
+		}
+		t.placed = true
+	}
+	return engine.Copy(l, t.cfg.Engine.Params(), t.start)
+}
+
 // settle turns what was sent into the residual that its verdict leaves.
 func (t *trainer) settle(s *round.Summary) error {
 	if t.sent == nil || t.sent.task.round != s.Round {
 		return nil
 	}
 	was := t.sent
-	t.keep()
+	t.sent = nil
 	o, ok := s.Outcome(t.me)
 	if !ok || o.Commit != was.commit {
 		// A commit other than this one went out before its roster was dropped, and
@@ -252,10 +279,8 @@ func (t *trainer) settle(s *round.Summary) error {
 // make trains one round and compresses what came of it.
 func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	e, l := t.cfg.Engine, t.cfg.Rules.Layout
-	for _, v := range []engine.Vector{e.Params(), t.a} {
-		if err := tensor.Copy(l, v, t.model.Params); err != nil {
-			return nil, err
-		}
+	if err := t.place(); err != nil {
+		return nil, err
 	}
 	before, err := t.quality(ctx)
 	if err != nil {
@@ -281,7 +306,7 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	made := &sent{task: k, commit: protocol.Commit{Samples: t.samples()}}
 	made.update, err = engine.Compress(e, codec, engine.Feedback{
 		Decay:    float32(t.cfg.Rules.Manifest.Update.Decay) / 65536,
-		Residual: t.residual, Start: t.a, Into: t.a,
+		Residual: t.residual, Start: t.start, Into: t.residual,
 	})
 	if err != nil {
 		return nil, err

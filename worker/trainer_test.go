@@ -231,12 +231,12 @@ func TestResidual(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			tr := begin(t, cfg)
 			s := do(t, tr, taskOf(0, 1))
-			want := valuesOf(t, tr, tr.a)
+			want := valuesOf(t, tr, tr.residual)
 			if c.takeOut != 0 {
 				for ch := range cfg.Rules.Layout.Chunks() {
 					s.update.SubtractFrom(ch, c.takeOut, want[ch.Offset:ch.Offset+ch.Len])
 				}
-				if slices.Equal(want, valuesOf(t, tr, tr.a)) {
+				if slices.Equal(want, valuesOf(t, tr, tr.residual)) {
 					t.Fatal("the update is empty: nothing is tested")
 				}
 			}
@@ -263,20 +263,26 @@ func TestResidualComesAgain(t *testing.T) {
 	out := newOutside()
 	cfg := config(t, out)
 	tr := begin(t, cfg)
-	s := do(t, tr, taskOf(0, 1))
 	for _, e := range valuesOf(t, tr, tr.residual) {
 		if e != 0 {
 			t.Fatal("a residual before the first round")
 		}
 	}
+	s := do(t, tr, taskOf(0, 1))
 	if err := tr.settle(tr.over(s, protocol.OK, gradient.Unclipped)); err != nil {
 		t.Fatal(err)
 	}
 	tr.model.Next = 1
 	e := valuesOf(t, tr, tr.residual)
 	do(t, tr, taskOf(1, 2))
-	beta := float32(cfg.Rules.Manifest.Update.Decay) / 65536
-	a, now := valuesOf(t, tr, tr.a), valuesOf(t, tr, tr.cfg.Engine.Params())
+	comesAgain(t, tr, e)
+}
+
+// comesAgain fails unless the residual is a = β·e + (θ_r − θ_w).
+func comesAgain(t *testing.T, tr *trainer, e tensor.Flat) {
+	t.Helper()
+	beta := float32(tr.cfg.Rules.Manifest.Update.Decay) / 65536
+	a, now := valuesOf(t, tr, tr.residual), valuesOf(t, tr, tr.cfg.Engine.Params())
 	for i := range e {
 		if want := float32(beta*e[i]) + (tr.model.Params[i] - now[i]); a[i] != want {
 			t.Fatalf("a[%d] = %v, want %v", i, a[i], want)
@@ -292,10 +298,10 @@ func TestGatheredAnew(t *testing.T) {
 		cfg := config(t, out)
 		tr := begin(t, cfg)
 		first := do(t, tr, taskOf(0, 1))
-		a := valuesOf(t, tr, tr.a)
+		a := valuesOf(t, tr, tr.residual)
 		if restart {
 			tr = begin(t, cfg)
-			if tr.sent == nil || !slices.Equal(valuesOf(t, tr, tr.a), a) {
+			if tr.sent == nil || !slices.Equal(valuesOf(t, tr, tr.residual), a) {
 				t.Fatal("the state was not taken up")
 			}
 		}
@@ -306,9 +312,7 @@ func TestGatheredAnew(t *testing.T) {
 		if second.commit.Plain == first.commit.Plain || second.commit.Seed == first.commit.Seed {
 			t.Errorf("restart %v: the old shards were sent for the new seed", restart)
 		}
-		if !slices.Equal(valuesOf(t, tr, tr.residual), a) {
-			t.Errorf("restart %v: what was made for the dropped roster is lost", restart)
-		}
+		comesAgain(t, tr, a)
 	}
 }
 
@@ -376,7 +380,7 @@ func TestStateFile(t *testing.T) {
 	if err := again.cfg.Engine.WriteState(&took); err != nil {
 		t.Fatal(err)
 	}
-	if g := again.sent; g == nil || g.task != s.task || !slices.Equal(valuesOf(t, again, again.a), valuesOf(t, tr, tr.a)) || g.commit != s.commit ||
+	if g := again.sent; g == nil || g.task != s.task || !slices.Equal(valuesOf(t, again, again.residual), valuesOf(t, tr, tr.residual)) || g.commit != s.commit ||
 		!bytes.Equal(g.sealed.Payload, s.sealed.Payload) || !bytes.Equal(took.Bytes(), opt.Bytes()) {
 		t.Fatal("a restart takes up something else")
 	}
