@@ -180,7 +180,7 @@ func TestProximal(t *testing.T) {
 		tr := begin(t, cfg)
 		do(t, tr, taskOf(0, 1))
 		update := make(tensor.Flat, cfg.Rules.Layout.Len())
-		if err := tensor.Copy(cfg.Rules.Layout, update, tr.a); err != nil {
+		if err := tensor.Copy(cfg.Rules.Layout, update, tr.residual); err != nil {
 			t.Fatal(err)
 		}
 		most := 0.0
