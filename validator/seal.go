@@ -32,9 +32,13 @@ func (j *judge) merge(ctx context.Context, r *round.Round) (*merged, error) {
 		return nil, err
 	}
 	var accepted []aggregation.Contribution
+	e := r.Entries // verdicts are of some of them, in their order
 	for i, v := range r.Verdicts {
+		for len(e) > 1 && e[0].Worker != v.Worker {
+			e = e[1:]
+		}
 		if v.Reason == protocol.OK {
-			accepted = append(accepted, replica.Contribution(all[i], v, r.Entry(v.Worker).Commit))
+			accepted = append(accepted, replica.Contribution(all[i], v, e[0].Commit))
 		}
 	}
 	m, err := j.model.Merge(accepted)
