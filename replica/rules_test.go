@@ -189,6 +189,14 @@ func TestMergeRules(t *testing.T) {
 			}
 		}
 	}
+	for share, fits := range map[float64]bool{0: true, 1: true, 0.1: false} { // of 7 workers, of whom krum needs 5 and more
+		man := manifest()
+		man.Members.MinWorkers, man.Members.Fraction = 7, protocol.Q16(share)
+		man.Merge.Rule, man.Merge.Liars = aggregation.Krum, 1
+		if _, err := replica.NewRules(man); (err == nil) != fits || !fits && !strings.Contains(err.Error(), "members.fraction") {
+			t.Errorf("krum among a share of %v of 7 workers: %v", share, err)
+		}
+	}
 	if _, err := replica.NewRules(func() protocol.Manifest {
 		man := manifest()
 		man.Merge.Rule, man.Merge.Senders = aggregation.GeometricMedian, true
