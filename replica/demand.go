@@ -21,16 +21,29 @@ func (r *Rules) Demand(role protocol.Role) model.Demand {
 		return model.Load{Rows: int(rows), Steps: int(t.Steps), Gradient: gradient}
 	}
 	d := model.Demand{Muon: t.Optimizer == protocol.Muon, Engines: 1}
-	d.Beside = ProgramBytes + int64(min(PieceBytes, r.Manifest.Data.Bytes)) + r.ModelBytes() + int64(r.MaxStep(0))
+	d.Beside = ProgramBytes + r.ModelBytes() + int64(r.MaxStep(0))
+	private := r.Manifest.Data.Mode == protocol.DataPrivate
 	if role == protocol.Worker {
 		d.Loads = []model.Load{load(t.Rows, true)}
-		d.Beside += 2*r.VectorBytes() + r.DutyBytes() + 2*int64(r.MaxPayload(0)) // what is left out, and where training began
+		d.Beside += 2*r.VectorBytes() + 2*int64(r.MaxPayload(0)) // what is left out, and where training began
+		if private {                                             // trains on batches of its own data, and measures on some
+			d.Loads = append(d.Loads, load(t.Rows, false))
+			d.Beside += r.batchBytes(t.Rows)
+		} else {
+			d.Beside += r.pieceBytes() + r.DutyBytes()
+		}
 		return d
 	}
-	d.Loads = []model.Load{load(s.Rows, true), load(t.Rows, true), load(s.Rows, false), load(s.HeldOut, false)}
-	d.Beside += r.outerBytes() + r.batchBytes(max(s.Rows, s.HeldOut, t.Rows)) // a merge works on a copy
+	d.Loads = []model.Load{load(s.Rows, true), load(s.Rows, false), load(s.HeldOut, false)}
+	rows := max(s.Rows, s.HeldOut)
+	if s.Examine > 0 {
+		d.Loads, rows = append(d.Loads, load(t.Rows, true)), max(rows, t.Rows)
+	}
+	d.Beside += r.pieceBytes() + r.outerBytes() + r.batchBytes(rows) // a merge works on a copy
 	return d
 }
+
+func (r *Rules) pieceBytes() int64 { return int64(min(PieceBytes, r.Manifest.Data.Bytes)) }
 
 // VectorBytes returns what a vector of length D takes.
 func (r *Rules) VectorBytes() int64 { return 4 * int64(r.Layout.Len()) }
@@ -42,7 +55,7 @@ func (r *Rules) outerBytes() int64 {
 	return 8 * int64(aggregation.NumPlanes(r.Merge(0))) * int64(r.Layout.Len())
 }
 
-// DutyBytes returns what the text of a worker's duty takes, and a batch of it: the
+// DutyBytes returns what the text of a worker's assigned duty takes, and a batch of it: the
 // spans of all rows are held until the last step.
 func (r *Rules) DutyBytes() int64 {
 	t := r.Manifest.Train

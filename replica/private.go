@@ -52,6 +52,9 @@ func (r *Rules) Private(node protocol.NodeID, s Samples, share float64) (*Privat
 	if p.kept = min(int(float64(float64(n)*share)+0.5), MaxKept, p.inner*p.rows, n-1); n < 1 {
 		return nil, fmt.Errorf("there is no sample to train on")
 	}
+	if p.kept > p.rows { // batches of one shape, since an engine holds memory for each
+		p.kept -= p.kept % p.rows
+	}
 	p.seed = protocol.Hash("own data", r.Run[:], node[:])
 	p.order = chance.NewOrder("kept back", n, p.seed)
 	return p, nil

@@ -138,7 +138,11 @@ func TestPrivateData(t *testing.T) {
 			t.Errorf("%s: rounds by number of workers: %v", name, c.seats)
 		}
 		for i, own := range o.Own {
-			if got, ok := c.samples[NodeID("worker", i)]; ok && got != uint32(min(own.Len()-(own.Len()+5)/10, 1000)) {
+			kept := min((own.Len()+5)/10, int(o.Manifest.Train.InnerSteps*o.Manifest.Train.Rows))
+			if rows := int(o.Manifest.Train.Rows); kept > rows {
+				kept -= kept % rows
+			}
+			if got, ok := c.samples[NodeID("worker", i)]; ok && got != uint32(min(own.Len()-kept, 1000)) {
 				t.Errorf("%s: worker %d of %d samples names %d", name, i, own.Len(), got)
 			}
 		}
