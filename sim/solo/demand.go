@@ -28,6 +28,9 @@ func (c Config) Demand(fragile bool) model.Demand {
 	}
 	d.Loads = []model.Load{load(c.Workers*int(t.Rows), true), held}
 	d.Beside += workers * 2 * r.DutyBytes() // and the batches joined
+	if r.Manifest.Train.Proximal > 0 {
+		d.Beside += r.VectorBytes()
+	}
 	return d
 }
 

@@ -16,17 +16,29 @@ import (
 // together takes each step on the batches of all workers, which is what averaging
 // their gradients gives.
 type together struct {
-	cfg Config
-	e   engine.Engine
+	cfg   Config
+	e     engine.Engine
+	start engine.Vector // where the round began; nil unless train.proximal holds it there
 }
 
-func newTogether(cfg Config, e engine.Engine) (*together, error) {
-	return &together{cfg, e}, cfg.Rules.Begin(e.Params())
+func newTogether(cfg Config, e engine.Engine) (t *together, err error) {
+	t = &together{cfg: cfg, e: e}
+	if cfg.Rules.Manifest.Train.Proximal > 0 {
+		if t.start, err = e.NewVector(); err != nil {
+			return nil, err
+		}
+	}
+	return t, cfg.Rules.Begin(e.Params())
 }
 
 func (t *together) round(ctx context.Context, n protocol.Round, to *totals) error {
 	r := t.cfg.Rules
-	loss, tokens, err := engine.Train(ctx, t.e, r.Hyper(n), int(r.Manifest.Train.InnerSteps), t.batches(ctx, n))
+	if t.start != nil {
+		if err := tensor.Copy(r.Layout, t.start, t.e.Params()); err != nil {
+			return err
+		}
+	}
+	loss, tokens, err := engine.Train(ctx, t.e, r.Hyper(n), int(r.Manifest.Train.InnerSteps), r.Held(t.e, n, t.start, t.batches(ctx, n)))
 	to.Loss += loss
 	to.Tokens += tokens
 	return err

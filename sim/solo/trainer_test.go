@@ -76,6 +76,29 @@ func TestOneWorkerApartIsTogether(t *testing.T) {
 	}
 }
 
+// train.proximal holds both ways of training near where a round began.
+func TestProximal(t *testing.T) {
+	moved := func(apart bool, mu float64) float64 {
+		s := newStage(t, func(m *protocol.Manifest) {
+			m.Update.Codec, m.Update.Keep, m.Update.Bits, m.Merge.StepBits = "dense", 0, 32, 24
+			m.Train.Proximal = mu
+		})
+		tr := trainer(t, s.config(2, apart), 0)
+		before := paramsOf(t, tr)
+		train(t, tr, 1)
+		most := 0.0
+		for i, v := range paramsOf(t, tr) {
+			most = max(most, math.Abs(float64(v-before[i])))
+		}
+		return most
+	}
+	for _, apart := range []bool{true, false} {
+		if free, held := moved(apart, 0), moved(apart, 1e4); free == 0 || held > free/20 {
+			t.Errorf("apart %v: a round moves parameters by %v where nothing holds them, by %v with a µ of 10000", apart, free, held)
+		}
+	}
+}
+
 // A joint step is one step on all batches.
 func TestTogetherIsOneBatch(t *testing.T) {
 	s := newStage(t, nil)
@@ -96,7 +119,7 @@ func TestTogetherIsOneBatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if want := paramsOf(t, &Trainer{cfg: cfg, way: &together{cfg, e}}); !slices.Equal(got, want) {
+	if want := paramsOf(t, &Trainer{cfg: cfg, way: &together{cfg: cfg, e: e}}); !slices.Equal(got, want) {
 		t.Error("other parameters")
 	}
 }
