@@ -10,9 +10,9 @@
 // again; work put into a stream runs later, at moments that a seed decides, so that who
 // forgets to wait sees it. Kernels really run: their CUDA C is compiled for the host, a
 // thread of a block is a coroutine, barriers and shuffles wait for the others, threads and
-// blocks run in an order that the seed decides, and shared memory is poisoned before each
-// block. Products are plain loops. It can be told to have little memory, to be lost at a
-// call, to be old, or to have no card.
+// blocks run in an order that the seed decides, one warp often as late as barriers allow,
+// and shared memory is poisoned before each block. Products are plain loops. It can be
+// told to have little memory, to be lost at a call, to be old, or to have no card.
 //
 // What it does not show: speed; what two threads do at the same moment, beyond the order
 // in which they run; the rounding of a card's own functions; whether a kernel fits a

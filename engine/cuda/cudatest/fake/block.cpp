@@ -177,16 +177,18 @@ void runBlock() {
     for (unsigned i = 0; i < threads; i++) order[i] = i;
     do {
         shuffle(order);
+        unsigned slow = draw(threads / 32 + 1); // a warp that goes on when all others wait, or none
         for (bool ran = true; ran && !failed;) {
             ran = false;
             for (unsigned i : order) {
-                if (fibers[i].where != ready) continue;
+                if (fibers[i].where != ready || i / 32 == slow) continue;
                 running = &fibers[i];
                 threadIdx = running->id;
                 enter(*running);
                 if (failed) return;
                 ran = true;
             }
+            if (!ran && slow < threads / 32) slow = threads, ran = true;
         }
     } while (!failed && release());
 }
