@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lode/cmd/lode/internal/corpora"
 	"lode/data/examples"
 	"lode/protocol"
 )
@@ -89,11 +90,6 @@ func openExamples(path string, o examples.Options, stderr io.Writer) (*examples.
 		return nil, err
 	}
 	bad, num := s.Skipped()
-	for _, b := range bad {
-		fmt.Fprintln(stderr, "left out:", b)
-	}
-	if num > len(bad) {
-		fmt.Fprintf(stderr, "left out: %d more\n", num-len(bad))
-	}
+	corpora.TellSkipped(tellTo(stderr), bad, num)
 	return s, nil
 }

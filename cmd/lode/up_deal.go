@@ -62,7 +62,7 @@ func (h *house) deal(ctx context.Context, p plan.Plan, workers []string) (d deal
 		return d, err
 	}
 	if p.Tokenizer == protocol.TokenRecords {
-		err = h.dealExamples(p, path, rule, files)
+		err = h.dealExamples(ctx, p, path, rule, files)
 	} else {
 		err = h.dealText(ctx, p, path, files)
 	}
@@ -99,14 +99,18 @@ func (d dealt) create() (all []*part, err error) {
 	return all, nil
 }
 
-// dealExamples deals pictures, tables or records.
-func (h *house) dealExamples(p plan.Plan, path string, rule split.Rule, to []*part) error {
+// dealExamples deals pictures, tables or records, and names those that are left out.
+func (h *house) dealExamples(ctx context.Context, p plan.Plan, path string, rule split.Rule, to []*part) error {
 	inputs, targets := p.Takes()
-	set, err := corpora.OpenExamples(path, inputs, targets, examples.Options{Skip: h.state.Bad == "skip"})
+	skip := h.text().bad == "skip"
+	set, err := corpora.OpenExamples(path, inputs, targets, examples.Options{Skip: skip})
 	if err != nil {
 		return err
 	}
 	defer set.Close() // only read
+	tell := tellTo(h.stderr)
+	bad, num := set.Skipped()
+	corpora.TellSkipped(tell, bad, num)
 	seed := h.dealSeed()
 	rest, held, err := split.HeldOut(set.Len(), publicShare, seed)
 	if err != nil {
@@ -117,13 +121,22 @@ func (h *house) dealExamples(p plan.Plan, path string, rule split.Rule, to []*pa
 		return err
 	}
 	for i, of := range append([][]int{held}, lots...) {
-		if _, err := examples.NewOwn(set, of, int(p.Width()), targets.Limit); err != nil {
+		if len(of) == 0 {
+			continue
+		}
+		own, err := examples.NewOwn(set, of, int(p.Width()), targets.Limit)
+		if err != nil {
 			return err
 		}
-		if err := examples.WriteSome(to[i], set, of); err != nil {
+		bad, num, err := own.Check(ctx, skip)
+		if err != nil {
 			return err
 		}
-		to[i].num = len(of)
+		corpora.TellSkipped(tell, bad, num)
+		if err := own.Write(to[i]); err != nil {
+			return err
+		}
+		to[i].num = own.Len()
 	}
 	return h.tellDealt(to, "examples")
 }
@@ -143,6 +156,10 @@ func (h *house) tellDealt(to []*part, what string) error {
 	fmt.Fprintf(h.stderr, "%d %s are set aside for validators, workers have %v for themselves\n", to[0].num, what, sizes)
 	return nil
 }
+
+// dealtField is the field of a JSON line that a passage is in: the one that text is read
+// from unless somebody says otherwise.
+const dealtField = "text"
 
 // passageLen is the longest passage of text that is dealt as one, bytes.
 const passageLen = 4096
@@ -218,7 +235,7 @@ func (d *textDealer) passages(text []byte, file int) error {
 		if d.byFile && to > 0 {
 			to = 1 + file%(len(d.to)-1)
 		}
-		line, err := json.Marshal(map[string]string{"text": string(text[:n])})
+		line, err := json.Marshal(map[string]string{dealtField: string(text[:n])})
 		if err != nil {
 			return err
 		}

@@ -325,7 +325,10 @@ func (h *house) keyFile(name string) string { return filepath.Join(h.dir, name, 
 // text is what the run is on, as flags.
 func (h *house) text() *dataFlags {
 	s := h.state
-	return &dataFlags{path: cmp.Or(s.Corpus, s.Data), tokenizer: s.Tokenizer, textFlags: textFlags{cmp.Or(s.Field, "text"), cmp.Or(s.Bad, "skip")}}
+	if s.Corpus != "" { // dealt text, which has a field of its own
+		s.Data, s.Field = s.Corpus, dealtField
+	}
+	return &dataFlags{path: s.Data, tokenizer: s.Tokenizer, textFlags: textFlags{cmp.Or(s.Field, asText.field), cmp.Or(s.Bad, "skip")}}
 }
 
 func (h *house) openCorpus(ctx context.Context, piece, width uint32) (err error) {

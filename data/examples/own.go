@@ -5,6 +5,7 @@ package examples
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 
 	"lode/data"
@@ -77,6 +78,9 @@ func (o *Own) Check(ctx context.Context, skip bool) (bad []Fault, num int, err e
 	}
 	return found.first, found.num, nil
 }
+
+// Write writes the examples as records.
+func (o *Own) Write(w io.Writer) error { return WriteSome(w, o.set, o.of) }
 
 // OpenRecords opens a file of records as the examples of a run: of that shape, in so many
 // classes, whose names are their numbers.

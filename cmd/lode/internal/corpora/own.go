@@ -137,7 +137,8 @@ func (o *Own) examples(ctx context.Context) (replica.Samples, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	o.tellSkipped(set.Skipped())
+	bad, num := set.Skipped()
+	TellSkipped(o.Tell, bad, num)
 	closing := func() { _ = set.Close() } // only read
 	own, err := o.deal(set)
 	if err == nil {
@@ -192,16 +193,16 @@ func (o *Own) deal(set *examples.Set) (*examples.Own, error) {
 // check reads all examples once and names those that are left out.
 func (o *Own) check(ctx context.Context, own *examples.Own) error {
 	bad, num, err := own.Check(ctx, !o.Read.Refuse)
-	o.tellSkipped(bad, num)
+	TellSkipped(o.Tell, bad, num)
 	return err
 }
 
-// tellSkipped names what is left out.
-func (o *Own) tellSkipped(bad []examples.Fault, num int) {
+// TellSkipped names what is left out of examples: the first of so many.
+func TellSkipped(tell func(format string, args ...any), bad []examples.Fault, num int) {
 	for _, b := range bad {
-		o.Tell("left out: %v", b)
+		tell("left out: %v", b)
 	}
 	if num > len(bad) {
-		o.Tell("left out: %d more", num-len(bad))
+		tell("left out: %d more", num-len(bad))
 	}
 }
