@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lode/engine"
+	"lode/engine/model"
 )
 
 // mnist is a folder with the test set of MNIST.
@@ -152,6 +155,11 @@ func TestPrivateRefuses(t *testing.T) {
 	weighed := file("weighed.yaml", "merge: {max_samples: 9}\n")
 	odd := file("odd.yaml", "data: {mode: private, split: odd}\nscore: {examine: 0}\n")
 	labelled := file("labelled.yaml", "data: {mode: private, split: \"labels:1\"}\nscore: {examine: 0}\n")
+	torch := file("torch.yaml", "model: {family: torch, config: "+file("config.json", string(model.Custom{
+		Factory: "nano:build", Source: strings.Repeat("0", 64),
+		Inputs: engine.Port{Shape: []int{64}, Series: true, Limit: 256}, Targets: engine.Port{Shape: []int{64}, Series: true, Limit: 256},
+		Tensors: []model.CustomTensor{{Name: "w", Shape: []int{4}}},
+	}.Config()))+"}\n")
 	words := file("words.txt", strings.Repeat("some words\n", 1000))
 	for _, c := range []struct {
 		args []string
@@ -165,6 +173,8 @@ func TestPrivateRefuses(t *testing.T) {
 		{[]string{"coordinator", odd}, "no rule \"odd\""},
 		{[]string{"up", labelled, "--data", words}, "text has no labels"},
 		{[]string{"up", mnistPlan, "--data", words}, "no whole number of records of 785"},
+		{[]string{"up", torch, "--data", words}, "lode up runs no model.family torch"},
+		{[]string{"up", "--adversaries", "boast=1", "--data", words}, "merge.max_samples 0"},
 		{[]string{"train", undealt}, "data.mode is private"},
 		{[]string{"worker", "lode://x", "--split", "iid"}, "--split and --part go together"},
 		{[]string{"worker", "lode://x", "--split", "iid", "--part", "3/2"}, "--part is \"3/2\""},

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/corpora"
+	"lode/engine/model"
 	"lode/protocol"
 	"lode/worker"
 )
@@ -152,8 +153,12 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 			return fmt.Errorf("corpus: %w", err)
 		}
 	}
-	if _, err := readPlan(f.plan); err != nil { // before anything is made
+	p, err := readPlan(f.plan) // before anything is made
+	if err != nil {
 		return err
+	}
+	if _, outside := p.Described().(model.Outside); outside {
+		return usagef("%s: lode up runs no model.family torch: begin with lode coordinator, and lode worker and lode validator with --engine torch --model (docs/pytorch.md)", f.plan)
 	}
 	h, err := f.house(ctx, who, stderr)
 	if err != nil {

@@ -11,9 +11,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -208,6 +210,9 @@ func (h *house) begin(ctx context.Context, want upState) error {
 	p, err := h.plan()
 	if err != nil {
 		return err
+	}
+	if p.Run.Merge.MaxSamples == 0 && slices.Contains(slices.Collect(maps.Values(want.Cast.Conduct)), "boast") {
+		return usagef("--adversaries boast: updates weigh alike in this run (merge.max_samples 0), so there is nothing to boast of")
 	}
 	if p.Split != "" {
 		d, err := h.deal(ctx, p, want.Cast.Workers)
