@@ -66,7 +66,7 @@ func (c *Corpus) addFolder(root string) error {
 	c.skipped = skipped
 	for _, f := range files {
 		path := filepath.Join(root, filepath.FromSlash(f.Path))
-		binary, err := isBinary(path)
+		binary, err := BinaryFile(path)
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,8 @@ func Walk(root string, wanted func(path string) bool) (files []Found, skipped in
 	return files, skipped, err
 }
 
-func isBinary(path string) (bool, error) {
+// BinaryFile says whether a file is no text, by how it begins.
+func BinaryFile(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return false, err

@@ -120,7 +120,9 @@ func (s *corpusShelf) Open(ctx context.Context, d protocol.Digest) (io.ReadSeekC
 	}
 	b, err := s.source.Piece(ctx, i)
 	if err != nil {
-		s.log.Error().Err(err).Int("piece", i).Msg("the data cannot be handed out")
+		if ctx.Err() == nil {
+			s.log.Error().Err(err).Int("piece", i).Msg("the data cannot be handed out")
+		}
 		return nil, 0, false
 	}
 	return inMemory(b), int64(len(b)), true

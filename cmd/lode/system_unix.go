@@ -22,7 +22,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("another process uses %s: stop it, or give this one a folder of its own with --dir", dir)
+		return nil, fmt.Errorf("another process uses %s: stop it, or give this one a folder of its own", dir)
 	}
 	// For people who want to know which process it is.
 	if err := f.Truncate(0); err == nil {

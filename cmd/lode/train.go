@@ -168,6 +168,14 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 	if err != nil {
 		return err
 	}
+	before := job
+	if f.resume {
+		old, err := recall(dir)
+		if err != nil {
+			return err
+		}
+		before = *old
+	}
 	m, err := newMaterial(ctx, &p, path == "" && !f.resume && !says(f.set, "model.vocab"), asText, stderr)
 	if err != nil {
 		return err
@@ -188,7 +196,14 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 		return err
 	}
 	s := &session{material: m, job: job, dir: dir, engine: f.engineFlags, log: log, out: out, json: f.json}
-	return s.run(ctx)
+	err = s.run(ctx)
+	switch {
+	case !s.began && !f.resume: // the folder is free for another try
+		return errors.Join(err, forget(dir))
+	case errors.Is(err, errPast):
+		return errors.Join(err, remember(dir, p, before))
+	}
+	return err
 }
 
 // check refuses flags that cannot be meant.
@@ -344,6 +359,8 @@ func (f *trainFlags) rounds(p plan.Plan, workers int) (int, error) {
 	t := p.Run.Train
 	h := int(t.InnerSteps)
 	switch {
+	case f.changed("steps") && f.steps < h:
+		return 0, usagef("--steps is %d, but a round has %d steps (train.inner_steps): take as many", f.steps, h)
 	case f.changed("steps") && f.steps%h != 0:
 		return 0, usagef("--steps is %d, but a round has %d steps (train.inner_steps): take %d or %d", f.steps, h, f.steps/h*h, (f.steps/h+1)*h)
 	case f.changed("steps"):

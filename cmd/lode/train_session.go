@@ -27,7 +27,11 @@ type session struct {
 	log    zerolog.Logger
 	out    io.Writer
 	json   bool
+	began  bool // an engine was opened
 }
+
+// errPast says that a training is to end before where it is.
+var errPast = usagef("--steps or --tokens is less than what is done already")
 
 // trained is what came of one way.
 type trained struct {
@@ -100,6 +104,7 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	if err != nil {
 		return one, err
 	}
+	s.began = true
 	defer func() { err = errors.Join(err, t.Close()) }()
 	f, err := solo.OpenFolder(s.folder(way))
 	if err != nil {
@@ -112,6 +117,9 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	}
 	if err := f.TakeUp(ctx, t); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return one, fmt.Errorf("%s: %w", s.folder(way), err)
+	}
+	if t.Rounds() > s.job.Rounds {
+		return one, fmt.Errorf("%w: %d steps", errPast, t.Rounds()*int(s.rules.Manifest.Train.InnerSteps))
 	}
 	files := context.WithoutCancel(ctx)
 	show.way(way, t.Rounds())

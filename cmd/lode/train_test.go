@@ -331,3 +331,26 @@ func TestTrainOtherText(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}
 }
+
+// A training that could not begin leaves its folder to the next try; one that is done
+// is not to end earlier.
+func TestTrainTriesAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	args := tinyTraining(t, "--steps", "4", "-o", dir)
+	mustTrain(t, exitFailed, append(args, "--max-memory", "1MB")...)
+	mustTrain(t, 0, args...)
+	mustTrain(t, exitUsage, "train", "--resume", "-o", dir, "--steps", "2")
+	if job, err := recall(dir); err != nil || job.Rounds != 2 {
+		t.Errorf("%+v, %v", job, err)
+	}
+	mustTrain(t, exitUsage, "train", "--steps", "7")
+}
+
+// What is no text is not trained on.
+func TestTrainRefusesBinary(t *testing.T) {
+	args := tinyTraining(t, "--steps", "2", "-o", filepath.Join(t.TempDir(), "model"))
+	if err := os.WriteFile(args[2], bytes.Repeat([]byte{0, 1, 2, 3}, 9000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustTrain(t, exitFailed, args...)
+}

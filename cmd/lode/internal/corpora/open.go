@@ -114,6 +114,11 @@ func Open(ctx context.Context, w Want) (*Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := os.Stat(w.Path); err == nil && info.Mode().IsRegular() {
+		if binary, err := data.BinaryFile(w.Path); err != nil || binary {
+			return nil, errors.Join(err, fmt.Errorf("%s is no text, since a NUL stands in its first 8 KiB; pictures and tables: lode data records", w.Path))
+		}
+	}
 	return w.text(ctx, c, nil, t, file)
 }
 
