@@ -20,6 +20,7 @@ import (
 // recordsFlags are the choices of lode data records.
 type recordsFlags struct {
 	out, seed, target string
+	classes           []string
 	skipBad           bool
 }
 
@@ -40,12 +41,13 @@ between 0 and 1. The order is drawn from the seed.`,
 	c.Flags().StringVarP(&f.out, "output", "o", "records.bin", "file for the records")
 	c.Flags().StringVar(&f.seed, "seed", "lode", "any text: another one gives another order")
 	c.Flags().StringVar(&f.target, "target", "", "of a CSV file: the column with the label (default: label, else the last)")
+	c.Flags().StringSliceVar(&f.classes, "classes", nil, "names of the labels in the order of their numbers (default: in the order of the names, unless they are numbers)")
 	c.Flags().BoolVar(&f.skipBad, "skip-bad", false, "leave out files and records that are bad, and name them, instead of refusing all")
 	return c
 }
 
 func (f *recordsFlags) run(path string, stdout, stderr io.Writer) error {
-	s, err := openExamples(path, examples.Options{Skip: f.skipBad, Target: f.target}, stderr)
+	s, err := openExamples(path, examples.Options{Skip: f.skipBad, Target: f.target, Classes: f.classes}, stderr)
 	if err != nil {
 		return err
 	}
@@ -54,6 +56,9 @@ func (f *recordsFlags) run(path string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%s: %w", f.out, err)
 	}
 	fmt.Fprintf(stdout, "%s holds %d records of %d bytes, of %d classes\n", f.out, s.Len(), length, len(s.Classes()))
+	if !s.Numbered() {
+		fmt.Fprintf(stdout, "Classes: %s\n", numbered(s.Classes()))
+	}
 	fmt.Fprintf(stdout, "A run of them has data.path: %s, data.tokenizer: records, train.steps: 1,\n", f.out)
 	fmt.Fprintf(stdout, "model.input: %s, model.classes: %d and as data.piece a multiple of %d.\n",
 		strings.ReplaceAll(fmt.Sprint(s.Shape()), " ", ", "), len(s.Classes()), length)

@@ -26,7 +26,7 @@ func TestDataRecords(t *testing.T) {
 	}
 	code, says, errs := call(t, "data", "records", table, "-o", out, "--skip-bad")
 	b, err := os.ReadFile(out)
-	if code != 0 || err != nil || len(b) != 3*600 || !strings.Contains(errs, "left out") || !strings.Contains(says, "model.input: [2]") {
+	if code != 0 || err != nil || len(b) != 3*600 || !strings.Contains(errs, "left out") || !strings.Contains(says, "model.input: [2]") || !strings.Contains(says, "Classes: 0=left 1=none 2=right\n") {
 		t.Fatalf("exit %d, %d bytes, %v\n%s%s", code, len(b), err, says, errs)
 	}
 	code, says, errs = call(t, "bench", "train", "--data", out, "--workers", "honest,honest", "--rounds", "2",

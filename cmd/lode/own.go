@@ -14,6 +14,7 @@ import (
 
 	"lode/cmd/lode/internal/corpora"
 	"lode/data"
+	"lode/data/examples"
 	"lode/data/split"
 	"lode/protocol"
 	"lode/worker"
@@ -110,8 +111,21 @@ func (n *node) openOwn(ctx context.Context, f *nodeFlags, cache string, stderr i
 	if n.own, err = n.rules.Private(nodeIDOf(n.key), samples, f.own.keepBack); err != nil {
 		return fmt.Errorf("own data at %s: %w", f.data, err)
 	}
-	n.log.Info().Str("data", f.data).Int("samples", n.own.Len()).Int("kept_back", n.own.Kept()).Msg("own data is ready; it stays here")
+	ready := n.log.Info().Str("data", f.data).Int("samples", n.own.Len()).Int("kept_back", n.own.Kept())
+	if o, ok := samples.(*examples.Own); ok && o.Classes() != nil {
+		ready = ready.Str("classes", numbered(o.Classes()))
+	}
+	ready.Msg("own data is ready; it stays here")
 	return nil
+}
+
+// numbered says which class has which number.
+func numbered(classes []string) string {
+	all := make([]string, len(classes))
+	for i, name := range classes {
+		all[i] = fmt.Sprintf("%d=%s", i, name)
+	}
+	return strings.Join(all, " ")
 }
 
 // duties is what a worker trains on.

@@ -31,7 +31,7 @@ func NewOwn(s *Set, of []int, length, classes int) (*Own, error) {
 		return nil, fmt.Errorf("%w: they have shape %v, which are %d values, and the run's have %d", ErrBad, s.shape, own-1, length-1)
 	case len(s.classes) > classes:
 		return nil, fmt.Errorf("%w: they have %d classes, the run's model tells %d apart", ErrBad, len(s.classes), classes)
-	case len(s.classes) < classes && s.classes[0] != "0":
+	case len(s.classes) < classes && !s.Numbered():
 		return nil, fmt.Errorf("%w: they have %d classes of %d, and which number each has cannot be known: name all of them, in the run's order", ErrBad, len(s.classes), classes)
 	}
 	return &Own{s, of, length}, nil
@@ -77,6 +77,15 @@ func (o *Own) Check(ctx context.Context, skip bool) (bad []Fault, num int, err e
 		return nil, 0, fmt.Errorf("%w: none is left of %d", ErrBad, found.num)
 	}
 	return found.first, found.num, nil
+}
+
+// Classes returns the names of the classes in the order of their numbers, none if they
+// are the numbers.
+func (o *Own) Classes() []string {
+	if o.set.Numbered() {
+		return nil
+	}
+	return o.set.Classes()
 }
 
 // Write writes the examples as records.

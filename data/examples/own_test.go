@@ -62,6 +62,7 @@ func TestNewOwnRefuses(t *testing.T) {
 		"another shape":  {threeTable, Options{}, 785, 10, "2 values, and the run's have 784"},
 		"more classes":   {threeTable, Options{}, 3, 2, "3 classes, the run's model tells 2 apart"},
 		"unknown order":  {"x,label\n1,sick\n0,well\n", Options{}, 2, 3, "name all of them"},
+		"numbers, names": {"x,label\n1,0\n0,cat\n", Options{}, 2, 3, "name all of them"},
 		"all by name":    {"x,label\n1,sick\n0,well\n", Options{}, 2, 2, ""},
 		"named":          {"x,label\n1,sick\n0,sick\n", Options{Classes: []string{"well", "sick"}}, 2, 2, ""},
 		"numbers enough": {"x,label\n1,7\n", Options{}, 2, 10, ""},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"strconv"
 
 	"lode/data/split"
 )
@@ -54,6 +55,16 @@ func (s *Set) Shape() []int { return s.shape }
 // Classes returns the names of the labels, in the order of their numbers; none where
 // targets are numbers.
 func (s *Set) Classes() []string { return s.classes }
+
+// Numbered reports whether every class is called by its number.
+func (s *Set) Numbered() bool {
+	for i, name := range s.classes {
+		if name != strconv.Itoa(i) {
+			return false
+		}
+	}
+	return true
+}
 
 // Label returns the number of example i's class, 0 where targets are numbers.
 func (s *Set) Label(i int) int {

@@ -184,10 +184,22 @@ func (o *Own) deal(set *examples.Set) (*examples.Own, error) {
 		}
 		mine = dealt[o.Portion.Number-1]
 	}
+	if len(o.Classes) == 0 && !set.Numbered() {
+		return nil, fmt.Errorf("labels are %s and no numbers: say which is 0, 1 and so on with --classes, as the whole run has them", someOf(set.Classes()))
+	}
 	if len(mine) == 0 {
 		return nil, fmt.Errorf("part %d of %d has no example in it", o.Portion.Number, o.Portion.Of)
 	}
 	return examples.NewOwn(set, mine, int(o.Manifest.Data.Width), o.Targets.Limit)
+}
+
+// someOf names the first few of names.
+func someOf(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // check reads all examples once and names those that are left out.

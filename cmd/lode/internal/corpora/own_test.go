@@ -248,14 +248,15 @@ func TestOpenOwnRefuses(t *testing.T) {
 		is      error
 		says    string
 	}{
-		"nothing there":  {filepath.Join(text, "none"), true, nil, os.ErrNotExist, "own data at"},
-		"text, labels":   {text, false, func(o *Own) { o.Split, o.Portion = "labels:2", data.Portion{Number: 1, Of: 2} }, nil, "text has no labels"},
-		"too short":      {short, false, nil, data.ErrTooSmall, "too small"},
-		"other shape":    {table, true, func(o *Own) { o.Manifest.Data.Width = 9 }, examples.ErrBad, "4 values, and the run's have 8"},
-		"out of range":   {table, true, nil, examples.ErrBad, "is 2, and a record holds values from 0 to 1"},
-		"many files":     {text, false, func(o *Own) { o.Split, o.Portion = "files", data.Portion{Number: 1, Of: 2} }, nil, "1 examples for 2"},
-		"more classes":   {nested(t, map[string]string{"t.csv": "a,b,c,d,label\n0,0,0,0,3\n"}), true, nil, examples.ErrBad, "4 classes, the run's model tells 3 apart"},
-		"text as record": {text + "/a.txt", true, func(o *Own) { o.Manifest.Data.Width = 1 << 19; o.Inputs.Shape = []int{1<<19 - 1} }, examples.ErrBad, "no whole number"},
+		"nothing there":   {filepath.Join(text, "none"), true, nil, os.ErrNotExist, "own data at"},
+		"text, labels":    {text, false, func(o *Own) { o.Split, o.Portion = "labels:2", data.Portion{Number: 1, Of: 2} }, nil, "text has no labels"},
+		"too short":       {short, false, nil, data.ErrTooSmall, "too small"},
+		"other shape":     {table, true, func(o *Own) { o.Manifest.Data.Width = 9 }, examples.ErrBad, "4 values, and the run's have 8"},
+		"out of range":    {table, true, nil, examples.ErrBad, "is 2, and a record holds values from 0 to 1"},
+		"many files":      {text, false, func(o *Own) { o.Split, o.Portion = "files", data.Portion{Number: 1, Of: 2} }, nil, "1 examples for 2"},
+		"more classes":    {nested(t, map[string]string{"t.csv": "a,b,c,d,label\n0,0,0,0,3\n"}), true, nil, examples.ErrBad, "4 classes, the run's model tells 3 apart"},
+		"named, no order": {nested(t, map[string]string{"t.csv": "a,b,c,d,label\n0,0,0,0,a\n0,0,0,0,b\n0,0,0,0,C\n"}), true, nil, nil, "labels are C, a, b and no numbers: say which is 0, 1 and so on with --classes"},
+		"text as record":  {text + "/a.txt", true, func(o *Own) { o.Manifest.Data.Width = 1 << 19; o.Inputs.Shape = []int{1<<19 - 1} }, examples.ErrBad, "no whole number"},
 	} {
 		o := ownOf(t, c.path, c.records)
 		if c.change != nil {
