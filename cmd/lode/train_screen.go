@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"lode/engine/model"
 	"lode/sim/solo"
 )
 
@@ -102,7 +103,7 @@ func (s *trainScreen) end(all []trained) error {
 		}
 		s.printf("%s: held-out loss %.4f nats after %s tokens, %.0f s; model and curve in %s\n", one.Way, one.HeldOut, countText(float64(one.Tokens)), one.Seconds, one.Folder)
 	}
-	if last := all[len(all)-1]; last.Whole {
+	if last := all[len(all)-1]; last.Whole && s.session.rules.Model.Family() == (model.Llama{}).Family() {
 		s.printf("write with it: lode generate --model %s\n", last.Folder)
 	}
 	return nil
