@@ -133,6 +133,8 @@ func TestPythonTorchCustomRefuses(t *testing.T) {
 		"must be in the module":    {factory: "nano:build", loss: "micro:loss"},
 		"has no 'cost'":            {factory: "nano:build", loss: "nano:cost"},
 		"ZeroDivisionError":        {factory: "nano:build", change: []string{"return model\n\n", "return 1 / 0"}},
+		"one row was tried":        {factory: "nano:build", change: []string{"return model\n\n", "return nn.Linear(3, 3)\n\n"}},
+		"gives 100 logits":         {factory: "nano:build", change: []string{"return model\n\n", "return nn.Embedding(256, 100)\n\n"}},
 		"tensors are none":         {factory: "nano:build", change: []string{"return model\n\n", "return nn.ReLU()"}},
 	} {
 		nano(t, c.change...)

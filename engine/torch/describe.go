@@ -6,6 +6,7 @@ package torch
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"lode/engine"
 	"lode/engine/model"
@@ -60,10 +61,51 @@ func Describe(factory, loss string, inputs, targets engine.Port, opt Options, va
 	if err := m.Validate(); err != nil {
 		return m, fmt.Errorf("torch: %s: %w", factory, err)
 	}
+	if err := e.tries(m); err != nil {
+		return m, fmt.Errorf("torch: %s: one row was tried: %w", factory, err)
+	}
 	if values == nil {
 		return m, nil
 	}
 	return m, e.values(m, o.Tensors, values)
+}
+
+// tries has the process give one row to the model and its loss, so that what cannot be
+// trained is known before a run is made of it.
+func (e *Engine) tries(m model.Custom) error {
+	p := pass{Batch: batch{1, pack(sample(m.Inputs)), pack(sample(m.Targets))}, Taken: []string{}}
+	var loss struct {
+		Loss float64 `cbor:"loss"`
+		Norm float64 `cbor:"norm"`
+	}
+	if m.Loss == "" && m.Targets.Limit > 0 {
+		var said struct {
+			Values []byte `cbor:"values"`
+		}
+		if err := e.process.Call("predict", p, &said); err != nil {
+			return err
+		}
+		if want := m.Targets.Width(); len(said.Values) != 4*want {
+			return fmt.Errorf("the module gives %d logits for what can be one of %d (--vocab)", len(said.Values)/4, want)
+		}
+	}
+	return e.process.Call("loss", p, &loss)
+}
+
+// sample returns one row of the largest ids, or of zeros; of a series its first two.
+func sample(p engine.Port) engine.Array {
+	shape := slices.Clone(p.Shape)
+	if p.Series {
+		shape[0] = min(shape[0], 2)
+	}
+	num := 1
+	for _, n := range shape {
+		num *= n
+	}
+	if p.Limit == 0 {
+		return engine.Array{Shape: shape, Reals: make([]float32, num)}
+	}
+	return engine.Array{Shape: shape, IDs: slices.Repeat([]int32{int32(p.Limit - 1)}, num)}
 }
 
 // values has the process write down the parameters that it began with.
