@@ -203,7 +203,7 @@ func dataCheckCommand() *cobra.Command {
 				return err
 			}
 			if len(bad) > 0 {
-				return fmt.Errorf("%d of %d pieces are not what they were, the first ones %v: prepare the data again", len(bad), len(f.Index.Digests), bad[:min(len(bad), 10)])
+				return fmt.Errorf("%d of %d pieces are not what they were, the first ones %v: remove %s and prepare the data again", len(bad), len(f.Index.Digests), bad[:min(len(bad), 10)], args[0])
 			}
 			fmt.Fprintf(c.OutOrStdout(), "all %d pieces are what they were\n", len(f.Index.Digests))
 			return nil

@@ -318,6 +318,9 @@ func (w *Want) prepare(ctx context.Context, dir string, job shards.Job, name str
 		}
 	}
 	d, err := shards.Prepare(ctx, dir, job)
+	if errors.Is(err, data.ErrTooSmall) {
+		return fmt.Errorf("%s holds too little text: %w; pictures and tables are made records of by lode data records", name, err)
+	}
 	if err != nil {
 		return err
 	}
