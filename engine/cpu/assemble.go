@@ -122,9 +122,9 @@ func (b *builder) given(name string, a engine.Array) *gorgonia.Node {
 type weight struct {
 	node       *gorgonia.Node
 	values     []float32
-	rows, cols int       // of a vector one row
-	grad       []float32 // nil if all of it is frozen
-	trained    []span    // rows that are not frozen; the gradient of the others stays zero
+	rows, cols int          // of a vector one row
+	grad       []float32    // nil if all of it is frozen
+	trained    []model.Rows // rows that are not frozen; the gradient of the others stays zero
 	uses       int
 }
 
@@ -138,9 +138,6 @@ func (w *weight) gradient() *tensor.Dense {
 	}
 	return dense(w.grad, w.rows, w.cols)
 }
-
-// span is a range of rows.
-type span struct{ lo, hi int }
 
 // weight returns the named tensor and the count-1 that follow it. It is
 // differentiated for if any of them is trained.
@@ -161,30 +158,12 @@ func (b *builder) weight(name string, count int) *weight {
 	}
 	w.node = gorgonia.NewTensor(b.expr, tensor.Float32, value.Dims(), gorgonia.WithShape(value.Shape()...),
 		gorgonia.WithName(name), gorgonia.WithValue(value))
-	if w.trained = b.spans(t, count); len(w.trained) > 0 {
+	if w.trained = model.TrainedRows(b.layout, b.frozen, t, count); len(w.trained) > 0 {
 		b.trained = append(b.trained, w.node)
 		w.grad = b.grads[lo:hi:hi]
 	}
 	b.modules[name] = w
 	return w
-}
-
-// spans returns the rows of count tensors from t on that are trained, as few
-// ranges as can be.
-func (b *builder) spans(t, count int) (rows []span) {
-	lo := 0
-	for i := t; i < t+count; i++ {
-		hi := lo + b.layout.Spec(i).Shape[0]
-		switch last := len(rows) - 1; {
-		case b.frozen[i]:
-		case last >= 0 && rows[last].hi == lo:
-			rows[last].hi = hi
-		default:
-			rows = append(rows, span{lo, hi})
-		}
-		lo = hi
-	}
-	return rows
 }
 
 // keep returns memory for n values that the backward pass will read. Without a

@@ -78,12 +78,12 @@ func (l *linear) backward(v [][]float32, dy []float32) {
 		l.team.multiply(kernel.Dense(l.dx, l.n, in), dys, w, false)
 	}
 	for _, s := range l.w.trained {
-		l.team.multiply(kernel.Dense(l.w.grad, out, in).Sub(s.lo, s.hi), dys.T().Sub(s.lo, s.hi), x, false)
+		l.team.multiply(kernel.Dense(l.w.grad, out, in).Sub(s.Lo, s.Hi), dys.T().Sub(s.Lo, s.Hi), x, false)
 	}
 	if l.bias != nil {
 		for _, s := range l.bias.trained {
-			l.team.split(s.hi-s.lo, tileRows, func(_, lo, hi int) {
-				addRows(l.bias.grad[s.lo+lo:s.lo+hi], dy[s.lo+lo:], out, l.n)
+			l.team.split(s.Hi-s.Lo, tileRows, func(_, lo, hi int) {
+				addRows(l.bias.grad[s.Lo+lo:s.Lo+hi], dy[s.Lo+lo:], out, l.n)
 			})
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"lode/engine/cuda/cudatest"
 	"lode/engine/cuda/driver"
+	"lode/engine/model"
 )
 
 // widths are of rows: with and without room for four values at a time.
@@ -105,7 +106,7 @@ func TestNorm(t *testing.T) {
 			}, func() {
 				s := &norm{
 					x: &value{data: *x, grad: *dx, added: true}, y: &value{data: *y, grad: *dy}, roots: *roots, parts: &sharing{buffer: *parts}, eps: eps,
-					w: &weight{values: *w, grad: *dw, cols: dim, trained: []span{{0, dim}}},
+					w: &weight{values: *w, grad: *dw, cols: dim, trained: []model.Rows{{Lo: 0, Hi: dim}}},
 				}
 				p := &pass{Engine: l.Engine, n: rows, part: 2, number: 1}
 				l.run(func() error {

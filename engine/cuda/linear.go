@@ -73,8 +73,8 @@ func (p *pass) weigh(w, bias *weight, dy, x driver.Matrix) error {
 	add := !p.fresh(w)
 	for _, s := range w.trained {
 		part := dy
-		part.At, part.Cols, part.Step = dy.From(s.lo), s.hi-s.lo, dy.Cols
-		if err := p.multiply(driver.Product{To: matrix(w.grad.from(s.lo*w.cols), s.hi-s.lo, w.cols), A: part.T(), B: x, Beta: one(add)}); err != nil {
+		part.At, part.Cols, part.Step = dy.From(s.Lo), s.Hi-s.Lo, dy.Cols
+		if err := p.multiply(driver.Product{To: matrix(w.grad.from(s.Lo*w.cols), s.Hi-s.Lo, w.cols), A: part.T(), B: x, Beta: one(add)}); err != nil {
 			return err
 		}
 	}
@@ -83,8 +83,8 @@ func (p *pass) weigh(w, bias *weight, dy, x driver.Matrix) error {
 	}
 	add = !p.fresh(bias)
 	for _, s := range bias.trained {
-		if err := p.blocks(buffer{half: dy.Half}.kind("sum_rows"), (s.hi-s.lo+31)/32, driver.At(bias.grad.at(s.lo)), driver.At(dy.From(s.lo)),
-			driver.Int(dy.Rows), driver.Int(s.hi-s.lo), driver.Long(int64(dy.Cols)), flag(add)); err != nil {
+		if err := p.blocks(buffer{half: dy.Half}.kind("sum_rows"), (s.Hi-s.Lo+31)/32, driver.At(bias.grad.at(s.Lo)), driver.At(dy.From(s.Lo)),
+			driver.Int(dy.Rows), driver.Int(s.Hi-s.Lo), driver.Long(int64(dy.Cols)), flag(add)); err != nil {
 			return err
 		}
 	}

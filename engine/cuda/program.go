@@ -105,12 +105,9 @@ type weight struct {
 	values, grad buffer
 	factor       buffer // values as products take them
 	rows, cols   int    // of a vector one row
-	trained      []span
+	trained      []model.Rows
 	written      int // the number of the pass that last wrote its gradient, see pass.fresh
 }
-
-// span is a range of rows, or of values of a vector.
-type span struct{ lo, hi int }
 
 // newProgram builds the program of a model. An error says which stage there is no
 // kernel for.
@@ -242,7 +239,7 @@ func (p *program) weight(name string, count int) *weight {
 	t := p.index[name]
 	shape := p.layout.Spec(t).Shape
 	lo, hi := p.layout.Offset(t), p.layout.Offset(t+count-1)+p.layout.Spec(t+count-1).Len()
-	w := &weight{values: p.params.from(lo), grad: p.grads.from(lo), rows: 1, cols: hi - lo, trained: p.spans(t, count)}
+	w := &weight{values: p.params.from(lo), grad: p.grads.from(lo), rows: 1, cols: hi - lo, trained: model.TrainedRows(p.layout, p.frozen, t, count)}
 	if w.factor = w.values; p.half {
 		w.factor = p.halves.from(lo)
 	}
@@ -252,22 +249,4 @@ func (p *program) weight(name string, count int) *weight {
 	}
 	p.modules[name] = w
 	return w
-}
-
-// spans returns the rows of count tensors from t on that are trained, as few ranges as
-// can be.
-func (p *program) spans(t, count int) (rows []span) {
-	lo := 0
-	for i := t; i < t+count; i++ {
-		hi := lo + p.layout.Spec(i).Shape[0]
-		switch last := len(rows) - 1; {
-		case p.frozen[i]:
-		case last >= 0 && rows[last].hi == lo:
-			rows[last].hi = hi
-		default:
-			rows = append(rows, span{lo, hi})
-		}
-		lo = hi
-	}
-	return rows
 }
