@@ -8,23 +8,9 @@ package cpu
 import (
 	"math"
 
+	"lode/engine"
 	"lode/engine/kernel"
 	"lode/tensor"
-)
-
-const (
-	muonMomentum = 0.95
-	// muonScale gives the step the root mean square that AdamW's usually has, once
-	// multiplied by the root of the longer side, so that both take the same rate
-	// and decay (J. Liu and others, arXiv:2502.16982, section 2.2).
-	muonScale = 0.2
-	// muonRounds turns of the polynomial a·x + b·x³ + c·x⁵ bring the singular
-	// values of a matrix of norm 1 near 1, but for the smallest: it rises steeply at 0
-	// and then stays within about 0.7 to 1.2.
-	muonRounds = 5
-	muonA      = 3.4445
-	muonB      = -4.7750
-	muonC      = 2.0315
 )
 
 // muon is what Muon steps work in; the zero value grows with the first one.
@@ -55,7 +41,7 @@ func (e *Engine) muonStep(w kernel.View, g, m []float32, p pace) {
 	b := &e.muon
 	b.grow(len(g), min(w.Rows, w.Cols))
 	x := b.step[:len(g)]
-	take := float32(1-muonMomentum) * p.scale
+	take := float32(1-engine.MuonMomentum) * p.scale
 	for lo := 0; lo < len(g); lo += tensor.ChunkLen {
 		hi := min(lo+tensor.ChunkLen, len(g))
 		average(m[lo:hi], g[lo:hi], take)
@@ -63,14 +49,14 @@ func (e *Engine) muonStep(w kernel.View, g, m []float32, p pace) {
 		average(x[lo:hi], g[lo:hi], take)
 	}
 	x = b.orthogonal(&e.team, w.Rows, w.Cols)
-	far := p.rate * float32(muonScale*math.Sqrt(float64(max(w.Rows, w.Cols))))
+	far := p.rate * float32(engine.MuonScale*math.Sqrt(float64(max(w.Rows, w.Cols))))
 	kernel.Scale(w.Data, 1-p.decay)
 	kernel.Axpy(w.Data, -far, x)
 }
 
 // average takes a running mean one gradient further.
 func average(mean, g []float32, take float32) {
-	kernel.Scale(mean, muonMomentum)
+	kernel.Scale(mean, engine.MuonMomentum)
 	kernel.Axpy(mean, take, g)
 }
 
@@ -81,7 +67,7 @@ func (b *muon) orthogonal(t *team, rows, cols int) []float32 {
 	x, next := b.step[:n], b.next[:n]
 	kernel.Scale(x, float32(1/(norm(x)+1e-7)))
 	square, higher := kernel.Dense(b.square, side, side), kernel.Dense(b.higher, side, side)
-	for range muonRounds {
+	for range engine.MuonRounds {
 		from, to := kernel.Dense(x, rows, cols), kernel.Dense(next, rows, cols)
 		if rows <= cols {
 			t.multiply(square, from, from.T(), false)
@@ -103,10 +89,10 @@ func (b *muon) orthogonal(t *team, rows, cols int) []float32 {
 // polynomial turns y, the square of the side × side matrix x, into a + b·x + c·y.
 func polynomial(y, x []float32, side int) {
 	y, x = y[:side*side], x[:side*side]
-	kernel.Scale(y, muonC)
-	kernel.Axpy(y, muonB, x)
+	kernel.Scale(y, engine.MuonC)
+	kernel.Axpy(y, engine.MuonB, x)
 	for i := 0; i < len(y); i += side + 1 {
-		y[i] += muonA
+		y[i] += engine.MuonA
 	}
 }
 

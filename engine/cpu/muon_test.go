@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"lode/engine"
 	"lode/engine/kernel"
 )
 
@@ -77,8 +78,8 @@ func TestOrthogonalKeepsDirections(t *testing.T) {
 		want := make([]float64, len(values))
 		for i, v := range values {
 			v /= math.Sqrt(length)
-			for range muonRounds {
-				v = muonA*v + muonB*v*v*v + muonC*v*v*v*v*v
+			for range engine.MuonRounds {
+				v = engine.MuonA*v + engine.MuonB*v*v*v + engine.MuonC*v*v*v*v*v
 			}
 			if want[i] = v; v < 0.65 || v > 1.25 {
 				t.Errorf("%v: singular value %v of %v becomes %v", z, values[i], math.Sqrt(length), v)

@@ -10,16 +10,8 @@ import (
 	"lode/tensor"
 )
 
-// Constants of the step, see lode/engine/cpu.
-const (
-	muonMomentum = 0.95
-	muonScale    = 0.2
-	muonRounds   = 5
-	muonA        = 3.4445
-	muonB        = -4.7750
-	muonC        = 2.0315
-	muonEps      = 1e-7
-)
+// muonEps is added to the norm that a matrix is divided by.
+const muonEps = 1e-7
 
 // muon is what Muon steps work in: memory of its own, taken before the first.
 type muon struct {
@@ -72,7 +64,7 @@ func (e *Engine) muonStep(t, moment int, h engine.Hyper) error {
 	n, rows := w.Len(), w.Shape[0]
 	cols, at := n/rows, e.layout.Offset(t)
 	x := m.step
-	if err := e.each("momentum", n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.norms.arg(), driver.Float(muonMomentum)); err != nil {
+	if err := e.each("momentum", n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.norms.arg(), driver.Float(engine.MuonMomentum)); err != nil {
 		return err
 	}
 	x, err := e.orthogonal(rows, cols)
@@ -83,7 +75,7 @@ func (e *Engine) muonStep(t, moment int, h engine.Hyper) error {
 	if e.decays[t] {
 		stay -= h.Rate * h.WeightDecay
 	}
-	far := h.Rate * float32(muonScale*math.Sqrt(float64(max(rows, cols))))
+	far := h.Rate * float32(engine.MuonScale*math.Sqrt(float64(max(rows, cols))))
 	return e.each("move", n, driver.At(g.params.at(at)), x.arg(), g.norms.arg(), driver.Float(stay), driver.Float(far))
 }
 
@@ -102,7 +94,7 @@ func (e *Engine) orthogonal(rows, cols int) (buffer, error) {
 		return x, err
 	}
 	square, higher := matrix(m.square, side, side), matrix(m.higher, side, side)
-	for range muonRounds {
+	for range engine.MuonRounds {
 		from, to := matrix(x, rows, cols), matrix(next, rows, cols)
 		first := driver.Product{To: square, A: from, B: from.T()}
 		last := driver.Product{To: to, A: higher, B: from}
@@ -117,7 +109,7 @@ func (e *Engine) orthogonal(rows, cols int) (buffer, error) {
 			return x, err
 		}
 		grid := driver.Grid{X: (side*side + threads - 1) / threads, Threads: threads}
-		if err := e.stream.Launch(e.kernels["polynomial"], grid, m.higher.arg(), m.square.arg(), driver.Float(muonA), driver.Float(muonB), driver.Float(muonC), driver.Int(side)); err != nil {
+		if err := e.stream.Launch(e.kernels["polynomial"], grid, m.higher.arg(), m.square.arg(), driver.Float(engine.MuonA), driver.Float(engine.MuonB), driver.Float(engine.MuonC), driver.Int(side)); err != nil {
 			return x, err
 		}
 		if err := e.multiply(last); err != nil {
