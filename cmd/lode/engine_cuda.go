@@ -4,11 +4,9 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
@@ -40,14 +38,7 @@ func (f *cardFlags) add(c *cobra.Command) {
 
 // bytes returns what the flag says, 0 if nothing.
 func (f *cardFlags) bytes() (int64, error) {
-	if f.cardMemory == "" {
-		return 0, nil
-	}
-	n, err := humanize.ParseBytes(f.cardMemory)
-	if err != nil || n < 1 || n > math.MaxInt64 {
-		return 0, usagef("--card-memory is %q, it is a number of bytes such as 8GB or 20GiB", f.cardMemory)
-	}
-	return int64(n), nil
+	return sizeOf("card-memory", f.cardMemory, "8GB or 20GiB")
 }
 
 // card returns the number of the card that --device names.

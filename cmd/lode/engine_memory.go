@@ -40,13 +40,16 @@ func (f *memoryFlags) check() error {
 }
 
 // given returns what the flag says, 0 if nothing.
-func (f *memoryFlags) given() (int64, error) {
-	if f.most == "" {
+func (f *memoryFlags) given() (int64, error) { return sizeOf("max-memory", f.most, "500MB or 6GiB") }
+
+// sizeOf reads a flag that is a number of bytes, 0 if it is empty.
+func sizeOf(flag, value, such string) (int64, error) {
+	if value == "" {
 		return 0, nil
 	}
-	n, err := humanize.ParseBytes(f.most)
+	n, err := humanize.ParseBytes(value)
 	if err != nil || n < 1 || n > math.MaxInt64 {
-		return 0, usagef("--max-memory is %q, it is a number of bytes such as 500MB or 6GiB", f.most)
+		return 0, usagef("--%s is %q, it is a number of bytes such as %s", flag, value, such)
 	}
 	return int64(n), nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -168,14 +169,6 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 	if err != nil {
 		return err
 	}
-	before := job
-	if f.resume {
-		old, err := recall(dir)
-		if err != nil {
-			return err
-		}
-		before = *old
-	}
 	m, err := newMaterial(ctx, &p, path == "" && !f.resume && !says(f.set, "model.vocab"), asText, stderr)
 	if err != nil {
 		return err
@@ -188,22 +181,13 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 		return err
 	}
 	defer unlock()
-	if err := remember(dir, p, job); err != nil {
-		return err
-	}
 	log, err := newLog(stderr, "warn")
 	if err != nil {
 		return err
 	}
-	s := &session{material: m, job: job, dir: dir, engine: f.engineFlags, log: log, out: out, json: f.json}
-	err = s.run(ctx)
-	switch {
-	case !s.began && !f.resume: // the folder is free for another try
-		return errors.Join(err, forget(dir))
-	case errors.Is(err, errPast):
-		return errors.Join(err, remember(dir, p, before))
-	}
-	return err
+	s := &session{material: m, job: job, dir: dir, engine: f.engineFlags, log: log, out: out, json: f.json, resumed: f.resume}
+	s.remember = sync.OnceValue(func() error { return remember(dir, p, job) })
+	return s.run(ctx)
 }
 
 // check refuses flags that cannot be meant.

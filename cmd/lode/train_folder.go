@@ -33,11 +33,6 @@ func remember(dir string, p plan.Plan, job training) error {
 	return writeFile(filepath.Join(dir, trainingName), append(b, '\n'))
 }
 
-// forget removes them.
-func forget(dir string) error {
-	return errors.Join(os.Remove(filepath.Join(dir, planName)), os.Remove(filepath.Join(dir, trainingName)))
-}
-
 // recall reads the course of the training in the folder, nil if there is none.
 func recall(dir string) (*training, error) {
 	path := filepath.Join(dir, trainingName)

@@ -27,11 +27,10 @@ type session struct {
 	log    zerolog.Logger
 	out    io.Writer
 	json   bool
-	began  bool // an engine was opened
-}
 
-// errPast says that a training is to end before where it is.
-var errPast = usagef("--steps or --tokens is less than what is done already")
+	resumed  bool
+	remember func() error // writes down what the training is, once
+}
 
 // trained is what came of one way.
 type trained struct {
@@ -104,8 +103,12 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 	if err != nil {
 		return one, err
 	}
-	s.began = true
 	defer func() { err = errors.Join(err, t.Close()) }()
+	if !s.resumed { // not before: what could not begin leaves the folder to another try
+		if err := s.remember(); err != nil {
+			return one, err
+		}
+	}
 	f, err := solo.OpenFolder(s.folder(way))
 	if err != nil {
 		return one, err
@@ -119,7 +122,10 @@ func (s *session) train(ctx context.Context, way string, show *trainScreen) (one
 		return one, fmt.Errorf("%s: %w", s.folder(way), err)
 	}
 	if t.Rounds() > s.job.Rounds {
-		return one, fmt.Errorf("%w: %d steps", errPast, t.Rounds()*int(s.rules.Manifest.Train.InnerSteps))
+		return one, usagef("--steps or --tokens is less than what is done already: %d steps", t.Rounds()*int(s.rules.Manifest.Train.InnerSteps))
+	}
+	if err := s.remember(); err != nil { // how far it is to go may have changed
+		return one, err
 	}
 	files := context.WithoutCancel(ctx)
 	show.way(way, t.Rounds())
