@@ -52,7 +52,7 @@ func Open(path string) (*Corpus, error) {
 		return nil, fmt.Errorf("open corpus: %s is neither a file nor a folder", path)
 	}
 	if c.bytes == 0 {
-		return nil, fmt.Errorf("%w: %s holds no text; pass --data with a text file or a folder of text files", ErrNoCorpus, path)
+		return nil, fmt.Errorf("%w: %s holds no text (%d files left out: binary, hidden, links or devices); pass --data with a text file or a folder of text files", ErrNoCorpus, path, c.skipped)
 	}
 	return c, nil
 }

@@ -192,6 +192,13 @@ func TestFindRefuses(t *testing.T) {
 	if _, err := Find(empty); !errors.Is(err, ErrNone) {
 		t.Error(err)
 	}
+	links := t.TempDir()
+	if err := os.Symlink(os.Args[0], filepath.Join(links, "data.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Find(links); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "left out were 1 that are hidden, links or devices") {
+		t.Error(err)
+	}
 	if _, err := Find(filepath.Join(empty, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}

@@ -91,7 +91,11 @@ func Find(paths ...string) (*Set, error) {
 		}
 	}
 	if len(s.Files) == 0 {
-		return nil, fmt.Errorf("find documents: %w: %s has no file to read", ErrNone, strings.Join(paths, ", "))
+		err := fmt.Errorf("find documents: %w: %s has no file to read", ErrNone, strings.Join(paths, ", "))
+		if s.Skipped > 0 {
+			err = fmt.Errorf("%w; left out were %d that are hidden, links or devices: copy what links lead to, or name it", err, s.Skipped)
+		}
+		return nil, err
 	}
 	return s, nil
 }

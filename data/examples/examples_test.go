@@ -166,6 +166,13 @@ func TestBadPNG(t *testing.T) {
 	}
 	refused(t, Options{}, map[string]string{"a/x.txt": "x"}, "not a .png", -1)
 	refused(t, Options{}, map[string]string{"x.txt": "x"}, "no IDX or .csv files", -1)
+	linked := t.TempDir()
+	if err := os.Symlink(os.Args[0], filepath.Join(linked, "t.csv")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(linked, Options{}); err == nil || !strings.Contains(err.Error(), "links in a folder are not followed") {
+		t.Error(err)
+	}
 	// A header that is right says nothing of the rest.
 	s := open(t, folderOf(t, map[string]string{"a/1.png": good, "a/2.png": good[:len(good)-20], "b/3.png": good}), Options{})
 	vals := make([]float32, 6)

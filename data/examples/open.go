@@ -87,6 +87,15 @@ func list(path string) ([]os.DirEntry, error) {
 	return slices.DeleteFunc(entries, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), ".") }), err
 }
 
+// leftOut says that links were not followed, if there are any: one in a folder from
+// elsewhere could lead to what nobody means to hand on.
+func leftOut(entries []os.DirEntry) string {
+	if !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Type()&os.ModeSymlink != 0 }) {
+		return ""
+	}
+	return "; links in a folder are not followed: copy the files, or name one of them"
+}
+
 // files opens files that each hold many examples.
 func (b *builder) files(names ...string) error {
 	for _, name := range names {

@@ -68,7 +68,7 @@ func (b *builder) pictures(path string, entries []os.DirEntry) error {
 		}
 	}
 	if b.set.Len() == 0 && b.set.faults.num == 0 {
-		return wholeFile(path, "no IDX or .csv files, and no folders with .png files")
+		return wholeFile(path, "no IDX or .csv files, and no folders with .png files%s", leftOut(entries))
 	}
 	return nil
 }
