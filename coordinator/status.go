@@ -27,6 +27,7 @@ type Status struct {
 	Accepted uint64            `json:"updates_accepted"`
 	Refused  uint64            `json:"updates_refused"`
 	Tokens   uint64            `json:"tokens"`
+	Counted  string            `json:"counted"` // what tokens are: "tokens", or "samples" where data are records
 	UpBytes  uint64            `json:"update_bytes"`
 	Down     uint64            `json:"step_bytes"`
 	Loss     float64           `json:"loss_nats"`          // after the last merge, shared batch
@@ -71,7 +72,7 @@ func StatusOf(m *round.Machine) Status {
 		Run: m.Run().String(), Name: m.Manifest().Name,
 		Round: uint64(cur.Number), Phase: phase.String(), Since: now.Sub(m.Entered()).Seconds(), Root: cur.Root.String(),
 		Rounds: counts.Rounds, Accepted: counts.Accepted, Refused: counts.Refused,
-		Tokens: counts.Tokens, UpBytes: counts.UpBytes, Down: counts.DownBytes,
+		Tokens: counts.Tokens, Counted: m.Manifest().Data.Counted(), UpBytes: counts.UpBytes, Down: counts.DownBytes,
 		Saved: uint64(m.Saved().Round), Pays: m.Manifest().Economy.Pays(), Supply: m.Supply(),
 	}
 	if deadline != 0 {

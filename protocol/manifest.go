@@ -83,6 +83,15 @@ const (
 	TokenRecords = "records"
 )
 
+// Counted names what workers count of what they trained on: tokens, or samples where the
+// data are records.
+func (d Data) Counted() string {
+	if d.Tokenizer == TokenRecords {
+		return "samples"
+	}
+	return "tokens"
+}
+
 // MaxRecord bounds the length of a record, in bytes.
 const MaxRecord = 1 << 20
 

@@ -114,8 +114,8 @@ func printStatus(w io.Writer, s coordinator.Status) error {
 	if s.Deadline > 0 {
 		fmt.Fprintf(w, " (at most %.0f s more)", s.Deadline)
 	}
-	fmt.Fprintf(w, "\n%d rounds finished, %.2f M tokens in %d merged updates, %d refused; sent %s, received %s; held-out loss %.3f nats\n",
-		s.Rounds, float64(s.Tokens)/1e6, s.Accepted, s.Refused, bytesText(s.UpBytes), bytesText(s.Down), s.HeldOut)
+	fmt.Fprintf(w, "\n%d rounds finished, %s %s in %d merged updates, %d refused; sent %s, received %s; held-out loss %.3f nats\n",
+		s.Rounds, countText(float64(s.Tokens)), s.Counted, s.Accepted, s.Refused, bytesText(s.UpBytes), bytesText(s.Down), s.HeldOut)
 	saved := "no checkpoint yet"
 	if s.Saved > 0 {
 		saved = fmt.Sprintf("checkpoint before round %d", s.Saved)

@@ -158,7 +158,7 @@ func (h *house) workers(w *watch) []workerSummary {
 }
 
 func (h *house) table(out *screen, s summary) {
-	out.printf("\n%d rounds finished, %.2f M tokens trained on, %.0f s (%.0f s of processors)\n", s.Rounds, float64(s.Tokens)/1e6, s.Seconds, s.CPUSeconds)
+	out.printf("\n%d rounds finished, %s %s trained on, %.0f s (%.0f s of processors)\n", s.Rounds, countText(float64(s.Tokens)), h.manifest.Data.Counted(), s.Seconds, s.CPUSeconds)
 	if s.Accuracy != nil {
 		out.printf("of held-out records %.1f %% → %.1f %% right; ", 100**s.AccuracyStart, 100**s.Accuracy)
 	}

@@ -66,7 +66,7 @@ func (s *screen) begin(h *house, memory string) {
 	if m.Data.Mode == protocol.DataPrivate {
 		s.printf("each worker trains on data of its own, which nobody else sees; validators measure on %s\n", h.corpus.Name)
 	}
-	header := roundHeader
+	header := fmt.Sprintf(roundHeader, bitsHeads[h.unit()], m.Data.Counted()+"/s")
 	if m.Economy.Pays() {
 		header += " paid"
 	} else {
@@ -83,7 +83,10 @@ func (s *screen) begin(h *house, memory string) {
 	s.live.start("training", total)
 }
 
-const roundHeader = "round  train   val  bits/B  merged      sent  dense/sent  received   tokens/s  best"
+const roundHeader = "round  train   val  %6s  merged      sent  dense/sent  received %10s  best"
+
+// bitsHeads are the heads of the column of bits, by what a loss is per.
+var bitsHeads = map[string]string{"byte": "bits/B", "record": "bits"}
 
 // round prints one round.
 func (s *screen) round(l roundLine, st upState, passed time.Duration) {
