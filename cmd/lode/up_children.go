@@ -61,7 +61,7 @@ func (f *family) keep(name string, args ...string) {
 		log := newWarnings(f.logFile(name))
 		f.wg.Go(func() { f.warn(ctx, name, log) })
 		pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond), backoff.WithMaxElapsedTime(0))
-		quick := 0
+		quick, told := 0, ""
 		for {
 			began := time.Now()
 			err := f.once(name, args)
@@ -80,7 +80,10 @@ func (f *family) keep(name string, args ...string) {
 				f.fail(fmt.Errorf("%s cannot run: %s\n(its log is %s)", name, why, f.logFile(name)))
 				return
 			}
-			f.tell("%s ended, starting it again: %s", name, why)
+			if why != told { // a full disk ends it again and again
+				f.tell("%s ended, starting it again: %s", name, why)
+				told = why
+			}
 			time.Sleep(pause.NextBackOff())
 		}
 	}()
