@@ -14,7 +14,9 @@
 // and shared memory is poisoned before each block. Products are plain loops. It can be
 // told to have little memory, to be lost at a call, to be old, or to have no card.
 //
-// What it does not show: speed; what two threads do at the same moment, beyond the order
-// in which they run; the rounding of a card's own functions; whether a kernel fits a
-// card's registers, which ptxas says; anything behind #ifndef LODE_HOST.
+// Kernels can run as PTX instead ([Card.Interpret], [AsPTX]): the text that a driver would get,
+// executed by package ptx, with what stands behind #ifndef LODE_HOST, and with races found.
+//
+// What it does not show: speed; the rounding of a card's own functions; whether a kernel fits
+// a card's registers, which ptxas says.
 package cudatest

@@ -14,6 +14,8 @@ func open(path string) (uintptr, error) {
 
 func symbol(lib uintptr, name string) (uintptr, error) { return purego.Dlsym(lib, name) }
 
+func newCallback(f func(*interpreted) uintptr) uintptr { return purego.NewCallback(f) }
+
 // call calls a C function; what an argument of the form uintptr(unsafe.Pointer(&x)) points
 // to stays where it is meanwhile.
 //

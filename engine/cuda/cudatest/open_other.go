@@ -10,3 +10,5 @@ func symbol(uintptr, string) (uintptr, error) { panic("cudatest: no library was 
 
 //go:uintptrescapes
 func call(f uintptr, args ...uintptr) uintptr { panic("cudatest: no library was opened") }
+
+func newCallback(func(*interpreted) uintptr) uintptr { panic("cudatest: no library was opened") }

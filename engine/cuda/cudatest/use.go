@@ -3,6 +3,7 @@ package cudatest
 // This file holds what tests ask of the library.
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"unsafe"
@@ -12,10 +13,10 @@ import (
 
 // Card is the library, in use by one test.
 type Card struct {
-	Libraries                        *driver.Libraries
-	Folder                           string // where it lies
-	t                                testing.TB
-	configure, faults, calls, forget uintptr
+	Libraries                                   *driver.Libraries
+	Folder                                      string // where it lies
+	t                                           testing.TB
+	configure, faults, calls, forget, interpret uintptr
 }
 
 // Use returns the library with these kernels, configured by NAME=NUMBER pairs: memory (bytes), lose
@@ -30,7 +31,7 @@ func Use(t testing.TB, sources Sources, config string) *Card {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, to := range map[string]*uintptr{"fakeConfigure": &c.configure, "fakeFaults": &c.faults, "fakeCalls": &c.calls, "fakeForget": &c.forget} {
+	for name, to := range map[string]*uintptr{"fakeConfigure": &c.configure, "fakeFaults": &c.faults, "fakeCalls": &c.calls, "fakeForget": &c.forget, "fakeInterpret": &c.interpret} {
 		if *to, err = symbol(lib, name); err != nil {
 			t.Fatal(err)
 		}
@@ -38,6 +39,9 @@ func Use(t testing.TB, sources Sources, config string) *Card {
 	c.Forget() // what a test before may have left
 	c.Configure(config)
 	c.Libraries = driver.Find([]string{dir})
+	if asPTX.Load() > 0 || os.Getenv("LODE_PTX") == "1" {
+		c.Interpret(nil)
+	}
 	t.Cleanup(func() {
 		if text := c.Faults(); text != "" {
 			t.Errorf("the stand-in for the driver says:\n%s", text)

@@ -241,6 +241,8 @@ const uint64_t *shimShare(uint64_t value, unsigned mask, const char *file, int l
 }
 
 CUresult launch(const Kernel &k, Shape grid, Shape block, size_t dynamic, const std::vector<char> &buffer) {
+    CUresult interpreted;
+    if (interpret(k, grid, block, dynamic, buffer, &interpreted)) return interpreted;
     kernel = &k, failed = false;
     blockDim = {block.x, block.y, block.z}, gridDim = {grid.x, grid.y, grid.z};
     threads = block.x * block.y * block.z;

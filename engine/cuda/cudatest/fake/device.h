@@ -117,4 +117,6 @@ std::map<std::string, Kernel> &kernels();
 
 struct Shape { unsigned x, y, z; };
 CUresult launch(const Kernel &k, Shape grid, Shape block, size_t dynamic, const std::vector<char> &arguments);
+// interpret says whether the kernel's PTX was run, and how that ended; see interpret.cpp.
+bool interpret(const Kernel &k, Shape grid, Shape block, size_t dynamic, const std::vector<char> &arguments, CUresult *result);
 std::vector<size_t> offsets(const Kernel &k, size_t *total);

@@ -1,0 +1,24 @@
+package cuda
+
+// This file tests what a driver gets: the PTX.
+
+import (
+	"testing"
+
+	"lode/engine/cuda/cudatest"
+)
+
+// TestAsPTX runs the tests of kernels once more with the PTX executed instruction by
+// instruction: tensor cores, copies that go on meanwhile and shuffles included, which the
+// host's form of a kernel has not, and without a race. LODE_PTX=1 has all other tests do so as
+// well.
+func TestAsPTX(t *testing.T) {
+	cudatest.AsPTX(t)
+	for name, test := range map[string]func(*testing.T){
+		"activations": TestActivations, "attention": TestAttention, "compress": TestCompress, "embed": TestEmbed,
+		"losses": TestLosses, "norm": TestNorm, "recorded": TestRecorded, "root": TestRoot, "rotate": TestRotate,
+		"sparse": TestSparse, "squares": TestSquares, "sum rows": TestSumRows, "SwiGLU": TestSwiGLU, "bf16": TestHalf,
+	} {
+		t.Run(name, test)
+	}
+}
