@@ -2,6 +2,9 @@
 // One warp has one row.
 #include "lode.cuh"
 
+// packed tells whether rows and weights can be read four values at a time.
+__device__ __forceinline__ bool packed(const float *w, int dim) { return dim % 4 == 0 && (uint64_t)w % 16 == 0; }
+
 // rowOf returns the row of a thread's warp.
 __device__ __forceinline__ int rowOf() { return (int)(index() / 32); }
 
@@ -16,15 +19,15 @@ template <int V, class T> __device__ __forceinline__ void normRow(T *y, float *r
     float r = 1 / sqrtf(warpSum(s) / dim + eps);
     if (lane == 0) roots[row] = r;
     for (int j = lane; j < dim; j += 32 * V) {
-        Pack<V> a = load<V>(x + j);
-        for (int k = 0; k < V; k++) a.v[k] *= r * w[j + k];
+        Pack<V> a = load<V>(x + j), by = load<V>(w + j);
+        for (int k = 0; k < V; k++) a.v[k] *= r * by.v[k];
         store<V>(y + j, a);
     }
 }
 template <class T> __device__ __forceinline__ void normAny(T *y, float *roots, const T *x, const float *w, float eps, int rows, int dim) {
     int row = rowOf();
     if (row >= rows) return;
-    if (dim % 4)
+    if (!packed(w, dim))
         normRow<1>(y, roots, x, w, eps, row, dim);
     else
         normRow<4>(y, roots, x, w, eps, row, dim);
@@ -38,21 +41,21 @@ template <int V, class T> __device__ __forceinline__ void normRowBack(T *dx, con
     dx += (int64_t)row * dim, dy += (int64_t)row * dim, x += (int64_t)row * dim;
     float s = 0;
     for (int j = lane; j < dim; j += 32 * V) {
-        Pack<V> a = load<V>(x + j), d = load<V>(dy + j);
-        for (int k = 0; k < V; k++) s += w[j + k] * d.v[k] * a.v[k];
+        Pack<V> a = load<V>(x + j), d = load<V>(dy + j), by = load<V>(w + j);
+        for (int k = 0; k < V; k++) s += by.v[k] * d.v[k] * a.v[k];
     }
     float back = r * r * r * warpSum(s) / dim;
     for (int j = lane; j < dim; j += 32 * V) {
-        Pack<V> a = load<V>(x + j), d = load<V>(dy + j), old;
+        Pack<V> a = load<V>(x + j), d = load<V>(dy + j), by = load<V>(w + j), old;
         if (add) old = load<V>(dx + j);
-        for (int k = 0; k < V; k++) d.v[k] = (add ? old.v[k] : 0.0f) + r * w[j + k] * d.v[k] - back * a.v[k];
+        for (int k = 0; k < V; k++) d.v[k] = (add ? old.v[k] : 0.0f) + r * by.v[k] * d.v[k] - back * a.v[k];
         store<V>(dx + j, d);
     }
 }
 template <class T> __device__ __forceinline__ void normAnyBack(T *dx, const T *dy, const T *x, const float *w, const float *roots, int add, int rows, int dim) {
     int row = rowOf();
     if (row >= rows) return;
-    if (dim % 4)
+    if (!packed(w, dim))
         normRowBack<1>(dx, dy, x, w, roots[row], add, row, dim);
     else
         normRowBack<4>(dx, dy, x, w, roots[row], add, row, dim);
