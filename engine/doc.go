@@ -28,7 +28,8 @@
 // them, which work for every engine: [Compress] asks for a [Compressor], so that
 // an update leaves a device compressed, and [Dots] for a [Dotter], so that only
 // numbers leave it; [Subtract], [Copy] and [Root] ask for a [Remote] vector, so that steps
-// are applied, and checked, where parameters live. An ability changes no bit of a result. A
+// are applied, and checked, where parameters live; [Train] asks for a [Queuer], so that nobody
+// waits for losses. An ability changes no bit of a result. A
 // [Predictor] says what its model expects, and lode/engine/generate writes with it. A [Grader]
 // says besides how a model does row by row.
 package engine

@@ -30,8 +30,12 @@ func Held(e Engine, start tensor.Reader, share float32, batches iter.Seq2[Batch,
 	}
 }
 
-// pull moves the parameters, in place where they lie in memory.
+// pull moves the parameters, in place where they lie in memory, once the steps before are
+// taken.
 func pull(e Engine, start tensor.Reader, share float32) error {
+	if err := queuer(e).Wait(); err != nil {
+		return err
+	}
 	var own, from [tensor.ChunkLen]float32
 	for c := range e.Layout().Chunks() {
 		if err := start.ReadChunk(c, from[:c.Len]); err != nil {

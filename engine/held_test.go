@@ -72,3 +72,11 @@ func TestHeld(t *testing.T) {
 type bad struct{}
 
 func (bad) ReadChunk(tensor.Chunk, []float32) error { return errText }
+
+// Of queued steps one that was not taken is the end: nothing is pulled after it.
+func TestHeldWaits(t *testing.T) {
+	l := &late{bad: 1}
+	if _, _, err := Train(t.Context(), l, Hyper{}, 3, Held(l, bad{}, 0.25, words(3))); !errors.Is(err, ErrNotFinite) || l.queued != 1 {
+		t.Errorf("%v after %d steps", err, l.queued)
+	}
+}

@@ -53,6 +53,48 @@ func TestTrain(t *testing.T) {
 	}
 }
 
+// late is counted, but tells losses when it is waited for; step bad has none.
+type late struct {
+	counted
+	bad, queued int
+	told        []func()
+}
+
+func (l *late) Queue(b Batch, h Hyper, said func(float64)) error {
+	l.queued++
+	one, _ := l.Step(b, h)
+	l.told = append(l.told, func() { said(one) })
+	return nil
+}
+
+func (l *late) Wait() error {
+	told := l.told
+	l.told = nil
+	for i, f := range told {
+		if l.bad > 0 && i == l.bad-1 {
+			return ErrNotFinite
+		}
+		f()
+	}
+	return nil
+}
+
+// Losses come when they come; a failure of a step comes before what happened since.
+func TestTrainQueues(t *testing.T) {
+	l := &late{}
+	loss, targets, err := Train(t.Context(), l, Hyper{Rate: 3}, 4, words(5))
+	if err != nil || loss != 1.5 || targets != 24 || l.queued != 4 || l.rate != 3 {
+		t.Errorf("loss %v of %d targets after %d steps at %v, %v", loss, targets, l.queued, l.rate, err)
+	}
+	if _, _, err := Train(t.Context(), l, Hyper{}, 9, words(5)); !errors.Is(err, errText) || l.told != nil {
+		t.Errorf("text that cannot be had: %v, %d losses were not waited for", err, len(l.told))
+	}
+	l.bad = 2
+	if _, _, err := Train(t.Context(), l, Hyper{}, 9, words(5)); !errors.Is(err, ErrNotFinite) {
+		t.Errorf("a bad step: %v", err)
+	}
+}
+
 func TestNorm(t *testing.T) {
 	l, err := tensor.NewLayout(tensor.Spec{Name: "a", Shape: []int{tensor.ChunkLen + 1}})
 	if err != nil {

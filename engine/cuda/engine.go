@@ -58,7 +58,7 @@ type Engine struct {
 	plan    Plan
 	program *program
 	muon    *muon
-	steps   uint64 // of the optimizer
+	steps   uint64 // of the optimizer, queued ones included
 	passes  int
 
 	counts []int32 // of each token, for the groups of a batch
@@ -79,7 +79,8 @@ type resources struct {
 	reading, writing window
 	batches          [2]batchWindow
 	recorded         recorded
-	numbers          driver.Host // loss and norms on their way
+	queue            queue
+	numbers          driver.Host // what is waited for at once, such as a loss
 }
 
 var (
@@ -87,6 +88,7 @@ var (
 	_ engine.Grader    = (*Engine)(nil)
 	_ engine.Predictor = (*Engine)(nil)
 	_ engine.Reopener  = (*Engine)(nil)
+	_ engine.Queuer    = (*Engine)(nil)
 )
 
 // freeShare is how much of what is free may be taken unless somebody says otherwise, in
@@ -191,6 +193,9 @@ func (e *Engine) take(muon bool) (err error) {
 	if err := e.openWindows(); err != nil {
 		return err
 	}
+	if err := e.queue.open(d); err != nil {
+		return err
+	}
 	e.recorded = recorded{}
 	for to, bytes := range map[*driver.Host]int{
 		&e.reading.host: 4 * windowValues, &e.writing.host: 4 * windowValues, &e.numbers: 4 * 8,
@@ -199,7 +204,7 @@ func (e *Engine) take(muon bool) (err error) {
 			return err
 		}
 	}
-	for _, b := range []buffer{g.params, g.grads, g.first, g.second} {
+	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.outcome} {
 		if err := e.stream.Zero(b.at(0), b.bytes); err != nil {
 			return err
 		}
@@ -270,6 +275,7 @@ func (e *Engine) give() error {
 	for i := range e.batches {
 		errs = append(errs, e.batches[i].close(e.device)...)
 	}
+	errs = append(errs, e.queue.close(e.device)...)
 	for _, h := range []driver.Host{e.reading.host, e.writing.host, e.numbers} {
 		if h.There() {
 			errs = append(errs, e.device.FreeHost(h))

@@ -37,19 +37,14 @@ func newMuon(p *program, gap int64) *muon {
 }
 
 // muonSteps moves the hidden matrices.
-func (e *Engine) muonSteps(h engine.Hyper) error {
-	if e.muon.memory.base == 0 {
-		if err := e.muon.memory.allocate(e.device); err != nil {
-			return err
-		}
-	}
+func (e *Engine) muonSteps() error {
 	moment := 0
 	for t, w := range e.trace.Weights {
 		if e.frozen[t] {
 			continue
 		}
 		if w.Hidden && len(w.Shape) > 1 {
-			if err := e.muonStep(t, moment, h); err != nil {
+			if err := e.muonStep(t, moment); err != nil {
 				return err
 			}
 		}
@@ -59,24 +54,20 @@ func (e *Engine) muonSteps(h engine.Hyper) error {
 }
 
 // muonStep moves matrix t, whose first moment begins at moment.
-func (e *Engine) muonStep(t, moment int, h engine.Hyper) error {
+func (e *Engine) muonStep(t, moment int) error {
 	w, m, g := e.trace.Weights[t], e.muon, e.program
 	n, rows := w.Len(), w.Shape[0]
 	cols, at := n/rows, e.layout.Offset(t)
 	x := m.step
-	if err := e.each("momentum", n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.norms.arg(), driver.Float(engine.MuonMomentum)); err != nil {
+	if err := e.each("momentum", n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.outcome.arg(), driver.Float(engine.MuonMomentum)); err != nil {
 		return err
 	}
 	x, err := e.orthogonal(rows, cols)
 	if err != nil {
 		return err
 	}
-	stay := float32(1)
-	if e.decays[t] {
-		stay -= h.Rate * h.WeightDecay
-	}
-	far := h.Rate * float32(engine.MuonScale*math.Sqrt(float64(max(rows, cols))))
-	return e.each("move", n, driver.At(g.params.at(at)), x.arg(), g.norms.arg(), driver.Float(stay), driver.Float(far))
+	scale := float32(engine.MuonScale * math.Sqrt(float64(max(rows, cols))))
+	return e.each("move", n, driver.At(g.params.at(at)), x.arg(), g.outcome.arg(), g.hyper.arg(), driver.Float(scale), flag(e.decays[t]))
 }
 
 // orthogonal returns an orthogonal matrix near muon.step, which it overwrites.

@@ -61,24 +61,49 @@ func bytesOf(runs []run) (b []byte) {
 	return b
 }
 
+// Sizes of a Hyper and an Outcome of optimizer.cu.
+const (
+	hyperBytes   = 40
+	outcomeBytes = 40
+)
+
+// hyperOf lays out, as optimizer.cu has it, what the step of that number is taken with.
+func hyperOf(h engine.Hyper, number uint64) []byte {
+	t := float64(number)
+	b := binary.LittleEndian.AppendUint64(nil, math.Float64bits(float64(h.ClipNorm)))
+	for _, v := range []float32{
+		h.Rate, float32(float64(h.Rate) / (1 - math.Pow(float64(h.Beta1), t))), float32(1 / (1 - math.Pow(float64(h.Beta2), t))),
+		h.Beta1, h.Beta2, h.Epsilon, h.Rate * h.WeightDecay, 0,
+	} {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
+
 // update puts one step along the gradient into the stream. The card finds out whether loss
 // and gradient are finite; if not, nothing moves.
-func (e *Engine) update(h engine.Hyper) error {
+func (e *Engine) update(muon bool) error {
+	if muon && e.muon.memory.base == 0 {
+		if err := e.muon.memory.allocate(e.device); err != nil {
+			return err
+		}
+	}
+	return e.again(recordable{optimizer: true, muon: muon}, func() error { return e.move(muon) })
+}
+
+// move is what update does.
+func (e *Engine) move(muon bool) error {
 	g := e.program
 	if err := e.blocks("squares", g.numRuns, g.squares.arg(), g.grads.arg(), g.runs.arg()); err != nil {
 		return err
 	}
-	if err := e.blocks("norm", 1, g.norms.arg(), g.squares.arg(), g.total.arg(), driver.Int(g.numRuns), driver.Double(float64(h.ClipNorm))); err != nil {
+	if err := e.blocks("norm", 1, g.outcome.arg(), g.squares.arg(), g.total.arg(), g.hyper.arg(), driver.Int(g.numRuns)); err != nil {
 		return err
 	}
-	if h.Muon {
-		if err := e.muonSteps(h); err != nil {
+	if muon {
+		if err := e.muonSteps(); err != nil {
 			return err
 		}
 	}
-	t := float64(e.steps + 1)
-	rate := float32(float64(h.Rate) / (1 - math.Pow(float64(h.Beta1), t)))
-	unit2 := float32(1 / (1 - math.Pow(float64(h.Beta2), t)))
-	return e.blocks("adamw", g.numRuns, g.params.arg(), g.grads.arg(), g.first.arg(), g.second.arg(), g.runs.arg(), g.norms.arg(), flag(h.Muon),
-		driver.Float(h.Beta1), driver.Float(h.Beta2), driver.Float(h.Epsilon), driver.Float(rate), driver.Float(unit2), driver.Float(h.Rate*h.WeightDecay))
+	return e.blocks("adamw", g.numRuns, g.params.arg(), g.grads.arg(), g.first.arg(), g.second.arg(), g.runs.arg(), g.outcome.arg(), g.hyper.arg(), flag(muon))
 }

@@ -130,7 +130,7 @@ func hasSegments(t *model.Trace) bool {
 // fixed returns the bytes of a program that do not depend on positions.
 func fixed(g *program) int64 {
 	n := int64(0)
-	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.norms, g.total, g.exchange, g.bad, g.halves} {
+	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.hyper, g.outcome, g.total, g.exchange, g.bad, g.halves} {
 		n += (b.bytes + alignment - 1) / alignment * alignment
 	}
 	return n

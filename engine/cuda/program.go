@@ -34,7 +34,8 @@ type program struct {
 	total          buffer // loss of the batch, in float64
 	workspace      buffer // of cuBLASLt
 	runs           buffer // see optimizer.go
-	squares, norms buffer
+	squares        buffer
+	hyper, outcome buffer // see queue.go
 	numRuns        int
 	exchange, bad  buffer // see compress.go
 
@@ -133,7 +134,8 @@ func newProgram(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o
 	p.losses, p.right, p.total = p.memory.floats(positions), p.memory.floats(positions), p.memory.take(8)
 	p.workspace = p.memory.take(o.workspace)
 	p.numRuns = numRuns(l)
-	p.runs, p.squares, p.norms = p.memory.take(int64(p.numRuns)*runBytes), p.memory.take(8*int64(p.numRuns)), p.memory.take(3*8)
+	p.runs, p.squares = p.memory.take(int64(p.numRuns)*runBytes), p.memory.take(8*int64(p.numRuns))
+	p.hyper, p.outcome = p.memory.take(hyperBytes), p.memory.take(outcomeBytes)
 	p.exchange, p.bad = p.memory.take(exchangeBytes), p.memory.take(8)
 	var widths []int
 	p.slotOf, widths = t.Slots()

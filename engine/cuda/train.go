@@ -11,50 +11,29 @@ import (
 )
 
 // Loss implements engine.Engine.
-func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.measure(b, false, nil) }
+func (e *Engine) Loss(b engine.Batch) (float64, error) { return e.measure(b, false) }
 
 // Gradient implements engine.Engine.
-func (e *Engine) Gradient(b engine.Batch) (float64, error) { return e.measure(b, true, nil) }
+func (e *Engine) Gradient(b engine.Batch) (float64, error) { return e.measure(b, true) }
 
 // Step implements engine.Engine.
-func (e *Engine) Step(b engine.Batch, h engine.Hyper) (float64, error) {
-	h, err := h.Resolve()
-	if err != nil {
+func (e *Engine) Step(b engine.Batch, h engine.Hyper) (loss float64, err error) {
+	if err := e.Queue(b, h, func(l float64) { loss = l }); err != nil {
 		return 0, err
 	}
-	var norm float64
-	loss, err := e.measure(b, true, func() error {
-		if err := e.update(h); err != nil {
-			return err
-		}
-		return e.stream.Download(e.numbers.From(8), e.program.norms.at(0), 8)
-	})
-	if err != nil {
-		return 0, err
-	}
-	if norm = e.numbers.Doubles()[1]; !finite(norm) {
-		return 0, fmt.Errorf("cuda: the gradient's norm is %v: %w", norm, engine.ErrNotFinite)
-	}
-	e.steps++
-	return loss, nil
+	return loss, e.Wait()
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// measure puts a batch through the model, then what after puts into the stream, and
-// waits for the loss.
-func (e *Engine) measure(b engine.Batch, train bool, after func() error) (float64, error) {
+// measure puts a batch through the model and waits for the loss.
+func (e *Engine) measure(b engine.Batch, train bool) (float64, error) {
 	if err := e.refuse(b); err != nil {
 		return 0, err
 	}
 	err := e.do(func() error {
-		if err := e.parts(b, train, func(p *pass, _ engine.Batch) error { return e.through(p) }); err != nil {
+		if err := e.parts(b, train, through); err != nil {
 			return err
-		}
-		if after != nil {
-			if err := after(); err != nil {
-				return err
-			}
 		}
 		if err := e.stream.Download(e.numbers, e.program.total.at(0), 8); err != nil {
 			return err
@@ -116,7 +95,7 @@ func (e *Engine) Grade(b engine.Batch) (grades []engine.Grade, err error) {
 	share := 0.0
 	err = e.do(func() error {
 		return e.parts(b, false, func(p *pass, part engine.Batch) error {
-			if err := e.through(p); err != nil {
+			if err := through(p, part); err != nil {
 				return err
 			}
 			n := part.Rows * (b.NumTargets() / b.Rows) / e.program.targetsWide
@@ -147,6 +126,9 @@ func (e *Engine) Grade(b engine.Batch) (grades []engine.Grade, err error) {
 
 // WriteState implements engine.Engine.
 func (e *Engine) WriteState(w io.Writer) error {
+	if err := e.collect(0); err != nil {
+		return err
+	}
 	m := engine.NewMoments(e.layout)
 	m.Steps = e.steps
 	err := e.do(func() error {
@@ -163,7 +145,7 @@ func (e *Engine) WriteState(w io.Writer) error {
 
 // ReadState implements engine.Engine.
 func (e *Engine) ReadState(r io.Reader) error {
-	if err := e.ready(); err != nil {
+	if err := e.collect(0); err != nil {
 		return err
 	}
 	m, err := engine.ReadMoments(r, e.layout)

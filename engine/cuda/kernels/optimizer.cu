@@ -1,4 +1,4 @@
-// The optimizer's step: AdamW, Muon's momentum, the gradient's norm, and sums of gradients.
+// The optimizer's step: AdamW, Muon's, and the gradient's norm.
 #include "lode.cuh"
 
 // A run of at most 4,096 values of one tensor that is trained.
@@ -9,6 +9,26 @@ struct Run {
     int decays; // weight decay moves it
     int hidden; // Muon moves it
     int unused;
+};
+
+// What a step is taken with. The host writes it before each, so that what was recorded serves
+// all of them.
+struct Hyper {
+    double limit; // of the gradient's norm; 0: there is none
+    float rate, rate1; // of learning; and with the correction of the first moment's bias
+    float unit2; // the correction of the second moment's bias
+    float keep1, keep2, eps;
+    float decay; // the rate times the weight decay
+    float unused;
+};
+
+// What came of a step. The host reads it, and sets failed to 0 when it has read of a failure.
+struct Outcome {
+    double norm;   // of the gradient
+    double factor; // that the gradient is multiplied by so that its norm is at most the limit
+    double moves;  // 1: a step is taken; 0: a loss or a gradient was not finite, here or since failed was set to 0
+    double loss;
+    double failed; // 1: so no step is taken
 };
 
 // squares[b] = the sum of squares of run b, in float64: one block a run.
@@ -24,49 +44,40 @@ extern "C" __global__ void squares(double *squares, const float *g, const Run *r
     if (threadIdx.x == 0) squares[blockIdx.x] = s;
 }
 
-// norm[0] = the root of the sum of n squares; norm[1] = what the gradient is multiplied
-// by so that its norm is at most limit, 1 if limit is 0; norm[2] = 1 if loss[0] and the norm
-// are finite, else 0: then no step is taken. One block.
-extern "C" __global__ void norm(double *norm, const double *squares, const double *loss, int n, double limit) {
+// The outcome of a step, from n squares and the loss. One block.
+extern "C" __global__ void norm(Outcome *o, const double *squares, const double *loss, const Hyper *h, int n) {
     __shared__ double scratch[32];
     double s = 0;
     for (int i = threadIdx.x; i < n; i += blockDim.x) s += squares[i];
     s = sqrt(blockSumDouble(s, scratch));
     if (threadIdx.x) return;
-    norm[0] = s;
-    norm[1] = limit > 0 && s > limit ? (double)(float)(limit / s) : 1.0;
-    norm[2] = s - s == 0 && loss[0] - loss[0] == 0;
+    if (!(s - s == 0 && loss[0] - loss[0] == 0)) o->failed = 1;
+    o->norm = s, o->loss = loss[0], o->moves = o->failed == 0;
+    o->factor = h->limit > 0 && s > h->limit ? (double)(float)(h->limit / s) : 1.0;
 }
 
 // AdamW (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2) on the runs, but on hidden
-// ones only if Muon does not move them. rate and unit2 have the corrections of the moments'
-// bias in them, decay is the rate times the weight decay. One block a run.
-extern "C" __global__ void adamw(float *w, const float *g, float *m1, float *m2, const Run *runs, const double *norm, int muon,
-                                 float keep1, float keep2, float eps, float rate, float unit2, float decay) {
+// ones only if Muon does not move them. One block a run.
+extern "C" __global__ void adamw(float *w, const float *g, float *m1, float *m2, const Run *runs, const Outcome *o, const Hyper *hyper, int muon) {
     Run r = runs[blockIdx.x];
-    if (norm[2] == 0 || (muon && r.hidden)) return;
-    float scale = (float)norm[1], stay = 1 - (r.decays ? decay : 0.0f);
+    Hyper h = *hyper;
+    if (o->moves == 0 || (muon && r.hidden)) return;
+    float scale = (float)o->factor, stay = 1 - (r.decays ? h.decay : 0.0f);
     w += r.at, g += r.at, m1 += r.moment, m2 += r.moment;
     for (int i = threadIdx.x; i < r.len; i += blockDim.x) {
         float d = scale * g[i];
-        float a = keep1 * m1[i] + (1 - keep1) * d, b = keep2 * m2[i] + (1 - keep2) * d * d;
+        float a = h.keep1 * m1[i] + (1 - h.keep1) * d, b = h.keep2 * m2[i] + (1 - h.keep2) * d * d;
         m1[i] = a, m2[i] = b;
-        w[i] = stay * w[i] - rate * a / (sqrtf(unit2 * b) + eps);
+        w[i] = stay * w[i] - h.rate1 * a / (sqrtf(h.unit2 * b) + h.eps);
     }
-}
-
-// x = a·x + b·y, which is set where a is 0.
-extern "C" __global__ void blend(float *x, const float *y, float a, float b, long long n) {
-    int64_t i = index();
-    if (i < n) x[i] = (a == 0 ? 0.0f : a * x[i]) + b * y[i];
 }
 
 // Muon's momentum: m = keep·m + take·g, and x = keep·m + take·g, looked ahead as Nesterov
 // does, take being (1−keep) times the clipping's factor.
-extern "C" __global__ void momentum(float *x, float *m, const float *g, const double *norm, float keep, long long n) {
+extern "C" __global__ void momentum(float *x, float *m, const float *g, const Outcome *o, float keep, long long n) {
     int64_t i = index();
-    if (i >= n || norm[2] == 0) return;
-    float take = (1 - keep) * (float)norm[1];
+    if (i >= n || o->moves == 0) return;
+    float take = (1 - keep) * (float)o->factor;
     float a = keep * m[i] + take * g[i];
     m[i] = a;
     x[i] = keep * a + take * g[i];
@@ -103,8 +114,8 @@ extern "C" __global__ void polynomial(float *y, const float *x, float a, float b
     if (i < (int64_t)side * side) y[i] = c * y[i] + b * x[i] + (i % (side + 1) == 0 ? a : 0.0f);
 }
 
-// w = stay·w − far·x, if a step is taken.
-extern "C" __global__ void move(float *w, const float *x, const double *norm, float stay, float far, long long n) {
+// w = w·(1 − decay) − scale·rate·x, if a step is taken; without the decay where decays is 0.
+extern "C" __global__ void move(float *w, const float *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) {
     int64_t i = index();
-    if (i < n && norm[2] != 0) w[i] = stay * w[i] - far * x[i];
+    if (i < n && o->moves != 0) w[i] = (1 - (decays ? h->decay : 0.0f)) * w[i] - h->rate * scale * x[i];
 }
