@@ -13,7 +13,8 @@ import (
 // muonEps is added to the norm that a matrix is divided by.
 const muonEps = 1e-7
 
-// muon is what Muon steps work in: memory of its own, taken before the first.
+// muon is what Muon steps work in: memory of its own, taken before the first. It is bf16, as in
+// the method's own implementation, where values are: momentum and parameters stay float32.
 type muon struct {
 	memory         arena
 	step, next     buffer // of the largest hidden matrix
@@ -30,8 +31,8 @@ func newMuon(p *program, gap int64) *muon {
 		}
 	}
 	m := &muon{memory: arena{gap: gap}}
-	m.step, m.next = m.memory.floats(n), m.memory.floats(n)
-	m.square, m.higher = m.memory.floats(side*side), m.memory.floats(side*side)
+	m.step, m.next = m.memory.numbers(n, p.half), m.memory.numbers(n, p.half)
+	m.square, m.higher = m.memory.numbers(side*side, p.half), m.memory.numbers(side*side, p.half)
 	m.parts, m.root = m.memory.take(8*int64(1+n/tensor.ChunkLen)), m.memory.take(8)
 	return m
 }
@@ -59,7 +60,7 @@ func (e *Engine) muonStep(t, moment int) error {
 	n, rows := w.Len(), w.Shape[0]
 	cols, at := n/rows, e.layout.Offset(t)
 	x := m.step
-	if err := e.each("momentum", n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.outcome.arg(), driver.Float(engine.MuonMomentum)); err != nil {
+	if err := e.each(x.kind("momentum"), n, x.arg(), driver.At(g.first.at(moment)), driver.At(g.grads.at(at)), g.outcome.arg(), driver.Float(engine.MuonMomentum)); err != nil {
 		return err
 	}
 	x, err := e.orthogonal(rows, cols)
@@ -67,7 +68,7 @@ func (e *Engine) muonStep(t, moment int) error {
 		return err
 	}
 	scale := float32(engine.MuonScale * math.Sqrt(float64(max(rows, cols))))
-	return e.each("move", n, driver.At(g.params.at(at)), x.arg(), g.outcome.arg(), g.hyper.arg(), driver.Float(scale), flag(e.decays[t]))
+	return e.each(x.kind("move"), n, driver.At(g.params.at(at)), x.arg(), g.outcome.arg(), g.hyper.arg(), driver.Float(scale), flag(e.decays[t]))
 }
 
 // orthogonal returns an orthogonal matrix near muon.step, which it overwrites.
@@ -75,36 +76,29 @@ func (e *Engine) orthogonal(rows, cols int) (buffer, error) {
 	m, n, side := e.muon, rows*cols, min(rows, cols)
 	x, next := m.step, m.next
 	parts := (n + tensor.ChunkLen - 1) / tensor.ChunkLen
-	if err := e.blocks("squares_of", parts, m.parts.arg(), x.arg(), driver.Long(int64(n))); err != nil {
+	if err := e.blocks(x.kind("squares_of"), parts, m.parts.arg(), x.arg(), driver.Long(int64(n))); err != nil {
 		return x, err
 	}
 	if err := e.blocks("root", 1, m.root.arg(), m.parts.arg(), driver.Int(parts)); err != nil {
 		return x, err
 	}
-	if err := e.each("divide", n, x.arg(), m.root.arg(), driver.Double(muonEps)); err != nil {
+	if err := e.each(x.kind("divide"), n, x.arg(), m.root.arg(), driver.Double(muonEps)); err != nil {
 		return x, err
 	}
 	square, higher := matrix(m.square, side, side), matrix(m.higher, side, side)
-	for range engine.MuonRounds {
+	for range engine.MuonRounds { // x becomes a·x + (b·x·xᵀ + c·(x·xᵀ)²)·x
 		from, to := matrix(x, rows, cols), matrix(next, rows, cols)
 		first := driver.Product{To: square, A: from, B: from.T()}
-		last := driver.Product{To: to, A: higher, B: from}
+		last := driver.Product{To: to, A: higher, B: from, Beta: engine.MuonA, Add: from.At}
 		if rows > cols {
 			first.A, first.B = from.T(), from
 			last.A, last.B = from, higher
 		}
-		if err := e.multiply(first); err != nil {
-			return x, err
-		}
-		if err := e.multiply(driver.Product{To: higher, A: square, B: square}); err != nil {
-			return x, err
-		}
-		grid := driver.Grid{X: (side*side + threads - 1) / threads, Threads: threads}
-		if err := e.stream.Launch(e.kernels["polynomial"], grid, m.higher.arg(), m.square.arg(), driver.Float(engine.MuonA), driver.Float(engine.MuonB), driver.Float(engine.MuonC), driver.Int(side)); err != nil {
-			return x, err
-		}
-		if err := e.multiply(last); err != nil {
-			return x, err
+		second := driver.Product{To: higher, A: square, B: square, Alpha: engine.MuonC, Beta: engine.MuonB, Add: square.At}
+		for _, z := range []driver.Product{first, second, last} {
+			if err := e.multiply(z); err != nil {
+				return x, err
+			}
 		}
 		x, next = next, x
 	}

@@ -45,9 +45,10 @@ func (m Matrix) step() int {
 	return m.Cols
 }
 
-// Product is To = A·B + Beta·Add + Bias. To and Add are not turned; sums are float32.
+// Product is To = Alpha·A·B + Beta·Add + Bias. To and Add are not turned; sums are float32.
 type Product struct {
 	To, A, B Matrix
+	Alpha    float32 // zero is 1
 	Beta     float32
 	Add      Pointer // laid out as To; zero is To itself. It counts where Beta is not 0
 	Bias     Pointer // one value for each column of To, of its type; 0 is none; see [Aligned]
@@ -73,10 +74,11 @@ type shape struct {
 // product is what cuBLASLt knows of a shape. It describes the transposes, since it counts
 // by columns.
 type product struct {
-	desc      uintptr
-	to, a, b  uintptr // layouts
-	algo      heuristic
-	one, beta float32
+	desc     uintptr
+	to, a, b uintptr // layouts
+	algo     heuristic
+	alpha    float32
+	beta     float32
 }
 
 // heuristic is cublasLtMatmulHeuristicResult_t.
@@ -141,8 +143,10 @@ func (s *Stream) Multiply(p Product, workspace Pointer, bytes int64) error {
 			return err
 		}
 	}
-	x.one, x.beta = 1, p.Beta
-	return d.checkBLAS("cublasLtMatmul", call(d.libs.blas.matmul, d.blas, x.desc, uintptr(ptr(&x.one)),
+	if x.alpha, x.beta = p.Alpha, p.Beta; x.alpha == 0 {
+		x.alpha = 1
+	}
+	return d.checkBLAS("cublasLtMatmul", call(d.libs.blas.matmul, d.blas, x.desc, uintptr(ptr(&x.alpha)),
 		uintptr(p.B.At), x.b, uintptr(p.A.At), x.a, uintptr(ptr(&x.beta)), uintptr(p.Add), x.to, uintptr(p.To.At), x.to,
 		uintptr(ptr(&x.algo)), uintptr(workspace), uintptr(bytes), s.handle))
 }

@@ -187,13 +187,17 @@ func multiply(t *testing.T, d *driver.Device, r *rand.Rand) error {
 	if turnB {
 		b = driver.Matrix{At: at(2), Rows: n, Cols: k, Step: k + 1}.T()
 	}
-	x := driver.Product{To: to, A: a, B: b, Beta: float32(r.IntN(3)), TF32: r.IntN(2) == 0}
+	x := driver.Product{To: to, A: a, B: b, Alpha: float32(r.IntN(3)), Beta: float32(r.IntN(3)), TF32: r.IntN(2) == 0}
 	add, bias := 0, r.IntN(2) == 0
 	if r.IntN(2) == 0 {
 		add, x.Add = 3, at(3)
 	}
 	if bias {
 		x.Bias = p.Plus(4 * 4 * room * 4)
+	}
+	alpha := x.Alpha
+	if alpha == 0 {
+		alpha = 1
 	}
 	want := make([]float32, m*n)
 	for i := range m {
@@ -210,7 +214,7 @@ func multiply(t *testing.T, d *driver.Device, r *rand.Rand) error {
 				if turnB {
 					vb = of(2, j, l, k+1)
 				}
-				sum += va * vb
+				sum += alpha * va * vb
 			}
 			want[i*n+j] = sum
 		}

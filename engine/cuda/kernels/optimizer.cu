@@ -74,23 +74,32 @@ extern "C" __global__ void adamw(float *w, const float *g, float *m1, float *m2,
 
 // Muon's momentum: m = keep·m + take·g, and x = keep·m + take·g, looked ahead as Nesterov
 // does, take being (1−keep) times the clipping's factor.
-extern "C" __global__ void momentum(float *x, float *m, const float *g, const Outcome *o, float keep, long long n) {
+template <class T> __device__ __forceinline__ void momentumAt(T *x, float *m, const float *g, const Outcome *o, float keep, long long n) {
     int64_t i = index();
     if (i >= n || o->moves == 0) return;
     float take = (1 - keep) * (float)o->factor;
     float a = keep * m[i] + take * g[i];
     m[i] = a;
-    x[i] = keep * a + take * g[i];
+    put(x + i, keep * a + take * g[i]);
 }
+extern "C" __global__ void momentum(float *x, float *m, const float *g, const Outcome *o, float keep, long long n) { momentumAt(x, m, g, o, keep, n); }
+extern "C" __global__ void momentum_half(bf16 *x, float *m, const float *g, const Outcome *o, float keep, long long n) { momentumAt(x, m, g, o, keep, n); }
 
 // part[b] = the sum of squares of 4,096 values of x: one block each.
-extern "C" __global__ void squares_of(double *part, const float *x, long long n) {
-    __shared__ double scratch[32];
+template <class T> __device__ __forceinline__ void squaresOf(double *part, const T *x, long long n, double *scratch) {
     int64_t lo = (int64_t)blockIdx.x * 4096, hi = lo + 4096 < n ? lo + 4096 : n;
     double s = 0;
-    for (int64_t i = lo + threadIdx.x; i < hi; i += blockDim.x) s += (double)x[i] * x[i];
+    for (int64_t i = lo + threadIdx.x; i < hi; i += blockDim.x) s += (double)get(x[i]) * get(x[i]);
     s = blockSumDouble(s, scratch);
     if (threadIdx.x == 0) part[blockIdx.x] = s;
+}
+extern "C" __global__ void squares_of(double *part, const float *x, long long n) {
+    __shared__ double scratch[32];
+    squaresOf(part, x, n, scratch);
+}
+extern "C" __global__ void squares_of_half(double *part, const bf16 *x, long long n) {
+    __shared__ double scratch[32];
+    squaresOf(part, x, n, scratch);
 }
 
 // root[0] = the root of the sum of parts: one block.
@@ -103,19 +112,17 @@ extern "C" __global__ void root(double *root, const double *part, int n) {
 }
 
 // x is divided by by[0] + eps.
-extern "C" __global__ void divide(float *x, const double *by, double eps, long long n) {
+template <class T> __device__ __forceinline__ void divideAt(T *x, const double *by, double eps, long long n) {
     int64_t i = index();
-    if (i < n) x[i] = x[i] * (float)(1 / (by[0] + eps));
+    if (i < n) put(x + i, get(x[i]) * (float)(1 / (by[0] + eps)));
 }
-
-// y, the square of the side × side matrix x, becomes a + b·x + c·y.
-extern "C" __global__ void polynomial(float *y, const float *x, float a, float b, float c, int side) {
-    int64_t i = index();
-    if (i < (int64_t)side * side) y[i] = c * y[i] + b * x[i] + (i % (side + 1) == 0 ? a : 0.0f);
-}
+extern "C" __global__ void divide(float *x, const double *by, double eps, long long n) { divideAt(x, by, eps, n); }
+extern "C" __global__ void divide_half(bf16 *x, const double *by, double eps, long long n) { divideAt(x, by, eps, n); }
 
 // w = w·(1 − decay) − scale·rate·x, if a step is taken; without the decay where decays is 0.
-extern "C" __global__ void move(float *w, const float *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) {
+template <class T> __device__ __forceinline__ void moveAt(float *w, const T *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) {
     int64_t i = index();
-    if (i < n && o->moves != 0) w[i] = (1 - (decays ? h->decay : 0.0f)) * w[i] - h->rate * scale * x[i];
+    if (i < n && o->moves != 0) w[i] = (1 - (decays ? h->decay : 0.0f)) * w[i] - h->rate * scale * get(x[i]);
 }
+extern "C" __global__ void move(float *w, const float *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) { moveAt(w, x, o, h, scale, decays, n); }
+extern "C" __global__ void move_half(float *w, const bf16 *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) { moveAt(w, x, o, h, scale, decays, n); }
