@@ -18,7 +18,8 @@ var ErrLost = errors.New("engine is lost")
 type Reopener interface {
 	// Reopen starts a lost engine anew. Vectors that were made stay its own.
 	// Parameters and vectors then hold anything, and the optimizer has taken no
-	// step. After an error the engine is as lost as before.
+	// step. After an error the engine is as lost as before: [ErrLost] where trying again
+	// may help.
 	Reopen() error
 }
 
@@ -29,8 +30,9 @@ const (
 )
 
 // Insist calls f, and after [ErrLost] opens e again, calls restore to bring back what
-// f needs of it, and calls f once more. Each loss is told. It gives up where e cannot
-// be opened again, and after six losses in a row with pauses of half a minute in all.
+// f needs of it, and calls f once more. Each loss is told. It gives up, with [ErrLost], where
+// Reopen fails with anything else, and after six losses in a row with pauses of half a
+// minute in all.
 func Insist(ctx context.Context, e Engine, tell func(error), restore, f func() error) error {
 	err := f()
 	for n := 0; errors.Is(err, ErrLost); n++ {
@@ -44,7 +46,10 @@ func Insist(ctx context.Context, e Engine, tell func(error), restore, f func() e
 				return err
 			}
 		}
-		if err = r.Reopen(); err == nil {
+		if err = r.Reopen(); err != nil && !errors.Is(err, ErrLost) {
+			return fmt.Errorf("%w: %w", ErrLost, err)
+		}
+		if err == nil {
 			err = restore()
 		}
 		if err == nil {

@@ -62,6 +62,9 @@ func TestInsist(t *testing.T) {
 			start := time.Now()
 			err := Insist(t.Context(), &weak{faults: c.reopen}, func(error) { log = append(log, "lost") },
 				gives(&log, "restore", c.restore...), gives(&log, "f", c.f...))
+			if name == "cannot reopen" && !errors.Is(err, ErrLost) {
+				t.Errorf("%s: %v", name, err)
+			}
 			if !errors.Is(err, c.want) || !slices.Equal(log, c.log) || time.Since(start) != c.waited {
 				t.Errorf("%s: %v, %v after %v; want %v, %v after %v", name, err, log, time.Since(start), c.want, c.log, c.waited)
 			}

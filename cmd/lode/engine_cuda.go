@@ -3,6 +3,7 @@ package main
 // This file holds training on an NVIDIA card without Python.
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"lode/engine"
 	"lode/engine/cuda"
 	"lode/engine/cuda/driver"
+	"lode/engine/kernel"
 	"lode/engine/model"
 	"lode/replica"
 )
@@ -33,7 +35,7 @@ type cardFlags struct {
 }
 
 func (f *cardFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.cardMemory, "card-memory", "", "with cuda: memory of the card that may be taken, such as 20GB (default: 90 % of what is free)")
+	c.Flags().StringVar(&f.cardMemory, "card-memory", "", fmt.Sprintf("with cuda: memory of the card that may be taken, such as 20GB (default: %d %% of what is free)", cuda.FreeShare))
 }
 
 // bytes returns what the flag says, 0 if nothing.
@@ -75,16 +77,38 @@ func (f *engineFlags) settle(m model.Model) {
 	if f.engine != autoEngine {
 		return
 	}
-	f.engine = "cuda"
-	if f.passed = f.cardFor(m); f.passed != nil {
-		f.engine = "cpu"
+	if why := f.cardFor(m); why != nil {
+		f.pass(why)
+		return
 	}
-	f.chosen = f.passed == nil
+	f.engine, f.chosen = "cuda", true
 }
 
-// openInstead goes on with the processor where a card that was chosen cannot be opened.
+// pass takes the processor instead of a card, and its own precision where it has no unit for
+// bf16: who chose auto wants to train.
+func (f *engineFlags) pass(why error) {
+	f.engine, f.device, f.chosen, f.passed = "cpu", "", false, why
+	if f.precision == "bf16" && !kernel.HasMixed() {
+		f.precision = "float32"
+		f.passed = fmt.Errorf("%w; and this processor has no unit for bf16: it trains in float32", why)
+	}
+}
+
+// outlives says of what ended a training whether it can go on without its card.
+func (f *engineFlags) outlives(err error) bool { return f.chosen && errors.Is(err, engine.ErrLost) }
+
+// advise says of the end of a training what would have gone on.
+func (f *engineFlags) advise(err error) error {
+	if f.engine == "cuda" && errors.Is(err, engine.ErrLost) {
+		return fmt.Errorf("%w (its work is on disk; --engine auto goes on with the processor)", err)
+	}
+	return err
+}
+
+// openInstead goes on with the processor where a card that was chosen cannot be opened, or
+// is lost.
 func (f *engineFlags) openInstead(r *replica.Rules, p thrift, why error, log zerolog.Logger) (engine.Engine, error) {
-	f.engine, f.chosen, f.passed = "cpu", false, why
+	f.pass(why)
 	p, err := f.plan(r, p.demand)
 	if err != nil {
 		return nil, err

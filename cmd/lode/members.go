@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -43,15 +44,12 @@ trains on examples. docs/federated.md says more.`,
 				return err
 			}
 			defer n.close()
-			w, err := worker.New(worker.Config{
-				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: n.duties(),
-				Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head, Tell: f.own.tell(c.OutOrStdout()),
+			return n.work(ctx, &f.engineFlags, protocol.Worker, func() (member, error) {
+				return worker.New(worker.Config{
+					Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Duties: n.duties(),
+					Engine: n.engine, Link: n.session, Files: n.files, Log: n.log, Conduct: how, Head: n.head, Tell: f.own.tell(c.OutOrStdout()),
+				})
 			})
-			if err != nil {
-				return err
-			}
-			n.joined("worker")
-			return untilStopped(ctx, w.Run)
 		},
 	}
 	f.add(c, protocol.Worker)
@@ -81,24 +79,42 @@ names their key (lode keys shows it), or the link holds an invitation
 				return err
 			}
 			defer n.close()
-			v, err := validator.New(validator.Config{
-				Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: n.text,
-				Engine: n.engine, Link: n.session, Files: n.files, Scratch: replica.ScratchIn(n.dir), Log: n.log, Head: n.head,
+			return n.work(ctx, &f.engineFlags, protocol.Validator, func() (member, error) {
+				return validator.New(validator.Config{
+					Key: n.key, Owner: owner, Name: n.name, Invite: n.link.Invite, Rules: n.rules, Text: n.text,
+					Engine: n.engine, Link: n.session, Files: n.files, Scratch: replica.ScratchIn(n.dir), Log: n.log, Head: n.head,
+				})
 			})
-			if err != nil {
-				return err
-			}
-			n.joined("validator")
-			return untilStopped(ctx, v.Run)
 		},
 	}
 	f.add(c, protocol.Validator)
 	return c
 }
 
-func (n *node) joined(role string) {
-	n.log.Info().Str("run", n.rules.Manifest.Name).Str("id", n.link.Run.Short()).Str("coordinator", n.link.Addr).
-		Str("key", nodeIDOf(n.key).Short()).Msgf("connected to the run as %s", role)
+// member takes part in a run until something cannot be mended by trying again.
+type member interface{ Run(context.Context) error }
+
+// work makes a member of the node's engine and runs it until ctx ends. One that loses a
+// card which nobody insisted on is made anew with the processor, and goes on from disk.
+func (n *node) work(ctx context.Context, f *engineFlags, role protocol.Role, open func() (member, error)) error {
+	for {
+		m, err := open()
+		if err != nil {
+			return err
+		}
+		n.log.Info().Str("run", n.rules.Manifest.Name).Str("id", n.link.Run.Short()).Str("coordinator", n.link.Addr).
+			Str("key", nodeIDOf(n.key).Short()).Msgf("connected to the run as %v", role)
+		if err = untilStopped(ctx, m.Run); !f.outlives(err) {
+			return f.advise(err)
+		}
+		_ = errors.Join(n.engine.Close(), n.session.Close()) // one is lost, the other says how long the record is
+		if err := n.connect(ctx, role); err != nil {
+			return err
+		}
+		if n.engine, err = f.openInstead(n.rules, n.how, err, n.log); err != nil {
+			return err
+		}
+	}
 }
 
 // untilStopped runs until it fails or ctx ends, which is no failure.

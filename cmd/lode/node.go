@@ -74,6 +74,7 @@ type node struct {
 	text    replica.Assigned // the run's corpus; of no use to a worker in private mode
 	own     *replica.Private // a worker's own data in private mode; else nil
 	closing func()           // closes own data
+	how     thrift           // the engine works
 	engine  engine.Engine
 	dir     string // the run's own, where files are
 	files   *checkpoints.Dir
@@ -120,11 +121,10 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 		return n, err
 	}
 	// Before anything of the run is allocated.
-	how, err := f.engineFlags.plan(n.rules, n.rules.Demand(role))
-	if err != nil {
+	if n.how, err = f.engineFlags.plan(n.rules, n.rules.Demand(role)); err != nil {
 		return n, err
 	}
-	n.log.Info().Msg(how.String())
+	n.log.Info().Msg(n.how.String())
 	n.dir = filepath.Join(dir, "runs", n.link.Run.String())
 	if n.files, err = checkpoints.OpenDir(n.dir); err != nil {
 		return n, err
@@ -138,7 +138,7 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := n.bringInitial(ctx, filepath.Join(dir, "pieces")); err != nil {
 		return n, err
 	}
-	if n.engine, err = f.engineFlags.open(n.rules, how, n.log); err != nil {
+	if n.engine, err = f.engineFlags.open(n.rules, n.how, n.log); err != nil {
 		return n, err
 	}
 	return n, nil

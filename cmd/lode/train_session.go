@@ -54,8 +54,12 @@ func (s *session) run(ctx context.Context) error {
 	for _, way := range s.job.Ways {
 		var one trained
 		one, err = s.train(ctx, way, show)
+		if s.engine.outlives(err) {
+			s.engine.pass(err) // open says so
+			one, err = s.train(ctx, way, show)
+		}
 		if err != nil && !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("train: %w", err)
+			return fmt.Errorf("train: %w", s.engine.advise(err))
 		}
 		if all = append(all, one); err != nil {
 			break

@@ -91,9 +91,9 @@ var (
 	_ engine.Queuer    = (*Engine)(nil)
 )
 
-// freeShare is how much of what is free may be taken unless somebody says otherwise, in
+// FreeShare is how much of what is free may be taken unless somebody says otherwise, in
 // percent.
-const freeShare = 90
+const FreeShare = 90
 
 // New returns an engine for m whose parameters are all zero.
 func New(m model.Model, opt Options) (*Engine, error) {
@@ -157,7 +157,7 @@ func (e *Engine) begin(opt Options) error {
 	if err != nil {
 		return err
 	}
-	limit := free / 100 * freeShare
+	limit := free / 100 * FreeShare
 	if opt.MaxBytes > 0 {
 		limit = min(free, opt.MaxBytes)
 	}

@@ -162,7 +162,8 @@ func (d *Device) check(what string, r uintptr) error {
 	return err
 }
 
-// Reopen makes a lost device usable: all memory, streams and modules of before are gone.
+// Reopen makes a lost device usable: all memory, streams and modules of before are gone. An
+// error is not engine.ErrLost: some faults leave a process without the card for good.
 func (d *Device) Reopen() error {
 	return d.run(func() error {
 		if d.lost == nil {
@@ -178,7 +179,7 @@ func (d *Device) Reopen() error {
 		if err != nil {
 			d.drop()
 			d.lost = was
-			return fmt.Errorf("%w; it cannot be opened again in this process: start the program anew", err)
+			return fmt.Errorf("%v; it cannot be opened again in this process: start the program anew", err)
 		}
 		return nil
 	})

@@ -313,7 +313,7 @@ func lose(t *testing.T, at int) bool {
 		t.Fatalf("lost at call %d: %v", at, err)
 	}
 	c.Configure("heals=0 lose=1")
-	if err := d.Reopen(); !errors.Is(err, engine.ErrLost) || !strings.Contains(err.Error(), "start the program anew") {
+	if err := d.Reopen(); err == nil || errors.Is(err, engine.ErrLost) || !strings.Contains(err.Error(), "start the program anew") {
 		t.Fatalf("lost for good at call %d: %v", at, err)
 	}
 	c.Configure("")
