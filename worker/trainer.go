@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"lode/aggregation"
 	"lode/coordinator/round"
@@ -34,6 +35,7 @@ type sent struct {
 	forged tensor.Flat // what is sent instead, nil if honest; length D
 	commit protocol.Commit
 	sealed replica.Sealed
+	took   time.Duration // its training
 }
 
 type trainer struct {
@@ -150,6 +152,7 @@ func (t *trainer) do(ctx context.Context, k task) error {
 		return err
 	}
 	if t.sent == nil || t.sent.task != k {
+		began := time.Now()
 		t.sent = nil // was made for a roster that was dropped, and not listed: the residual is the whole of a
 		made, err := t.make(ctx, k)
 		if err != nil {
@@ -159,6 +162,8 @@ func (t *trainer) do(ctx context.Context, k task) error {
 		if err := t.save(ctx); err != nil {
 			return err
 		}
+		t.cfg.Log.Info().Uint64("round", uint64(k.round)).Float64("train_s", made.took.Seconds()).
+			Float64("rest_s", (time.Since(began) - made.took).Seconds()).Msg("update made")
 	}
 	return t.send(ctx, t.sent)
 }
@@ -290,10 +295,12 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	if t.cfg.Conduct != nil {
 		steps = t.cfg.Conduct.Steps(steps)
 	}
+	began := time.Now()
 	loss, tokens, err := engine.Train(ctx, e, t.cfg.Rules.Hyper(k.round), steps, t.cfg.Rules.Held(e, k.round, t.model.Params, t.cfg.Duties.Batches(ctx, k.round, k.seed, k.workers, k.index)))
 	if err != nil {
 		return nil, err
 	}
+	took := time.Since(began)
 	after, err := t.quality(ctx)
 	if err != nil {
 		return nil, err
@@ -303,7 +310,7 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &sent{task: k, commit: protocol.Commit{Samples: t.samples()}}
+	made := &sent{task: k, commit: protocol.Commit{Samples: t.samples()}, took: took}
 	made.update, err = engine.Compress(e, codec, engine.Feedback{
 		Decay:    float32(t.cfg.Rules.Manifest.Update.Decay) / 65536,
 		Residual: t.residual, Start: t.start, Into: t.residual,
