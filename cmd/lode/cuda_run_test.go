@@ -61,3 +61,24 @@ score: {rows: 2, held_out: 2}
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 }
+
+// lode up gives each process its share of the card, and refuses one that is not there.
+func TestUpOnACard(t *testing.T) {
+	bin, dir := program(t), filepath.Join(t.TempDir(), "run")
+	t.Setenv("LODE_CUDA_PATH", cudatest.Folder(t, cudatest.Kernels()))
+	plan := filepath.Join(t.TempDir(), "run.yaml")
+	put(t, plan, []byte("model: {dim: 16, layers: 1, heads: 2, kv_heads: 1, ffn: 24, context: 16}\ntrain: {inner_steps: 2, rows: 2, steps: 16}\nscore: {rows: 2, held_out: 2}\n"))
+	put(t, filepath.Join(dir, "..", "corpus.txt"), []byte(strings.Repeat("like a teddy bear; ", 2000)))
+	up := []string{"up", plan, "--dir", dir, "--data", filepath.Join(dir, "..", "corpus.txt"), "--workers", "1", "--validators", "1", "--rounds", "2"}
+	out := lode(t, bin, nil, append(up, "--engine", "cuda", "--precision", "bf16", "--log-level", "info")...)
+	log, err := os.ReadFile(filepath.Join(dir, "logs", "worker-1.log"))
+	if err != nil || !strings.Contains(string(log), "of 483 MB") || !strings.Contains(string(log), `"train_s":`) {
+		t.Errorf("%v\n%s\n%s", err, out, log)
+	}
+	if out := lode(t, bin, nil, "verify", dir); !strings.Contains(out, "everything is as it must be") {
+		t.Errorf("verify: %s", out)
+	}
+	if out, err := exec.Command(bin, append(up, "--engine", "cuda", "--device", "cuda:3")...).CombinedOutput(); err == nil || !strings.Contains(string(out), "counted from 0") {
+		t.Errorf("a card that is not there: %v\n%s", err, out)
+	}
+}

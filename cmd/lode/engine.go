@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -55,6 +56,28 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision: with torch, with cuda, and with cpu where the processor has AMX")
 	f.memoryFlags.add(c)
 	f.cardFlags.add(c)
+}
+
+// addShared adds those of the flags that can be for many processes on one machine.
+func (f *engineFlags) addShared(c *cobra.Command) {
+	*f = newEngineFlags()
+	c.Flags().StringVar(&f.engine, "engine", f.engine, "what trains: cpu, cuda (an NVIDIA card, experimental), torch (PyTorch of $LODE_PYTHON), or auto, a card if one works, else cpu")
+	c.Flags().StringVar(&f.device, "device", "", "with cuda: which card, such as cuda:1; with torch also mps or cpu")
+	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision")
+	f.cardFlags.add(c)
+	c.Flags().Lookup("card-memory").Usage = strings.Replace(c.Flags().Lookup("card-memory").Usage, "may be taken", "all processes together may take", 1)
+}
+
+// shared returns the flags that give a process these choices, and so many bytes of a card.
+func (f *engineFlags) shared(card int64) []string {
+	args := []string{"--engine", f.engine, "--precision", f.precision}
+	if f.device != "" {
+		args = append(args, "--device", f.device)
+	}
+	if card > 0 {
+		args = append(args, "--card-memory", strconv.FormatInt(card, 10))
+	}
+	return args
 }
 
 // addModel adds the flag by which a user lets a run's own model be run.

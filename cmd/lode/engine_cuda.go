@@ -154,3 +154,42 @@ func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
 func cardMeter(e engine.Engine) measure.Meter {
 	return measure.Meter{Peak: func() int64 { return ownPeak() + e.(*cuda.Engine).Plan().Total() }, CPU: ownCPU}
 }
+
+// shareCard returns what each of num processes may take of the card, 0 if none will work
+// on one.
+func (f *engineFlags) shareCard(num int64) (int64, error) {
+	if f.engine != "cuda" && f.engine != autoEngine {
+		return 0, nil
+	}
+	most, err := f.cardFlags.bytes()
+	if err != nil || most > 0 {
+		return most / num, err
+	}
+	card, err := f.card()
+	if err != nil {
+		return 0, err
+	}
+	libs := driver.Find(driver.Folders())
+	err = libs.Usable(card)
+	if err != nil && f.engine == autoEngine {
+		return 0, nil // each process says why
+	}
+	if err != nil {
+		return 0, fmt.Errorf("--engine cuda: %w", err)
+	}
+	free, err := freeOf(libs, card)
+	return free / 100 * cuda.FreeShare / num, err
+}
+
+// freeOf returns the bytes that are free on a card.
+func freeOf(libs *driver.Libraries, card int) (free int64, err error) {
+	d, err := driver.Open(libs, card)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	return free, d.Do(func() (err error) {
+		free, _, err = d.Memory()
+		return err
+	})
+}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +35,7 @@ type upFlags struct {
 	json, anew          bool
 	store               storeFlags
 	memory              memoryFlags
+	engine              engineFlags            // of every worker and validator
 	changed             func(flag string) bool // given on the command line
 }
 
@@ -77,6 +79,7 @@ workers, each of which trains on its own part: docs/federated.md shows it.`,
 	c.Flags().StringVar(&f.level, "log-level", "warn", "what the processes log to the folder's logs: debug, info, warn or error")
 	f.memory.add(c)
 	c.Flags().Lookup("max-memory").Usage = fmt.Sprintf("memory that all processes together may take, such as 6GB (default: %d %% of what is free)", freeShare)
+	f.engine.addShared(c)
 	f.store.add(c, "where checkpoints go: a folder or s3://bucket/prefix (default: store in --dir)")
 	return c
 }
@@ -145,7 +148,7 @@ func (f *upFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wr
 	if _, err := newLog(io.Discard, f.level); err != nil {
 		return err
 	}
-	if err := f.memory.check(); err != nil {
+	if err := errors.Join(f.memory.check(), f.engine.check()); err != nil {
 		return err
 	}
 	if path := f.data.path; path != "" && !corpora.IsAddress(path) { // before anything is made

@@ -277,7 +277,7 @@ func (h *house) memberArgs(role, name string, link protocol.Link) []string {
 		role, link.Format(), "--dir", filepath.Join(h.dir, name), "--name", name,
 		"--threads", "1", "--log-level", h.flags.level,
 	}
-	return append(args, h.memory...)
+	return append(append(args, h.flags.engine.shared(h.cards)...), h.memory...)
 }
 
 // freePort returns a loopback address with a port that is free now, so that a

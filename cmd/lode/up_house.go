@@ -39,6 +39,7 @@ type house struct {
 	stderr   io.Writer // for what takes time
 	moved    bool      // --store is another one than last time
 	memory   []string  // flags that say how much each process may take
+	cards    int64     // bytes of the card for each; 0 if there is none
 	unlock   func()
 }
 

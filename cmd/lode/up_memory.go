@@ -18,15 +18,23 @@ func (h *house) shareMemory() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	num := int64(len(h.state.Cast.Validators) + len(h.state.Cast.Workers))
+	if h.cards, err = h.flags.engine.shareCard(num); err != nil {
+		return "", err
+	}
 	if limit == math.MaxInt64 {
 		h.memory = nil
 		return "memory is not bounded: the system does not say how much is free", nil
 	}
-	each := memoryFlags{most: strconv.FormatInt(limit/int64(1+len(h.state.Cast.Validators)+len(h.state.Cast.Workers)), 10)}
+	each := memoryFlags{most: strconv.FormatInt(limit/(1+num), 10)}
+	counts := countsAll
+	if h.flags.engine.engine != autoEngine {
+		counts = engines[h.flags.engine.engine].counts(&h.flags.engine)
+	}
 	h.memory = []string{"--max-memory", each.most}
 	var lines [2]thrift
 	for i, role := range []protocol.Role{protocol.Worker, protocol.Validator} {
-		lines[i], err = each.plan(h.rules.Model, h.rules.Demand(role), model.Work{Threads: 1, Frozen: h.rules.Frozen}, countsAll)
+		lines[i], err = each.plan(h.rules.Model, h.rules.Demand(role), model.Work{Threads: 1, Frozen: h.rules.Frozen}, counts)
 		if err != nil {
 			return "", fmt.Errorf("each %v: %w", role, err)
 		}
