@@ -38,38 +38,8 @@ func TestHalf(t *testing.T) {
 }
 
 func trainsAlike(t *testing.T, m model.Model, opt Options) {
-	e, err := open(t, opt, "order=4")(m, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	ref, err := enginetest.NewReference(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, to := range []tensor.Writer{e.Params(), ref} {
-		if err := model.Init(m, [32]byte{1}, to); err != nil {
-			t.Fatal(err)
-		}
-	}
 	r := rand.New(rand.NewPCG(5, 5))
-	b := enginetest.Batch(r, m, 3, 37)
-	want := ref.Gradient(b)
-	loss, err := e.Gradient(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := make(tensor.Flat, e.Layout().Len())
-	if err := tensor.Copy(e.Layout(), got, e.Grad()); err != nil {
-		t.Fatal(err)
-	}
-	wide := make([]float64, len(got))
-	for i, v := range got {
-		wide[i] = float64(v)
-	}
-	if far := distance(wide, ref.Grads); !(far < 3e-2) || math.Abs(loss-want) > 1e-2*math.Max(1, want) {
-		t.Errorf("loss %v, want %v; the gradient is off by %.2g of its norm", loss, want, far)
-	}
+	e, ref := alike(t, m, opt, enginetest.Batch(r, m, 3, 37), 3e-2)
 	for i := range 10 {
 		b, h := enginetest.Batch(r, m, 2, 20), engine.Hyper{Rate: 3e-3, WeightDecay: 0.1, ClipNorm: 0.5}
 		want, err := ref.Step(b, h)
@@ -84,6 +54,43 @@ func trainsAlike(t *testing.T, m model.Model, opt Options) {
 			t.Errorf("step %d: loss %v, want %v", i, got, want)
 		}
 	}
+}
+
+// alike returns an engine and the reference, which find the same gradient for b, up to a part of its
+// norm.
+func alike(t *testing.T, m model.Model, opt Options, b engine.Batch, tolerance float64) (engine.Engine, *enginetest.Reference) {
+	t.Helper()
+	e, err := open(t, opt, "order=4")(m, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	ref, err := enginetest.NewReference(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []tensor.Writer{e.Params(), ref} {
+		if err := model.Init(m, [32]byte{1}, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := ref.Gradient(b)
+	loss, err := e.Gradient(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(tensor.Flat, e.Layout().Len())
+	if err := tensor.Copy(e.Layout(), got, e.Grad()); err != nil {
+		t.Fatal(err)
+	}
+	wide := make([]float64, len(got))
+	for i, v := range got {
+		wide[i] = float64(v)
+	}
+	if far := distance(wide, ref.Grads); !(far < tolerance) || math.Abs(loss-want) > tolerance/3*math.Max(1, want) {
+		t.Errorf("loss %v, want %v; the gradient is off by %.2g of its norm", loss, want, far)
+	}
+	return e, ref
 }
 
 // TestHalfIsRepeated: the same bits, however threads and blocks are ordered.

@@ -24,8 +24,9 @@ func (t *tape) Attention(of model.Value, h model.Heads) model.Value {
 	var back []func()
 	for head := range h.Query {
 		to, from := head*hd, head/(h.Query/h.KV)*hd
+		yh, qh, kh, vh := y.columns(to, to+hd), q.columns(to, to+hd), k.columns(from, from+hd), v.columns(from, from+hd)
 		for p := range x.v {
-			back = append(back, attend(y.columns(to, to+hd), q.columns(to, to+hd), k.columns(from, from+hd), v.columns(from, from+hd), p))
+			back = append(back, attend(yh, qh, kh, vh, p))
 		}
 	}
 	return t.add(y, func() {
