@@ -123,7 +123,8 @@ var operations = map[string]typed{
 			return t.cut(a) >> n
 		}, 2
 	},
-	"shf": funnel,
+	"shf":  funnel,
+	"prmt": permute,
 	"selp": func(t typ, _ []string) (function, int) {
 		return func(a, b, c uint64) uint64 { return pick(c != 0, a, b) }, 3
 	},
@@ -232,6 +233,23 @@ func funnel(_ typ, words []string) (function, int) {
 			return v << n >> 32
 		}
 		return v >> n
+	}, 3
+}
+
+// permute is prmt in its plain mode: each of the four digits of c picks a byte of b:a, or with its
+// upper bit that byte's sign, eight times.
+func permute(_ typ, _ []string) (function, int) {
+	return func(a, b, c uint64) (d uint64) {
+		v := b<<32 | a&0xffffffff
+		for i := range 4 {
+			digit := c >> (4 * i) & 15
+			picked := v >> (8 * (digit & 7)) & 0xff
+			if digit > 7 {
+				picked = -(picked >> 7) & 0xff
+			}
+			d |= picked << (8 * i)
+		}
+		return d
 	}, 3
 }
 

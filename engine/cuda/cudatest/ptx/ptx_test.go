@@ -154,6 +154,7 @@ func TestArithmetic(t *testing.T) {
 		{"shl.b32 %r9, %r1, %r2;", "%r9", []uint64{1, 32}, 0},
 		{"shf.l.wrap.b32 %r9, %r1, %r2, %r3;", "%r9", []uint64{0x80000001, 0x7fffffff, 33}, 0xffffffff},
 		{"bfi.b32 %r9, %r1, %r2, 8, 4;", "%r9", []uint64{0xff, 0x12345678}, 0x12345f78},
+		{"prmt.b32 %r9, %r1, %r2, %r3;", "%r9", []uint64{0x33221180, 0x77665544, 0x8740}, 0xff774480},
 		{"clz.b32 %r9, %r1;", "%r9", []uint64{1}, 31},
 		{"popc.b32 %r9, %r1;", "%r9", []uint64{0xf000000f}, 8},
 		{"abs.s32 %r9, %r1;", "%r9", []uint64{0xffffffff}, 1},
