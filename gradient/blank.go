@@ -23,20 +23,35 @@ func Blank(l tensor.Layout, p Params) (plain []byte, tensors []Tiles, err error)
 	}
 	plain = make([]byte, f.size)
 	copy(plain, header)
+	return plain, f.tiles(), nil
+}
+
+func (f *plan) tiles() (tensors []Tiles) {
 	for t, of := range f.of {
 		if of == frozen {
 			tensors = append(tensors, Tiles{})
 			continue
 		}
-		var last tensor.Chunk
-		for last = range l.ChunksOf(t) {
-		}
-		_, to := f.within(last)
+		n := f.layout.NumChunksOf(t)
+		_, to := f.within(tensor.Chunk{Tensor: t, Index: n - 1, Len: f.layout.Spec(t).Len() - (n-1)*tensor.ChunkLen})
 		tiles := Tiles{From: f.starts[t], Step: f.steps[t], To: to}
 		if c, ok := f.codecs[of].(topk); ok {
 			tiles.K = c.k
 		}
 		tensors = append(tensors, tiles)
 	}
-	return plain, tensors, nil
+	return tensors
 }
+
+// Tiles says where the chunks of each tensor lie in the plain form of p. It is nil unless
+// p is a whole update and its codec topk.
+func (p *Part) Tiles() []Tiles {
+	if p.f.params.Codec != TopK || p.from > len(header) || p.from+len(p.plain) != p.f.size {
+		return nil
+	}
+	return p.f.tiles()
+}
+
+// Bytes returns bytes from to before to of the plain form, which p must have. The caller
+// must not change them.
+func (p *Part) Bytes(from, to int) []byte { return p.plain[from-p.from : to-p.from] }

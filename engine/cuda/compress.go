@@ -12,10 +12,6 @@ import (
 	"lode/tensor"
 )
 
-// exchangeBytes is what of compressed updates and steps is on the card at a time, on their
-// way from or to the host, where as much is pinned.
-const exchangeBytes = 4 * windowValues
-
 var _ engine.Compressor = (*Engine)(nil)
 
 // Compress implements engine.Compressor, for the codec topk and the engine's own vectors.
@@ -65,72 +61,53 @@ type compression struct {
 	params gradient.Params
 	into   *vector
 	plain  []byte
-	from   int // where in plain the exchange begins
-	to     int // where it ends
 	bad    uint64
 }
 
-// run makes the chunks of all tensors, as many at a time as the exchange holds.
+// run makes the chunks of all tensors, as many at a time as half of the exchange holds; those
+// made before are on their way meanwhile.
 func (c *compression) run(tensors []gradient.Tiles) error {
 	bad := c.program.bad
 	if err := c.stream.Zero(bad.at(0), bad.bytes); err != nil {
 		return err
 	}
-	for t, tiles := range tensors {
-		for first, num := 0, c.layout.NumChunksOf(t); tiles.Step > 0 && first < num; {
-			at := tiles.From + first*tiles.Step
-			room := (c.from + exchangeBytes - at) / tiles.Step
-			if room <= 0 || c.from == 0 {
-				if err := c.fetch(at); err != nil {
-					return err
-				}
-				continue
-			}
-			n := min(room, num-first)
-			if err := c.chunks(t, first, n, tiles); err != nil {
+	for piece := range pieces(c.layout, tensors, c.exchange.halves[0].bytes, 0) {
+		h, err := c.exchange.turn()
+		if err != nil {
+			return err
+		}
+		from, to := ends(piece)
+		for _, s := range piece {
+			if err := c.chunks(h.card.Plus(int64(s.from-from)), s); err != nil {
 				return err
 			}
-			first += n
-			c.to = min(at+n*tiles.Step, tiles.To)
+		}
+		if err := c.fetch(h, to-from, func() { copy(c.plain[from:to], h.host.Bytes()) }); err != nil {
+			return err
 		}
 	}
 	if err := c.stream.Download(c.numbers, bad.at(0), bad.bytes); err != nil {
 		return err
 	}
-	if err := c.fetch(len(c.plain)); err != nil {
+	if err := c.exchange.settle(); err != nil {
+		return err
+	}
+	if err := c.stream.Wait(); err != nil {
 		return err
 	}
 	c.bad = uint64(uint32(c.numbers.Ints()[0])) | uint64(uint32(c.numbers.Ints()[1]))<<32
 	return nil
 }
 
-// chunks has n chunks of a tensor put into the exchange.
-func (c *compression) chunks(t, first, n int, tiles gradient.Tiles) error {
-	from := first * tensor.ChunkLen
-	at, len := c.layout.Offset(t)+from, min(c.layout.Spec(t).Len()-from, n*tensor.ChunkLen)
-	out := c.program.exchange.at(0).Plus(int64(tiles.From + first*tiles.Step - c.from))
-	args := []driver.Arg{driver.At(out), driver.At(c.into.at(at)), driver.Long(int64(len))}
+// chunks has chunks of a tensor made.
+func (c *compression) chunks(to driver.Pointer, s stretch) error {
+	args := []driver.Arg{driver.At(to), driver.At(c.into.at(s.at)), driver.Long(int64(s.values))}
 	kernel := "dense8"
-	if tiles.K > 0 {
+	if s.K > 0 {
 		kernel = "topk"
-		args = append(args, driver.Int(tiles.K), driver.Int(c.params.Bits))
+		args = append(args, driver.Int(s.K), driver.Int(c.params.Bits))
 	}
-	return c.blocks(kernel, n, append(args, driver.Int(int(c.params.EMin)), driver.Int(int(c.params.EMax)), driver.Int(tiles.Step), c.program.bad.arg(), driver.Long(int64(at)))...)
-}
-
-// fetch brings what is in the exchange to the host; it then begins at byte next of the
-// plain form.
-func (c *compression) fetch(next int) error {
-	host := c.reading.host
-	if err := c.stream.Download(host, c.program.exchange.at(0), int64(c.to-c.from)); err != nil {
-		return err
-	}
-	if err := c.stream.Wait(); err != nil {
-		return err
-	}
-	copy(c.plain[c.from:c.to], host.Bytes())
-	c.from, c.to = next, next
-	return nil
+	return c.blocks(kernel, s.n, append(args, driver.Int(int(c.params.EMin)), driver.Int(int(c.params.EMax)), driver.Int(s.Step), c.program.bad.arg(), driver.Long(int64(s.at)))...)
 }
 
 // notFinite says which value has no place in an update, as the host's encoder does.

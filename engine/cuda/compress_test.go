@@ -147,12 +147,12 @@ func differs(l tensor.Layout, got, want *gradient.Update) string {
 // TestCompressInParts makes an update that is longer than what is fetched at a time.
 func TestCompressInParts(t *testing.T) {
 	card := cudatest.Use(t, cudatest.Kernels(), "")
-	e, err := on(t, card, model.MLP{Input: []int{800}, Hidden: []int{650}, Activation: model.ReLU, Classes: 3}, Options{})
+	e, err := on(t, card, model.MLP{Input: []int{800}, Hidden: []int{650}, Activation: model.ReLU, Classes: 3}, Options{exchange: 1 << 18})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := gradient.Params{Codec: gradient.TopK, K: 4096, Bits: 1, EMin: -40, EMax: -4}
-	if n := gradient.PlainLen(e.layout, p); n <= exchangeBytes {
+	if n := gradient.PlainLen(e.layout, p); n <= 4<<18 {
 		t.Fatalf("only %d bytes", n)
 	}
 	residual, start := two(t, e)

@@ -46,6 +46,7 @@ type Options struct {
 	headRows  int   // see options; 0 is as usual
 	gap       int64 // between buffers, see arena
 	workspace int64 // bytes that cuBLASLt may work in; 0 is workspaceBytes
+	exchange  int64 // bytes; 0 is exchangeBytes
 }
 
 // Engine trains one model on a card. Make one with [New].
@@ -80,6 +81,7 @@ type resources struct {
 	batches          [2]batchWindow
 	recorded         recorded
 	queue            queue
+	exchange         exchange
 	numbers          driver.Host // what is waited for at once, such as a loss
 }
 
@@ -196,6 +198,9 @@ func (e *Engine) take(muon bool) (err error) {
 	if err := e.queue.open(d); err != nil {
 		return err
 	}
+	if err := e.openExchange(); err != nil {
+		return err
+	}
 	e.recorded = recorded{}
 	for to, bytes := range map[*driver.Host]int{
 		&e.reading.host: 4 * windowValues, &e.writing.host: 4 * windowValues, &e.numbers: 4 * 8,
@@ -276,6 +281,7 @@ func (e *Engine) give() error {
 		errs = append(errs, e.batches[i].close(e.device)...)
 	}
 	errs = append(errs, e.queue.close(e.device)...)
+	errs = append(errs, e.exchange.close(e.device)...)
 	for _, h := range []driver.Host{e.reading.host, e.writing.host, e.numbers} {
 		if h.There() {
 			errs = append(errs, e.device.FreeHost(h))

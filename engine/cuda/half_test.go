@@ -39,7 +39,7 @@ func TestHalf(t *testing.T) {
 
 func trainsAlike(t *testing.T, m model.Model, opt Options) {
 	r := rand.New(rand.NewPCG(5, 5))
-	e, ref := alike(t, m, opt, enginetest.Batch(r, m, 3, 37), 3e-2)
+	e, ref := sameGradient(t, m, opt, enginetest.Batch(r, m, 3, 37), 3e-2)
 	for i := range 10 {
 		b, h := enginetest.Batch(r, m, 2, 20), engine.Hyper{Rate: 3e-3, WeightDecay: 0.1, ClipNorm: 0.5}
 		want, err := ref.Step(b, h)
@@ -56,9 +56,9 @@ func trainsAlike(t *testing.T, m model.Model, opt Options) {
 	}
 }
 
-// alike returns an engine and the reference, which find the same gradient for b, up to a part of its
+// sameGradient returns an engine and the reference, which find the same gradient for b, up to a part of its
 // norm.
-func alike(t *testing.T, m model.Model, opt Options, b engine.Batch, tolerance float64) (engine.Engine, *enginetest.Reference) {
+func sameGradient(t *testing.T, m model.Model, opt Options, b engine.Batch, tolerance float64) (engine.Engine, *enginetest.Reference) {
 	t.Helper()
 	e, err := open(t, opt, "order=4")(m, nil, nil)
 	if err != nil {

@@ -23,7 +23,7 @@ func TestLong(t *testing.T) {
 	m := model.Llama{Dim: 16, Layers: 1, Heads: 1, KVHeads: 1, FFN: 8, Vocab: 300, Context: *longest, RopeTheta: 10000, NormEps: 1e-5, Tied: true}
 	for half, tolerance := range map[bool]float64{false: 1e-5, true: 3e-2} {
 		t.Run(fmt.Sprintf("engine, bf16 %v", half), func(t *testing.T) {
-			alike(t, m, Options{Half: half}, enginetest.Batch(r, m, 1, *longest), tolerance)
+			sameGradient(t, m, Options{Half: half}, enginetest.Batch(r, m, 1, *longest), tolerance)
 		})
 	}
 }

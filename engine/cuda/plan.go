@@ -73,9 +73,12 @@ func build(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o Opti
 	if o.workspace == 0 {
 		o.workspace = workspaceBytes
 	}
+	if o.exchange == 0 {
+		o.exchange = exchangeOf(l.Len())
+	}
 	var p Plan
 	for w := range ways(least, n, hasSegments(t), o.again) {
-		g, err := newProgram(m, t, l, frozen, options{w.positions, o.Half, w.again, o.workspace, o.gap, o.headRows})
+		g, err := newProgram(m, t, l, frozen, options{positions: w.positions, half: o.Half, again: w.again, workspace: o.workspace, gap: o.gap, exchange: o.exchange, headRows: o.headRows})
 		if err != nil {
 			return nil, nil, Plan{}, err
 		}
@@ -130,7 +133,7 @@ func hasSegments(t *model.Trace) bool {
 // fixed returns the bytes of a program that do not depend on positions.
 func fixed(g *program) int64 {
 	n := int64(0)
-	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.hyper, g.outcome, g.total, g.exchange, g.bad, g.halves} {
+	for _, b := range []buffer{g.params, g.grads, g.first, g.second, g.workspace, g.runs, g.squares, g.hyper, g.outcome, g.total, g.exchange, g.bad, g.scores, g.halves} {
 		n += (b.bytes + alignment - 1) / alignment * alignment
 	}
 	return n

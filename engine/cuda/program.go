@@ -37,7 +37,8 @@ type program struct {
 	squares        buffer
 	hyper, outcome buffer // see queue.go
 	numRuns        int
-	exchange, bad  buffer // see compress.go
+	exchange       buffer // see exchange.go
+	bad, scores    buffer // see compress.go and plain.go
 
 	values  []value // by model.Value
 	slots   []buffer
@@ -67,6 +68,7 @@ type options struct {
 	positions      int
 	half, again    bool
 	workspace, gap int64
+	exchange       int64
 	headRows       int // whose predictions are computed at a time; 0: see head.go
 }
 
@@ -136,7 +138,7 @@ func newProgram(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o
 	p.numRuns = numRuns(l)
 	p.runs, p.squares = p.memory.take(int64(p.numRuns)*runBytes), p.memory.take(8*int64(p.numRuns))
 	p.hyper, p.outcome = p.memory.take(hyperBytes), p.memory.take(outcomeBytes)
-	p.exchange, p.bad = p.memory.take(exchangeBytes), p.memory.take(8)
+	p.exchange, p.bad, p.scores = p.memory.take(o.exchange), p.memory.take(8), p.memory.take(sumBytes*maxTogether)
 	var widths []int
 	p.slotOf, widths = t.Slots()
 	for _, w := range widths {

@@ -11,12 +11,12 @@ import (
 	"lode/tensor"
 )
 
-// What of the exchange is for the beginnings of leaves, and for their digests.
-const (
-	prefixBytes = 1 << 16
-	digestBytes = exchangeBytes - prefixBytes
-	digestLen   = 32
-)
+const digestLen = 32
+
+// Half of the exchange has in its sixteenth part the beginnings of leaves, and in the rest
+// their digests.
+func (h *half) prefixBytes() int { return h.bytes / 16 }
+func (h *half) digests() int     { return (h.bytes - h.prefixBytes()) / digestLen }
 
 // Root implements engine.Remote.
 func (v *vector) Root(l tensor.Layout) (root [32]byte, err error) {
@@ -26,20 +26,23 @@ func (v *vector) Root(l tensor.Layout) (root [32]byte, err error) {
 	}
 	h := hashing{vector: v}
 	err = e.do(func() error {
-		e.reading.of = nil
+		half := &e.exchange.halves[0]
 		for t := range l.NumTensors() {
 			for first, num := 0, l.NumChunksOf(t); first < num; {
-				if len(h.prefixes)+tensor.MaxNameLen+3 > prefixBytes || h.num == digestBytes/digestLen {
+				if len(h.prefixes)+tensor.MaxNameLen+3 > half.prefixBytes() || h.num == half.digests() {
 					if err := h.flush(); err != nil {
 						return err
 					}
 				}
-				n := min(num-first, digestBytes/digestLen-h.num)
+				n := min(num-first, half.digests()-h.num)
 				h.add(l, t, first, n)
 				first += n
 			}
 		}
-		return h.flush()
+		if err := h.flush(); err != nil {
+			return err
+		}
+		return e.exchange.settle()
 	})
 	return h.tree.Root(), err
 }
@@ -71,36 +74,29 @@ func (h *hashing) add(l tensor.Layout, t, first, n int) {
 	h.num += n
 }
 
-// flush has the spans hashed and adds them to the tree.
+// flush has the spans hashed; their digests join the tree when they are here.
 func (h *hashing) flush() error {
 	e := h.e
-	if err := e.stream.Wait(); err != nil { // what is pinned may be on its way
+	half, err := e.exchange.turn()
+	if err != nil {
 		return err
 	}
-	prefixes := e.program.exchange.at(0)
-	digests := prefixes.Plus(prefixBytes)
-	copy(e.writing.host.Bytes(), h.prefixes)
-	e.writing.hi = windowValues // who writes next waits
-	if err := e.stream.Upload(prefixes, e.writing.host, int64(len(h.prefixes))); err != nil {
+	if err := e.ship(half, copy(half.host.Bytes(), h.prefixes)); err != nil {
 		return err
 	}
-	done := 0
+	begin := half.prefixBytes()
+	end := begin
 	for _, s := range h.spans {
-		if err := e.blocks("leaves", (s.n+threads-1)/threads, driver.At(digests.Plus(int64(digestLen*done))), driver.At(h.at(s.at)), driver.Long(int64(s.values)),
-			driver.At(prefixes.Plus(int64(s.prefix))), driver.Int(s.bytes), driver.Long(int64(s.first))); err != nil {
+		if err := e.blocks("leaves", (s.n+threads-1)/threads, driver.At(half.card.Plus(int64(end))), driver.At(h.at(s.at)), driver.Long(int64(s.values)),
+			driver.At(half.card.Plus(int64(s.prefix))), driver.Int(s.bytes), driver.Long(int64(s.first))); err != nil {
 			return err
 		}
-		done += s.n
-	}
-	if err := e.stream.Download(e.reading.host, digests, int64(digestLen*h.num)); err != nil {
-		return err
-	}
-	if err := e.stream.Wait(); err != nil {
-		return err
-	}
-	for i := range h.num {
-		h.tree.AddHash([32]byte(e.reading.host.Bytes()[digestLen*i:]))
+		end += digestLen * s.n
 	}
 	h.prefixes, h.spans, h.num = h.prefixes[:0], h.spans[:0], 0
-	return nil
+	return e.fetch(half, end, func() {
+		for at := begin; at < end; at += digestLen {
+			h.tree.AddHash([32]byte(half.host.Bytes()[at:]))
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lode/engine/cuda/cudatest"
+	"lode/engine/model"
 	"lode/gradient"
 	"lode/tensor"
 )
@@ -48,5 +49,39 @@ func TestRoot(t *testing.T) {
 	}
 	if _, err := e.params.Root(other); !errors.Is(err, gradient.ErrLayout) {
 		t.Errorf("another layout: %v", err)
+	}
+}
+
+// TestRootInParts has more chunks than digests are fetched at a time: tensors that end just
+// there, before, after, and go on beyond it twice.
+func TestRootInParts(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "")
+	m := model.MLP{Input: []int{1000}, Hidden: []int{2000}, Activation: model.ReLU, Classes: 3}
+	e, err := on(t, card, m, Options{exchange: 1 << 14})
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := e.exchange.halves[0].digests() * tensor.ChunkLen
+	r := rand.New(rand.NewPCG(9, 1))
+	f := puts(t, e, e.Params(), func(tensor.Chunk) float32 { return r.Float32() })
+	if len(f) < 2*most+2 {
+		t.Fatalf("%d values, %d at a time", len(f), most)
+	}
+	for _, first := range []int{len(f), most, most - 1, most + 1, 2 * most} {
+		specs := []tensor.Spec{{Name: "a", Shape: []int{first}}}
+		if rest := len(f) - first; rest > 0 {
+			specs = append(specs, tensor.Spec{Name: "b", Shape: []int{rest}})
+		}
+		l, err := tensor.NewLayout(specs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := tensor.Root(l, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.params.Root(l); err != nil || got != want {
+			t.Errorf("a tensor of %d values before one of %d: root %x, want %x (%v)", first, len(f)-first, got, want, err)
+		}
 	}
 }

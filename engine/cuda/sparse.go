@@ -30,18 +30,21 @@ type parcel struct {
 	places []uint16
 }
 
-// onCard is a parcel on the card.
+// onCard is a parcel on the card, in a half of the exchange.
 type onCard struct {
-	heads, vals, places, free driver.Pointer // free begins what the exchange has left
+	*half
+	heads, vals, places driver.Pointer
+	free                int // where the half has nothing yet
 }
 
 func (p *parcel) num() int { return len(p.heads) / headBytes }
 
 func (p *parcel) bytes() int { return len(p.heads) + 4*len(p.vals) + 2*len(p.places) }
 
-// full tells whether another chunk might not fit, with a sum in float64 for each.
-func (p *parcel) full() bool {
-	return p.bytes()+8*(p.num()+2)+headBytes+4*tensor.ChunkLen > exchangeBytes
+// full tells whether another chunk might not fit into half of the exchange, with a sum in
+// float64 for each.
+func (e *Engine) full(p *parcel) bool {
+	return p.bytes()+sumBytes*(p.num()+2)+headBytes+4*tensor.ChunkLen > e.exchange.halves[0].bytes
 }
 
 // add adds the entries of a chunk, each times by, rounded to float64, then to float32: with
@@ -75,25 +78,29 @@ func (p *parcel) add(c tensor.Chunk, entries []gradient.Entry, by float64) {
 
 // send puts a parcel into the exchange and empties it.
 func (e *Engine) send(p *parcel) (on onCard, err error) {
-	if err := e.stream.Wait(); err != nil { // what is pinned may be on its way
+	if on.half, err = e.exchange.turn(); err != nil {
 		return on, err
 	}
-	host := e.writing.host
-	at := copy(host.Bytes(), p.heads)
-	copy(host.From(at).Floats(), p.vals)
-	on.heads = e.program.exchange.at(0)
-	on.vals = on.heads.Plus(int64(at))
-	at += 4 * len(p.vals)
-	on.places = on.heads.Plus(int64(at))
+	vals, places := len(p.heads), len(p.heads)+4*len(p.vals)
+	on.heads, on.vals, on.places = on.card, on.card.Plus(int64(vals)), on.card.Plus(int64(places))
+	n := p.layOut(on.host.Bytes())
+	on.free = (n + sumBytes - 1) / sumBytes * sumBytes
+	return on, e.ship(on.half, n)
+}
+
+// layOut writes the parcel to dst, empties it, and returns how long it was.
+func (p *parcel) layOut(dst []byte) int {
+	at := copy(dst, p.heads)
+	for _, v := range p.vals {
+		binary.LittleEndian.PutUint32(dst[at:], math.Float32bits(v))
+		at += 4
+	}
 	for _, v := range p.places {
-		binary.LittleEndian.PutUint16(host.Bytes()[at:], v)
+		binary.LittleEndian.PutUint16(dst[at:], v)
 		at += 2
 	}
-	on.free = on.heads.Plus(int64(at+7) / 8 * 8)
-	err = e.stream.Upload(on.heads, host, int64(at))
-	e.writing.hi = windowValues // who writes next waits
 	p.heads, p.vals, p.places = p.heads[:0], p.vals[:0], p.places[:0]
-	return on, err
+	return at
 }
 
 // fits says why nothing can be done with a vector.
@@ -112,13 +119,16 @@ func (v *vector) Subtract(u gradient.Vector, clip gradient.Clip) error {
 	}
 	return e.do(func() error {
 		e.reading.of = nil
+		if u, tensors := tilesOf(u); tensors != nil {
+			return v.subtractPlain(u, tensors, float64(clip)/float64(gradient.Unclipped))
+		}
 		var p parcel
 		var entries []gradient.Entry
 		for c := range u.Layout().Chunks() {
 			var exp int
 			entries, exp = u.Entries(entries[:0], c)
 			p.add(c, entries, math.Ldexp(float64(clip)/float64(gradient.Unclipped), exp))
-			if p.full() {
+			if e.full(&p) {
 				if err := v.subtract(&p); err != nil {
 					return err
 				}
@@ -137,7 +147,10 @@ func (v *vector) subtract(p *parcel) error {
 	if err != nil {
 		return err
 	}
-	return v.e.blocks("subtract", num, driver.At(v.at(0)), driver.At(on.heads), driver.At(on.vals), driver.At(on.places))
+	if err := v.e.blocks("subtract", num, driver.At(v.at(0)), driver.At(on.heads), driver.At(on.vals), driver.At(on.places)); err != nil {
+		return err
+	}
+	return v.e.leave(on.half)
 }
 
 // Copy implements engine.Remote, between vectors of one engine.
@@ -157,13 +170,21 @@ func (v *vector) Copy(from tensor.Reader) error {
 
 // Dots implements engine.Dotter.
 func (e *Engine) Dots(vs []gradient.Vector) ([]float64, error) {
-	d := dots{Engine: e, sums: make([]float64, len(vs))}
 	for _, v := range vs {
 		if err := e.fits(v); err != nil {
 			return nil, err
 		}
 	}
-	if err := e.do(func() error { return d.run(vs) }); err != nil {
+	d := dots{Engine: e, sums: make([]float64, len(vs))}
+	groups, others := sorted(vs, d.sums)
+	if err := e.do(func() error {
+		for _, g := range groups {
+			if err := e.dotsPlain(g); err != nil {
+				return err
+			}
+		}
+		return d.run(vs, others)
+	}); err != nil {
 		return nil, err
 	}
 	for i, v := range vs {
@@ -186,9 +207,11 @@ type dots struct {
 	sums   []float64
 }
 
-func (d *dots) run(vs []gradient.Vector) error {
+// run multiplies those of the vectors that are named.
+func (d *dots) run(vs []gradient.Vector, of []int) error {
 	var entries []gradient.Entry
-	for i, v := range vs {
+	for _, i := range of {
+		v := vs[i]
 		for c := range v.Layout().Chunks() {
 			var exp int
 			entries, exp = v.Entries(entries[:0], c)
@@ -197,7 +220,7 @@ func (d *dots) run(vs []gradient.Vector) error {
 			}
 			d.parcel.add(c, entries, math.Ldexp(1, exp))
 			d.of = append(d.of, i)
-			if d.parcel.full() {
+			if d.full(&d.parcel) {
 				if err := d.multiply(); err != nil {
 					return err
 				}
@@ -218,17 +241,20 @@ func (d *dots) multiply() error {
 	if err != nil {
 		return err
 	}
-	if err := d.each("dots", num, driver.At(on.free), d.program.grads.arg(), driver.At(on.heads), driver.At(on.vals), driver.At(on.places)); err != nil {
+	sums, host := on.card.Plus(int64(on.free)), on.host.From(on.free)
+	if err := d.each("dots", num, driver.At(sums), d.program.grads.arg(), driver.At(on.heads), driver.At(on.vals), driver.At(on.places)); err != nil {
 		return err
 	}
-	d.reading.of = nil
-	if err := d.stream.Download(d.reading.host, on.free, 8*int64(num)); err != nil {
+	if err := d.leave(on.half); err != nil {
+		return err
+	}
+	if err := d.stream.Download(host, sums, sumBytes*int64(num)); err != nil {
 		return err
 	}
 	if err := d.stream.Wait(); err != nil {
 		return err
 	}
-	for i, sum := range d.reading.host.Doubles()[:num] {
+	for i, sum := range host.Doubles()[:num] {
 		d.sums[d.of[i]] += sum
 	}
 	d.of = d.of[:0]

@@ -49,7 +49,7 @@ func drawIntegers(r *rand.Rand, l tensor.Layout, in int) integers {
 func TestSparse(t *testing.T) {
 	card := cudatest.Use(t, cudatest.Kernels(), "order=5")
 	m := model.MLP{Input: []int{400}, Hidden: []int{500}, Activation: model.ReLU, Classes: 3}
-	e, err := on(t, card, m, Options{})
+	e, err := on(t, card, m, Options{exchange: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -366,3 +366,93 @@ extern "C" __global__ void dense8(unsigned char *out, const float *a, long long 
     any = blockSum64(any, scratch);
     if (threadIdx.x == 0) out[0] = (unsigned char)(any ? exp : 0);
 }
+
+// Plain is the plain form of a chunk, which somebody has checked: k values of a topk update,
+// or with k = 0 all n in 8 bits.
+struct Plain {
+    const unsigned char *b;
+    int k, bits, num; // num: how many values it names
+    float level[8];   // magnitudes, exact
+
+    __device__ Plain(const unsigned char *b, int k, int bits, int n) : b(b), k(k), bits(bits), num(k ? (k * n + chunkLen - 1) / chunkLen : n), level() {
+        double unit = ldexp(1.0, (signed char)b[0]);
+        if (k == 0) {
+            level[0] = (float)unit;
+            return;
+        }
+        int hi = b[1], lo = b[2];
+        for (int i = 0; i < 8; i++) level[i] = i < 1 << (bits - 1) ? (float)((lo + ((hi - lo) * curves[bits - 1][i] + 128) / 256) * unit) : 0;
+    }
+    __device__ __forceinline__ int place(int r) const { return k ? b[3 + 2 * r] | b[4 + 2 * r] << 8 : r; }
+    __device__ __forceinline__ float value(int r) const {
+        if (k == 0) return (signed char)b[1 + r] * level[0];
+        int at = r * bits, off = at % 8;
+        const unsigned char *code = b + 3 + 2 * num + at / 8;
+        int c = code[0] >> off;
+        if (off + bits > 8) c |= code[1] << (8 - off);
+        float x = 0;
+        for (int i = 0; i < 8; i++) // in registers
+            if ((c & ((1 << (bits - 1)) - 1)) == i) x = level[i];
+        return c >> (bits - 1) & 1 ? -x : x;
+    }
+};
+
+// subtract_plain takes chunks of an update, step bytes each, times by off n values: the product
+// is exact, then rounded to float32.
+extern "C" __global__ void __launch_bounds__(256) subtract_plain(float *x, const unsigned char *plain, long long n, int k, int bits, int step, double by) {
+    int64_t lo = (int64_t)blockIdx.x * chunkLen;
+    Plain p(plain + (int64_t)blockIdx.x * step, k, bits, (int)(n - lo < chunkLen ? n - lo : chunkLen));
+    x += lo;
+    for (int r = threadIdx.x; r < p.num; r += blockLen) {
+        float v = (float)__dmul_rn(p.value(r), by);
+        if (v != 0) x[p.place(r)] = x[p.place(r)] - v;
+    }
+}
+
+// What a block of dots_plain has at a time: updates, and products of each.
+constexpr int together = 16, tileLen = 64;
+
+// dots_plain multiplies chunks of num updates with those of n values g: sums[c·num + u] is the
+// product of chunk c and update u, which lies stride bytes after the one before. Products are exact;
+// one thread adds them in the order of places. A block has g's chunk in shared memory for
+// all its updates.
+extern "C" __global__ void __launch_bounds__(256) dots_plain(double *sums, const float *g, const unsigned char *plain, long long n, int k, int bits, int step, int num, long long stride) {
+    __shared__ float values[chunkLen];
+    __shared__ double products[together][tileLen + 1];
+    int64_t lo = (int64_t)blockIdx.x * chunkLen;
+    int len = (int)(n - lo < chunkLen ? n - lo : chunkLen), first = blockIdx.y * together, some = min(num - first, together);
+    for (int i = threadIdx.x; i < len; i += blockLen) values[i] = g[lo + i];
+    constexpr int share = blockLen / together; // threads of an update
+    int u = threadIdx.x / share;
+    Plain p(plain + (first + min(u, some - 1)) * stride + (int64_t)blockIdx.x * step, k, bits, len);
+    double sum = 0;
+    for (int from = 0; from < p.num; from += tileLen) {
+        __syncthreads(); // values are there, and what was added before is no longer needed
+        for (int i = threadIdx.x % share; i < tileLen && from + i < p.num; i += share) {
+            float v = p.value(from + i);
+            products[u][i] = v != 0 ? __dmul_rn(v, values[p.place(from + i)]) : 0;
+        }
+        __syncthreads();
+        if (threadIdx.x < some)
+            for (int i = 0; i < tileLen && from + i < p.num; i++) sum += products[threadIdx.x][i];
+    }
+    if (threadIdx.x < some) sums[blockIdx.x * (int64_t)num + first + threadIdx.x] = sum;
+}
+
+// totals adds what dots_plain found of chunks to the num sums of its updates, chunk by chunk.
+extern "C" __global__ void __launch_bounds__(256) totals(double *to, const double *sums, int chunks, int num) {
+    constexpr int most = 2048;
+    __shared__ double some[most];
+    int width = min(num - (int)blockIdx.x * blockLen, blockLen), rows = most / width;
+    sums += blockIdx.x * blockLen, to += blockIdx.x * blockLen;
+    double sum = threadIdx.x < width ? to[threadIdx.x] : 0;
+    for (int from = 0; from < chunks; from += rows) {
+        int here = min(rows, chunks - from);
+        __syncthreads();
+        for (int i = threadIdx.x; i < here * width; i += blockLen) some[i] = sums[(int64_t)(from + i / width) * num + i % width];
+        __syncthreads();
+        if (threadIdx.x < width)
+            for (int i = 0; i < here; i++) sum += some[i * width + threadIdx.x];
+    }
+    if (threadIdx.x < width) to[threadIdx.x] = sum;
+}

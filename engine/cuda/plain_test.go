@@ -1,0 +1,113 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"lode/aggregation"
+	"lode/engine"
+	"lode/engine/cuda/cudatest"
+	"lode/engine/enginetest"
+	"lode/gradient"
+	"lode/tensor"
+)
+
+// drawUpdates returns updates of everything that values can be.
+func drawUpdates(t *testing.T, r *rand.Rand, l tensor.Layout, p gradient.Params, num int) (all []gradient.Vector) {
+	t.Helper()
+	names := slices.Sorted(maps.Keys(draws))
+	for i := range num {
+		a := make(tensor.Flat, l.Len())
+		for c := range l.Chunks() {
+			draw := draws[names[(i+c.Offset/1024)%len(names)]]
+			for j := range c.Len {
+				a[c.Offset+j] = draw(r)
+			}
+		}
+		u, err := gradient.Encode(l, p, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, u); i%2 == 1 {
+			if all[i], err = aggregation.Whole(u); err != nil { // as validators have them
+				t.Fatal(err)
+			}
+		}
+	}
+	return all
+}
+
+// TestPlain: what is read in its plain form gives the bits of package gradient: products of many
+// updates, in pieces and several at a time, among vectors that have no such form; and
+// differences at any clip.
+func TestPlain(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "order=6")
+	e, err := on(t, card, wideMLP, Options{Frozen: []bool{false, false, false, true, false, false}, exchange: 1 << 16})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(6, 1))
+	puts(t, e, e.Params(), func(tensor.Chunk) float32 { return 0.1 * draws["normal"](r) })
+	if _, err := e.Gradient(enginetest.Batch(r, wideMLP, 2, 1)); err != nil {
+		t.Fatal(err)
+	}
+	grad := values(t, e, e.Grad())
+	var vs []gradient.Vector
+	for i, p := range settings {
+		p.Codec, p.Bits = gradient.TopK, 1+i%4
+		vs = append(vs, drawUpdates(t, r, e.layout, p, []int{18, 3, 1, 2, 3}[i])...)
+		if i == 2 {
+			vs = append(vs, drawIntegers(r, e.layout, 9))
+		}
+	}
+	dct := gradient.Params{Codec: gradient.DCT, K: 64, Bits: 2, EMin: -40, EMax: -4}
+	vs = append(vs, drawUpdates(t, r, e.layout, dct, 2)...)
+	dots, err := e.Dots(vs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := values(t, e, e.Params())
+	for i, v := range vs {
+		sum, err := gradient.Dot(v, grad)
+		if err != nil || math.Float64bits(dots[i]) != math.Float64bits(sum) {
+			t.Errorf("product %d is %v, want %v (%v)", i, dots[i], sum, err)
+		}
+		for _, clip := range []gradient.Clip{gradient.Unclipped, gradient.Unclipped / 3, 12345, 0} {
+			if err := errors.Join(engine.Subtract(e.layout, e.Params(), v, clip), engine.Subtract(e.layout, want, v, clip)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		same(t, fmt.Sprintf("parameters less vector %d", i), values(t, e, e.Params()), want)
+	}
+}
+
+// TestPlainNotFinite: infinities matter where an update has a value, and only there.
+func TestPlainNotFinite(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "")
+	e, err := on(t, card, wideMLP, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := make(tensor.Flat, e.layout.Len())
+	a[100], a[5000] = 1, -1 // in chunks whose other values are zeros, at the lowest places
+	u, err := gradient.Encode(e.layout, gradient.DefaultParams(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, bad := range map[int]bool{3: false, 100: true, 4096: false, 5000: true, 6000: false} {
+		g := make(tensor.Flat, e.layout.Len())
+		g[at], g[101] = float32(math.Inf(1)), 2
+		if err := tensor.Copy(e.layout, e.grads, g); err != nil {
+			t.Fatal(err)
+		}
+		dots, err := e.Dots([]gradient.Vector{u})
+		if bad != errors.Is(err, gradient.ErrNotFinite) || !bad && (err != nil || dots[0] != 0) {
+			t.Errorf("infinity at %d: %v, %v", at, dots, err)
+		}
+	}
+}
