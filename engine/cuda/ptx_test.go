@@ -16,7 +16,7 @@ func TestAsPTX(t *testing.T) {
 	cudatest.AsPTX(t)
 	for name, test := range map[string]func(*testing.T){
 		"activations": TestActivations, "attention": TestAttention, "compress": TestCompress, "embed": TestEmbed,
-		"losses": TestLosses, "norm": TestNorm, "recorded": TestRecorded, "root": TestRoot, "rotate": TestRotate,
+		"losses": TestLosses, "Muon": TestMuon, "norm": TestNorm, "plain": TestPlain, "queue": TestQueue, "recorded": TestRecorded, "root": TestRoot, "rotate": TestRotate,
 		"sparse": TestSparse, "squares": TestSquares, "sum rows": TestSumRows, "SwiGLU": TestSwiGLU, "bf16": TestHalf,
 	} {
 		t.Run(name, test)
