@@ -116,7 +116,7 @@ func (b builder) library(sources Sources) string {
 	}
 	made := b.temp()
 	b.run(append([]string{"-shared", "-o", filepath.Join(made, "fake.so")}, objects...)...)
-	for _, name := range []string{"libcuda.so.1", "libcublasLt.so.12", "libnvrtc.so.12"} {
+	for _, name := range []string{"libcuda.so.1", "libcublasLt.so.12", "libnvrtc.so.12", "libnccl.so.2"} {
 		if err := os.Symlink("fake.so", filepath.Join(made, name)); err != nil {
 			b.t.Fatal(err)
 		}

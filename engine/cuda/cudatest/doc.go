@@ -1,4 +1,4 @@
-// Package cudatest stands in for NVIDIA's driver, cuBLASLt and NVRTC where there is no
+// Package cudatest stands in for NVIDIA's driver, cuBLASLt, NVRTC and NCCL where there is no
 // card. It is for tests.
 //
 // [Folder] compiles a shared library with the system's C++ compiler and returns a folder
@@ -12,11 +12,13 @@
 // thread of a block is a coroutine, barriers and shuffles wait for the others, threads and
 // blocks run in an order that the seed decides, one warp often as late as barriers allow,
 // and shared memory is poisoned before each block. Products are plain loops. It can be
-// told to have little memory, to be lost at a call, to be old, or to have no card.
+// told to have little memory, to be lost at a call, to be old, or to have no card, or several:
+// each has its own memory and is lost by itself, and what waits in NCCL for one that is lost
+// waits until it is aborted.
 //
 // Kernels can run as PTX instead ([Card.Interpret], [AsPTX]): the text that a driver would get,
 // executed by package ptx, with what stands behind #ifndef LODE_HOST, and with races found.
 //
-// What it does not show: speed; the rounding of a card's own functions; whether a kernel fits
-// a card's registers, which ptxas says.
+// What it does not show: speed; what becomes of a card that copies from one that is lost; the
+// rounding of a card's own functions; whether a kernel fits a card's registers, which ptxas says.
 package cudatest

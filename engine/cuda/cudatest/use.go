@@ -20,9 +20,12 @@ type Card struct {
 }
 
 // Use returns the library with these kernels, configured by NAME=NUMBER pairs: memory (bytes), lose
-// (the number of the call that finds the device lost), heals (whether it can be opened
-// again), driver, blas (versions), devices, capability, order (seed). At its end the test
-// fails if it did something wrong or gave something not back.
+// (the number of the call that finds its device lost), heals (whether it can be opened
+// again), driver, blas, nccl (versions), devices, capability, order (seed), peers (whether
+// devices reach each other), unlike (whether the last has more processors), nccl_init (what
+// ncclCommInitAll returns), nccl_fail, nccl_lose (the number of the sum that is refused, or in
+// which the last device is lost). At its end the test fails if it did something wrong or
+// gave something not back.
 func Use(t testing.TB, sources Sources, config string) *Card {
 	t.Helper()
 	dir := Folder(t, sources)

@@ -4,23 +4,28 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <unistd.h>
 
 CUresult drain(CUstream s, uint64_t upTo) {
-    if (s->done >= upTo || s->queue.empty()) return state().lost;
-    Unlocked open; // which costs more than many a kernel
+    CUresult &lost = state().lost[s->device];
+    if (s->done >= upTo || s->queue.empty()) return lost;
+    Unlocked open(s->device); // which costs more than many a kernel
     while (s->done < upTo && !s->queue.empty()) {
         Work w = s->queue.front();
+        CUresult r = lost ? lost : w();
+        if (r == stuck && !lost) return stuck;
         s->queue.pop_front();
-        CUresult r = state().lost ? state().lost : w();
         s->done++;
-        if (r && !state().lost) state().lost = r; // as on a device, what comes later fails too
+        if (r && !lost) lost = r; // as on a device, what comes later fails too
     }
-    return state().lost;
+    return lost;
 }
 
+// drainAll is about the devices' streams that are not lost.
 CUresult drainAll() {
+    int device = here();
     for (auto s : state().streams) drain(s, s->queued);
-    return state().lost;
+    return state().lost[device];
 }
 
 // some lets a few things happen that could happen by now, so that whoever forgets to wait
@@ -32,7 +37,13 @@ static void some() {
 
 static CUresult known(CUstream s, const char *what) {
     if (!state().streams.count(s)) return fault("%s on a stream that there is not", what), CUDA_ERROR_INVALID_HANDLE;
+    if (s->device != here()) return fault("%s on a stream of device %d, the context is of %d", what, s->device, here()), CUDA_ERROR_INVALID_HANDLE;
     return CUDA_SUCCESS;
+}
+
+void put(CUstream s, Work work) {
+    s->queue.push_back(work);
+    s->queued++;
 }
 
 CUresult enqueue(CUstream s, const char *what, Work work) {
@@ -41,10 +52,21 @@ CUresult enqueue(CUstream s, const char *what, Work work) {
         s->captured.push_back(work);
         return CUDA_SUCCESS;
     }
-    s->queue.push_back(work);
-    s->queued++;
+    put(s, work);
     some();
     return CUDA_SUCCESS;
+}
+
+// finish lets others call while the stream is stuck, as a device would.
+static CUresult finish(Call &call, CUstream s, uint64_t upTo) {
+    CUresult r;
+    while ((r = drain(s, upTo)) == stuck) {
+        call.lock.unlock();
+        usleep(200);
+        call.lock.lock();
+        if (!state().streams.count(s)) return CUDA_ERROR_INVALID_HANDLE;
+    }
+    return r;
 }
 
 // text copies at most room bytes with the 0 at the end.
@@ -78,11 +100,11 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice) {
     Call call("cuDeviceTotalMem", false);
     return *bytes = size_t(state().settings.memory), call.refused;
 }
-CUresult cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice) {
+CUresult cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice d) {
     Call call("cuDeviceGetAttribute", false);
     const long capability = state().settings.capability;
     switch (int(a)) {
-    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *v = 4; break;
+    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *v = 4 + (state().settings.unlike && d + 1 == state().settings.devices); break;
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *v = int(capability / 10); break;
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *v = int(capability % 10); break;
     case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: *v = 99 << 10; break;
@@ -144,7 +166,7 @@ CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned, CUjit_opti
         return CUDA_ERROR_INVALID_PTX;
     if (10 * major + minor > 80 + (state().settings.driver - 12000) / 10) return CUDA_ERROR_UNSUPPORTED_PTX_VERSION;
     if (target > state().settings.capability) return CUDA_ERROR_INVALID_PTX;
-    CUmodule made = new CUmod_st;
+    CUmodule made = new CUmod_st{here(), {}};
     for (size_t at = 0; (at = ptx.find(".entry ", at)) != std::string::npos;) {
         at += 7;
         std::string name = ptx.substr(at, ptx.find_first_of("( \n", at) - at);
@@ -160,7 +182,7 @@ CUresult cuModuleUnload(CUmodule m) {
     if (call.refused) return call.refused;
     if (!state().modules.erase(m)) return fault("cuModuleUnload of a module that there is not");
     for (auto s : state().streams)
-        if (!s->queue.empty()) fault("cuModuleUnload while work is queued");
+        if (s->device == m->device && !s->queue.empty()) fault("cuModuleUnload while work is queued");
     for (auto f : m->functions) delete f.second;
     delete m;
     return CUDA_SUCCESS;
@@ -189,7 +211,7 @@ CUresult cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int v) {
 CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned dynamic, CUstream s, void **params, void **extra) {
     Call call("cuLaunchKernel");
     if (call.refused) return call.refused;
-    if (!knownFunction(f)) return fault("cuLaunchKernel of a function that there is not"), CUDA_ERROR_INVALID_HANDLE;
+    if (!knownFunction(f) || f->module->device != here()) return fault("cuLaunchKernel of a function that there is not"), CUDA_ERROR_INVALID_HANDLE;
     const Kernel &k = *f->kernel;
     if (params || !extra || extra[0] != CU_LAUNCH_PARAM_BUFFER_POINTER || extra[2] != CU_LAUNCH_PARAM_BUFFER_SIZE || extra[4] != CU_LAUNCH_PARAM_END)
         return fault("%s: arguments are not given as one buffer", k.name);
@@ -214,7 +236,7 @@ CUresult cuStreamCreate(CUstream *s, unsigned flags) {
     Call call("cuStreamCreate");
     if (call.refused) return call.refused;
     if (flags != CU_STREAM_NON_BLOCKING) return fault("cuStreamCreate with flags %u: it would wait for the null stream", flags);
-    state().streams.insert(*s = new CUstream_st);
+    state().streams.insert(*s = new CUstream_st{here()});
     return CUDA_SUCCESS;
 }
 CUresult cuStreamDestroy_v2(CUstream s) {
@@ -232,7 +254,7 @@ CUresult cuStreamSynchronize(CUstream s) {
     if (CUresult r = known(s, "cuStreamSynchronize")) return r;
     if (s->capturing) return fault("cuStreamSynchronize while capturing"), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     some();
-    return drain(s, s->queued);
+    return finish(call, s, s->queued);
 }
 CUresult cuStreamBeginCapture_v2(CUstream s, CUstreamCaptureMode) {
     Call call("cuStreamBeginCapture");
@@ -247,14 +269,14 @@ CUresult cuStreamEndCapture(CUstream s, CUgraph *g) {
     if (CUresult r = known(s, "cuStreamEndCapture")) return r;
     if (!s->capturing) return fault("cuStreamEndCapture of a stream that does not capture");
     s->capturing = false;
-    state().graphs.insert(*g = new CUgraph_st{s->captured});
+    state().graphs.insert(*g = new CUgraph_st{s->device, s->captured});
     return CUDA_SUCCESS;
 }
 CUresult cuGraphInstantiateWithFlags(CUgraphExec *e, CUgraph g, unsigned long long) {
     Call call("cuGraphInstantiate");
     if (call.refused) return call.refused;
     if (!state().graphs.count(g)) return fault("cuGraphInstantiate of a graph that there is not");
-    state().execs.insert(*e = new CUgraphExec_st{g->work});
+    state().execs.insert(*e = new CUgraphExec_st{g->device, g->work});
     return CUDA_SUCCESS;
 }
 CUresult cuGraphLaunch(CUgraphExec e, CUstream s) {
@@ -285,7 +307,7 @@ static CUresult knownEvent(CUevent e, const char *what) {
 CUresult cuEventCreate(CUevent *e, unsigned flags) {
     Call call("cuEventCreate");
     if (call.refused) return call.refused;
-    state().events.insert(*e = new CUevent_st);
+    state().events.insert(*e = new CUevent_st{here()});
     return (*e)->timed = !(flags & CU_EVENT_DISABLE_TIMING), CUDA_SUCCESS;
 }
 CUresult cuEventDestroy_v2(CUevent e) {
@@ -301,6 +323,7 @@ CUresult cuEventRecord(CUevent e, CUstream s) {
     if (CUresult r = knownEvent(e, "cuEventRecord")) return r;
     if (CUresult r = known(s, "cuEventRecord")) return r;
     if (s->capturing) return fault("the stand-in captures no events"), CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    if (e->device != s->device) return fault("cuEventRecord of an event of another device"), CUDA_ERROR_INVALID_HANDLE;
     e->recorded = true, e->stream = s, e->at = s->queued + 1;
     return enqueue(s, "cuEventRecord", [e]() -> CUresult {
         timespec t;
@@ -312,7 +335,7 @@ CUresult cuEventSynchronize(CUevent e) {
     Call call("cuEventSynchronize");
     if (call.refused) return call.refused;
     if (CUresult r = knownEvent(e, "cuEventSynchronize")) return r;
-    return e->recorded && state().streams.count(e->stream) ? drain(e->stream, e->at) : CUDA_SUCCESS;
+    return e->recorded && state().streams.count(e->stream) ? finish(call, e->stream, e->at) : CUDA_SUCCESS;
 }
 CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned flags) {
     Call call("cuStreamWaitEvent");

@@ -27,7 +27,8 @@ extern "C" void fakeInterpret(Interpreter f) { interpreter = f; }
 bool interpret(const Kernel &k, Shape grid, Shape block, size_t dynamic, const std::vector<char> &arguments, CUresult *result) {
     if (!interpreter) return false;
     std::vector<Span> spans;
-    for (auto &r : state().device) spans.push_back({r.first, r.second.size});
+    for (auto &r : state().device)
+        if (r.second.device == here()) spans.push_back({r.first, r.second.size});
     char why[400] = "";
     Interpreted x{k.name, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, dynamic, arguments.data(), arguments.size(), spans.data(), spans.size(), why, sizeof why - 1};
     uintptr_t r = interpreter(&x);
