@@ -60,7 +60,7 @@ cxx:
 # assembler knows new cards.
 NVRTC   := nvidia-cuda-nvrtc-cu12==12.0.140
 PTXAS   := nvidia-cuda-nvcc-cu12==12.9.86
-HEADERS := nvidia-cuda-runtime-cu12==12.9.79 nvidia-cublas-cu12==12.9.1.4 nvidia-cuda-cccl-cu12==12.9.27
+HEADERS := nvidia-cuda-runtime-cu12==12.9.79 nvidia-cublas-cu12==12.9.1.4 nvidia-cuda-cccl-cu12==12.9.27 nvidia-nccl-cu12==2.32.3
 NVIDIA  := .cache/nvidia
 
 $(NVIDIA)/%: Makefile
@@ -70,14 +70,14 @@ $(NVIDIA)/%: Makefile
 ptx: $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
 	LODE_CUDA_PATH=$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) run ./engine/cuda/kernels/gen -dir engine/cuda/kernels -ptxas $(NVIDIA)/PTXAS/nvidia/cuda_nvcc/bin/ptxas
 
-# Whether the stand-in declares what NVIDIA's headers do, and whether cuBLASLt takes our
-# descriptors (600 MB from PyPI; no card).
+# Whether the stand-in declares what NVIDIA's headers do, whether cuBLASLt takes our
+# descriptors, and whether NCCL has what we call (950 MB from PyPI; no card).
 cuda-headers: $(NVIDIA)/HEADERS $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
-	@for f in driver state blas nvrtc; do \
+	@for f in driver state peer blas nvrtc nccl; do \
 		echo "$$f.cpp"; \
-		"$${CXX:-g++}" -std=c++17 -fsyntax-only -DREAL_HEADERS $(addprefix -I$(NVIDIA)/,HEADERS/nvidia/cuda_runtime/include HEADERS/nvidia/cublas/include HEADERS/nvidia/cuda_cccl/include NVRTC/nvidia/cuda_nvrtc/include PTXAS/nvidia/cuda_nvcc/include) engine/cuda/cudatest/fake/$$f.cpp || exit 1; \
+		"$${CXX:-g++}" -std=c++17 -fsyntax-only -DREAL_HEADERS $(addprefix -I$(NVIDIA)/,HEADERS/nvidia/cuda_runtime/include HEADERS/nvidia/cublas/include HEADERS/nvidia/nccl/include HEADERS/nvidia/cuda_cccl/include NVRTC/nvidia/cuda_nvrtc/include PTXAS/nvidia/cuda_nvcc/include) engine/cuda/cudatest/fake/$$f.cpp || exit 1; \
 	done
-	LODE_REAL_CUDA=$(CURDIR)/$(NVIDIA)/HEADERS/nvidia/cublas/lib:$(CURDIR)/$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) test -count 1 -run Real ./engine/cuda/driver
+	LODE_REAL_CUDA=$(CURDIR)/$(NVIDIA)/HEADERS/nvidia/cublas/lib:$(CURDIR)/$(NVIDIA)/HEADERS/nvidia/nccl/lib:$(CURDIR)/$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) test -count 1 -run Real ./engine/cuda/driver
 
 $(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
 	@mkdir -p .cache

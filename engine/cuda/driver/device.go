@@ -19,6 +19,11 @@ type Info struct {
 	Processors int   // streaming multiprocessors
 }
 
+// Alike tells whether two cards find the same bits.
+func (i Info) Alike(other Info) bool {
+	return i.Capability == other.Capability && i.Processors == other.Processors
+}
+
 // Attributes of a device, from cuda.h.
 const (
 	attrProcessors = 16
@@ -114,6 +119,9 @@ func (d *Device) own() {
 		t.done <- t.do()
 	}
 }
+
+// Libraries returns those that the device is opened with.
+func (d *Device) Libraries() *Libraries { return d.libs }
 
 // Info returns what is known of the card.
 func (d *Device) Info() Info { return d.libs.Devices[d.ordinal] }

@@ -1,5 +1,5 @@
 // Package driver speaks to NVIDIA's driver and libraries without linking them: it opens
-// libcuda, cuBLASLt and NVRTC while the program runs.
+// libcuda, cuBLASLt, NVRTC and NCCL while the program runs.
 //
 // It trains nothing and holds no kernels; package [lode/engine/cuda] does. Read it in
 // this order: [Find] opens the libraries and lists the cards, [Open] takes one, and
@@ -8,6 +8,7 @@
 // [Pointer] on the device or a [Host] that the device can copy from, a [Module] holds
 // [Kernel]s, [Stream.Multiply] is a product of matrices, work is put into a [Stream]
 // and runs there in order, an [Event] says when, a [Graph] is work that was recorded.
+// Of several devices [Stream.CopyFrom] copies from one to another, and a [Ring] adds up.
 //
 // Units: sizes are bytes unless a name says values. Whatever is put into a stream reads
 // and writes memory later; a [Host] may be touched again once an event behind it, or the

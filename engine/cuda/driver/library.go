@@ -15,6 +15,7 @@ import (
 const (
 	LeastDriver     = 12000 // 525 and later: the first that takes our PTX
 	LeastBLAS       = 120000
+	LeastNCCL       = 21600
 	LeastCapability = 80 // Ampere: the first with bf16
 )
 
@@ -23,17 +24,19 @@ type Libraries struct {
 	Driver  Library // libcuda
 	BLAS    Library // cuBLASLt
 	NVRTC   Library // the compiler, which is only there with a toolkit
+	NCCL    Library // sums over several cards, which can do without
 	Devices []Info
 
 	cuda  cudaCalls
 	blas  blasCalls
 	nvrtc nvrtcCalls
+	nccl  ncclCalls
 }
 
 // Library is one that was found, or why not.
 type Library struct {
 	Path    string
-	Version int   // as it counts: 12040 of a driver is 12.4, 120400 of cuBLASLt 12.4
+	Version int   // as it counts: 12040 of a driver is 12.4, 120400 of cuBLASLt 12.4, 22105 of NCCL 2.21.5
 	Err     error // nil if it can be used
 }
 
@@ -48,10 +51,12 @@ type cudaCalls struct {
 	deviceGetName     uintptr `symbol:"cuDeviceGetName"`
 	deviceTotalMem    uintptr `symbol:"cuDeviceTotalMem_v2"`
 	deviceGetAttr     uintptr `symbol:"cuDeviceGetAttribute"`
+	canAccessPeer     uintptr `symbol:"cuDeviceCanAccessPeer"`
 	primaryRetain     uintptr `symbol:"cuDevicePrimaryCtxRetain"`
 	primaryRelease    uintptr `symbol:"cuDevicePrimaryCtxRelease_v2"`
 	primaryReset      uintptr `symbol:"cuDevicePrimaryCtxReset_v2"`
 	ctxSetCurrent     uintptr `symbol:"cuCtxSetCurrent"`
+	enablePeerAccess  uintptr `symbol:"cuCtxEnablePeerAccess"`
 	ctxSynchronize    uintptr `symbol:"cuCtxSynchronize"`
 	memAlloc          uintptr `symbol:"cuMemAlloc_v2"`
 	memFree           uintptr `symbol:"cuMemFree_v2"`
@@ -61,6 +66,7 @@ type cudaCalls struct {
 	copyToDevice      uintptr `symbol:"cuMemcpyHtoDAsync_v2"`
 	copyToHost        uintptr `symbol:"cuMemcpyDtoHAsync_v2"`
 	copyOnDevice      uintptr `symbol:"cuMemcpyDtoDAsync_v2"`
+	copyPeer          uintptr `symbol:"cuMemcpyPeerAsync"`
 	memset            uintptr `symbol:"cuMemsetD32Async"`
 	moduleLoad        uintptr `symbol:"cuModuleLoadDataEx"`
 	moduleUnload      uintptr `symbol:"cuModuleUnload"`
@@ -98,6 +104,17 @@ type blasCalls struct {
 	prefSet       uintptr `symbol:"cublasLtMatmulPreferenceSetAttribute"`
 	heuristic     uintptr `symbol:"cublasLtMatmulAlgoGetHeuristic"`
 	matmul        uintptr `symbol:"cublasLtMatmul"`
+}
+
+type ncclCalls struct {
+	getVersion     uintptr `symbol:"ncclGetVersion"`
+	getErrorString uintptr `symbol:"ncclGetErrorString"`
+	commInitAll    uintptr `symbol:"ncclCommInitAll"`
+	commDestroy    uintptr `symbol:"ncclCommDestroy"`
+	commAbort      uintptr `symbol:"ncclCommAbort"`
+	groupStart     uintptr `symbol:"ncclGroupStart"`
+	groupEnd       uintptr `symbol:"ncclGroupEnd"`
+	allReduce      uintptr `symbol:"ncclAllReduce"`
 }
 
 type nvrtcCalls struct {
@@ -191,6 +208,7 @@ const (
 	getDriver = "install NVIDIA's driver, 525 or newer, or take --engine cpu"
 	getBLAS   = "install cuBLAS 12 or 13, which comes with the CUDA toolkit or by pip install nvidia-cublas-cu12, or say where it is with LODE_CUDA_PATH"
 	getNVRTC  = "it comes with the CUDA toolkit or by pip install nvidia-cuda-nvrtc-cu12; it is not needed for training"
+	getNCCL   = "several cards can do without; it comes with PyTorch, or by pip install nvidia-nccl-cu12"
 )
 
 // Find opens what it finds in those folders and lists the cards. What is missing says
@@ -207,6 +225,7 @@ func Find(folders []string) *Libraries {
 	}
 	l.BLAS = load(folders, names, &l.blas, getBLAS)
 	l.NVRTC = load(folders, []string{"libnvrtc.so.13", "libnvrtc.so.12"}, &l.nvrtc, getNVRTC)
+	l.NCCL = load(folders, []string{"libnccl.so.2"}, &l.nccl, getNCCL)
 	if l.BLAS.Err == nil {
 		l.BLAS.Version = int(call(l.blas.getVersion))
 		l.BLAS.Err = newEnough("cuBLASLt", l.BLAS.Version, LeastBLAS, 10000, getBLAS)
@@ -215,6 +234,13 @@ func Find(folders []string) *Libraries {
 		var major, minor int32
 		call(l.nvrtc.version, uintptr(ptr(&major)), uintptr(ptr(&minor)))
 		l.NVRTC.Version = int(1000*major + 10*minor)
+	}
+	if l.NCCL.Err == nil {
+		var version int32
+		call(l.nccl.getVersion, uintptr(ptr(&version)))
+		if l.NCCL.Version = int(version); l.NCCL.Version < LeastNCCL {
+			l.NCCL.Err = &Error{Kind: ErrTooOld, What: fmt.Sprintf("NCCL %s, wanted is %s", VersionNCCL(l.NCCL.Version), VersionNCCL(LeastNCCL)), Advice: getNCCL}
+		}
 	}
 	return l
 }
@@ -258,6 +284,9 @@ func newEnough(what string, version, least, unit int, do string) error {
 
 // Version writes a number of NVIDIA's as they do: 12040 by thousands is 12.4.
 func Version(v, unit int) string { return fmt.Sprintf("%d.%d", v/unit, v%unit/(unit/100)) }
+
+// VersionNCCL writes a version of NCCL: 22105 is 2.21.5.
+func VersionNCCL(v int) string { return fmt.Sprintf("%d.%d.%d", v/10000, v/100%100, v%100) }
 
 // ptr is short for where it must stand in an argument of call.
 type ptr = unsafe.Pointer

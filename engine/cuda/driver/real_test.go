@@ -3,19 +3,23 @@ package driver
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// TestRealLibraries has NVIDIA's own cuBLASLt take our descriptors, which needs no card. The
-// recipe make cuda-headers names the folder.
+// TestRealLibraries has NVIDIA's own cuBLASLt take our descriptors, and asks NCCL for what its
+// codes mean, which needs no card. The recipe make cuda-headers names the folders.
 func TestRealLibraries(t *testing.T) {
 	path := os.Getenv("LODE_REAL_CUDA")
 	if path == "" {
 		t.Skip("NOT CHECKED WITH NVIDIA'S OWN LIBRARIES: make cuda-headers does")
 	}
 	l := Find(filepath.SplitList(path))
-	if l.BLAS.Err != nil || l.NVRTC.Err != nil {
-		t.Fatal(l.BLAS.Err, l.NVRTC.Err)
+	if l.BLAS.Err != nil || l.NVRTC.Err != nil || l.NCCL.Err != nil {
+		t.Fatal(l.BLAS.Err, l.NVRTC.Err, l.NCCL.Err)
+	}
+	if err := l.checkNCCL("a call", 4); !strings.Contains(err.Error(), "a call: refused (invalid argument") {
+		t.Error(err)
 	}
 	d, x := &Device{libs: l}, &product{}
 	for _, z := range []shape{
