@@ -144,9 +144,10 @@ func TestKilledAnywhere(t *testing.T) {
 		t.Error("nobody was paid")
 	}
 	for name, f := range map[string]faults{
-		"worker":      {worker: cycle(6)},
-		"validator":   {validator: cycle(8)},
-		"coordinator": {coordinator: func(life int) (int, bool) { return 2 + life/2%9, life%2 == 1 }},
+		"worker":                             {worker: cycle(6), every: 1},
+		"worker that seldom keeps its state": {worker: cycle(6), every: 3},
+		"validator":                          {validator: cycle(8)},
+		"coordinator":                        {coordinator: func(life int) (int, bool) { return 2 + life/2%9, life%2 == 1 }},
 		"everybody": {
 			worker: cycle(7), validator: cycle(9),
 			coordinator: func(life int) (int, bool) { return 3 + life/2%5, life%2 == 0 },
@@ -157,6 +158,7 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			y := newTiny(t)
+			y.every = f.every
 			y.steadily(t, y.play(t, rounds, f))
 			if got := y.supply(t, rounds); got != supply {
 				t.Errorf("%d was emitted, without the kill %d", got, supply)

@@ -45,6 +45,7 @@ type tiny struct {
 	blobs   *checkpoints.Blobs
 	journal *forgetful
 	at      *place
+	every   int // see worker.Config
 	log     zerolog.Logger
 }
 
@@ -352,7 +353,7 @@ func (y *tiny) worker(key ed25519.PrivateKey) node {
 		defer e.Close()
 		w, err := worker.New(worker.Config{
 			Key: key, Name: "worker", Rules: y.rules, Duties: replica.Assigned{Plan: y.plan, Source: y.source},
-			Engine: e, Link: m, Files: cabinet{m}, Log: y.log, Head: y.journal.Len(),
+			Engine: e, Link: m, Files: cabinet{m}, Log: y.log, Every: y.every, Head: y.journal.Len(),
 		})
 		if err != nil {
 			return err
@@ -423,6 +424,7 @@ func (y *tiny) live(ctx context.Context, key ed25519.PrivateKey, start node, fat
 // faults say when everybody dies; nil is never.
 type faults struct {
 	coordinator, worker, validator func(life int) (calls int, after bool)
+	every                          int // rounds that a worker's state serves
 }
 
 func never(int) (int, bool) { return 0, false }

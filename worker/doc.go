@@ -18,11 +18,13 @@
 // θ_r and e, which becomes a, are vectors of the engine and stay where it works: merged
 // steps are applied there as well as here.
 //
-// Before a commit leaves, a, the plain update and the optimizer's state are on
-// disk. The key of the payload follows from the worker's own key and the plain
-// update, so it needs no file.
+// Before a commit leaves, the plain update is on disk, and in some rounds, which bound how
+// much is lost, a and the optimizer's state as well. Rounds after the last of these
+// are trained again by a worker that was killed; since engines compute the same again,
+// a is the same, and what was sent is taken out of it in any case. The key of the payload
+// follows from the worker's own key and the plain update, so it needs no file.
 //
-// An engine that is lost is opened again and the round done again from that file.
+// An engine that is lost is opened again, and what a killed worker would do is done.
 //
 // Run may be called once. One goroutine owns the record and one the engine;
 // both end before Run returns.

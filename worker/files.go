@@ -50,20 +50,31 @@ type stateHeader struct {
 // some words.
 func maxOptimizer(d int) uint64 { return uint64(d)*16 + 1<<16 }
 
-// save makes what was sent durable. The file is as long as several models and is
-// never in memory as a whole.
-func (t *trainer) save(ctx context.Context) error {
+// header returns the head of what is kept of what was sent, without lengths.
+func (t *trainer) header() stateHeader {
+	k := t.sent.task
+	return stateHeader{
+		Format: stateFormat, Run: t.cfg.Rules.Run, Node: t.me, Round: k.round, Root: k.root, Seed: k.seed,
+		Workers: uint32(k.workers), Index: uint32(k.index), Commit: t.sent.commit,
+	}
+}
+
+func (h *stateHeader) task() task {
+	return task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)}
+}
+
+// save makes what was sent durable with all that the next round needs, and returns the
+// checksum that ends the file. That is as long as several models and is never in memory as a
+// whole.
+func (t *trainer) save(ctx context.Context) (end protocol.Digest, err error) {
 	opt, err := checkpoints.Measure(t.cfg.Engine.WriteState)
 	if err != nil {
-		return fmt.Errorf("optimizer state: %w", err)
+		return end, fmt.Errorf("optimizer state: %w", err)
 	}
-	s, k := t.sent, t.sent.task
-	last, plain := t.model.Last(), s.update.Plain()
-	head := protocol.Encode(stateHeader{
-		Format: stateFormat, Run: t.cfg.Rules.Run, Node: t.me, Round: k.round, Root: k.root, Seed: k.seed,
-		Workers: uint32(k.workers), Index: uint32(k.index), Commit: s.commit,
-		Last: uint64(len(last)), Plain: uint64(len(plain)), Optimizer: uint64(opt),
-	})
+	last, plain := t.model.Last(), t.sent.update.Plain()
+	h := t.header()
+	h.Last, h.Plain, h.Optimizer = uint64(len(last)), uint64(len(plain)), uint64(opt)
+	head := protocol.Encode(h)
 	size := 4 + int64(len(head)) + 8*int64(len(t.model.Params)) + int64(len(last)) + int64(len(plain)) + opt + sha256.Size
 	err = checkpoints.Stream(ctx, t.cfg.Files, stateFile, size, func(w io.Writer) error {
 		sum := sha256.New()
@@ -80,14 +91,15 @@ func (t *trainer) save(ctx context.Context) error {
 		if err := errors.Join(t.cfg.Engine.WriteState(out), out.Flush()); err != nil {
 			return err
 		}
-		_, err := w.Write(sum.Sum(nil))
+		end = protocol.Digest(sum.Sum(nil))
+		_, err := w.Write(end[:])
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("keep the state of round %d: %w", k.round, err)
+		return end, fmt.Errorf("keep the state of round %d: %w", h.Round, err)
 	}
 	t.since = nil
-	return nil
+	return end, nil
 }
 
 // load makes what the trainer works in and takes up what an earlier process left, or
@@ -124,7 +136,10 @@ func (t *trainer) takeUp(ctx context.Context) error {
 		return fmt.Errorf("earlier state: %w", err)
 	}
 	err = t.restore(b, size)
-	if err == nil || errors.Is(err, engine.ErrLost) {
+	if err == nil {
+		return t.findNotes(ctx)
+	}
+	if errors.Is(err, engine.ErrLost) {
 		return err
 	}
 	t.cfg.Log.Warn().Err(err).Msg("earlier state is of no use, starting without it")
@@ -142,7 +157,7 @@ func (t *trainer) anew() error {
 // clear is anew without the parameters, for who has later ones: the first may have to be
 // read, or fetched.
 func (t *trainer) clear() (err error) {
-	t.sent, t.newest, t.placed = nil, nil, false
+	t.sent, t.newest, t.placed, t.again, t.states = nil, nil, false, nil, states{}
 	if t.model, err = replica.Blank(t.cfg.Rules); err != nil {
 		return err
 	}
@@ -157,33 +172,54 @@ func (t *trainer) clear() (err error) {
 
 var errState = errors.New("not a worker's state")
 
-func (t *trainer) restore(b []byte, size int64) error {
+// unwrap returns what a file of so many bytes has between its header and its checksum.
+func unwrap(b []byte, size int64, header any) (body []byte, sum protocol.Digest, err error) {
 	if int64(len(b)) != size || len(b) < 4+sha256.Size {
-		return fmt.Errorf("%w: %d bytes", errState, size)
+		return nil, sum, fmt.Errorf("%w: %d bytes", errState, size)
 	}
-	body, sum := b[:len(b)-sha256.Size], b[len(b)-sha256.Size:]
-	if got := sha256.Sum256(body); !bytes.Equal(got[:], sum) {
-		return fmt.Errorf("%w: damaged", errState)
+	body, sum = b[:len(b)-sha256.Size], protocol.Digest(b[len(b)-sha256.Size:])
+	if sha256.Sum256(body) != sum {
+		return nil, sum, fmt.Errorf("%w: damaged", errState)
 	}
 	n := int(binary.LittleEndian.Uint32(body))
 	if n > len(body)-4 {
-		return fmt.Errorf("%w: header of %d bytes", errState, n)
+		return nil, sum, fmt.Errorf("%w: header of %d bytes", errState, n)
 	}
+	if err := protocol.Decode(body[4:4+n], header); err != nil {
+		return nil, sum, fmt.Errorf("%w: %w", errState, err)
+	}
+	return body[4+n:], sum, nil
+}
+
+// ours says why a file is not to be read.
+func (t *trainer) ours(h stateHeader) error {
+	if h.Format != stateFormat {
+		return fmt.Errorf("%w: format %d, this program writes %d", errState, h.Format, stateFormat)
+	}
+	if h.Run != t.cfg.Rules.Run || h.Node != t.me {
+		return fmt.Errorf("%w of this run and key", errState)
+	}
+	return nil
+}
+
+func (t *trainer) restore(b []byte, size int64) error {
 	var h stateHeader
-	if err := protocol.Decode(body[4:4+n], &h); err != nil {
-		return fmt.Errorf("%w: %w", errState, err)
+	body, sum, err := unwrap(b, size, &h)
+	if err == nil {
+		err = t.ours(h)
+	}
+	if err != nil {
+		return err
 	}
 	d := uint64(len(t.model.Params))
-	body = body[4+n:]
-	switch {
-	case h.Format != stateFormat:
-		return fmt.Errorf("%w: format %d, this program writes %d", errState, h.Format, stateFormat)
-	case h.Run != t.cfg.Rules.Run || h.Node != t.me:
-		return fmt.Errorf("%w of this run and key", errState)
-	case max(h.Last, h.Plain, h.Optimizer) > uint64(len(body)) || uint64(len(body)) != 8*d+h.Last+h.Plain+h.Optimizer:
+	if max(h.Last, h.Plain, h.Optimizer) > uint64(len(body)) || uint64(len(body)) != 8*d+h.Last+h.Plain+h.Optimizer {
 		return fmt.Errorf("%w: lengths do not add up", errState)
 	}
-	return t.adopt(h, body)
+	if err := t.adopt(h, body); err != nil {
+		return err
+	}
+	t.states.base = sum
+	return nil
 }
 
 // adopt takes over the checked parts: θ_r, a, the last step, the plain update, the
@@ -195,11 +231,7 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	if err := t.model.Stand(h.Round, last); err != nil {
 		return err
 	}
-	codec, err := t.model.Codec()
-	if err != nil {
-		return err
-	}
-	update, err := gradient.ParsePlain(t.cfg.Rules.Layout, codec, plain)
+	was, err := t.vow(h, plain)
 	if err != nil {
 		return err
 	}
@@ -212,12 +244,22 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	if err := tensor.Fill(t.cfg.Rules.Layout, t.model.Params, bytes.NewReader(body)); err != nil {
 		return err
 	}
-	t.sent = &sent{
-		task:   task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)},
-		update: update, commit: h.Commit,
-	}
-	if sealed := t.cfg.Rules.Seal(t.cfg.Key, h.Round, h.Root, update); sealed.Cipher == h.Commit.Cipher {
-		t.sent.sealed = sealed
-	}
+	t.sent = was
 	return nil
+}
+
+// vow returns what was sent in the round that the model is before.
+func (t *trainer) vow(h stateHeader, plain []byte) (*sent, error) {
+	codec, err := t.model.Codec()
+	if err != nil {
+		return nil, err
+	}
+	s := &sent{task: h.task(), commit: h.Commit}
+	if s.update, err = gradient.ParsePlain(t.cfg.Rules.Layout, codec, plain); err != nil {
+		return nil, err
+	}
+	if sealed := t.cfg.Rules.Seal(t.cfg.Key, h.Round, h.Root, s.update); sealed.Cipher == h.Commit.Cipher {
+		s.sealed = sealed
+	}
+	return s, nil
 }

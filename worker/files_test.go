@@ -48,11 +48,12 @@ func TestStateFileIsStreamed(t *testing.T) {
 	if want := 16 * int64(len(tr.model.Params)); size < want {
 		t.Fatalf("%d bytes, want %d and more", size, want)
 	}
-	if n, yes := columntest.Exceeds(int(size)/8, func() { err = tr.save(t.Context()) }); yes || err != nil || out.took != size {
+	if n, yes := columntest.Exceeds(int(size)/8, func() { _, err = tr.save(t.Context()) }); yes || err != nil || out.took != size {
 		t.Errorf("%d bytes allocated to write %d of %d, %v", n, out.took, size, err)
 	}
 	for _, room := range []int64{0, 10, size / 2, size} {
-		if out.room = room; !errors.Is(tr.save(t.Context()), errFull) {
+		out.room = room
+		if _, err := tr.save(t.Context()); !errors.Is(err, errFull) {
 			t.Errorf("a disk with room for %d bytes is not told of", room)
 		}
 	}

@@ -117,11 +117,20 @@ func start(t *testing.T, cfg Config) (*trainer, error) {
 	return w.trainer, w.trainer.load(t.Context())
 }
 
-// Whatever call an engine is lost at, what is sent and kept is the same.
+// sentOf is what a campaign sent and was left with: its story without the state files.
+func sentOf(story string) string {
+	lines := strings.Split(story, "\n")
+	return strings.Join(lines[5:], "\n")
+}
+
+// Whatever call an engine is lost at, and whether its state was kept then or rounds before, what
+// is sent and kept is the same.
 func TestLostEngine(t *testing.T) {
+	every := 1
 	play := func(at, again int) (string, *enginetest.Fragile) {
 		out := newOutside()
 		cfg := config(t, out)
+		cfg.Every = every
 		fragile, err := enginetest.NewFragile(engineOf(t, cfg.Rules), at)
 		if err != nil {
 			t.Fatal(err)
@@ -130,24 +139,31 @@ func TestLostEngine(t *testing.T) {
 		cfg.Engine = fragile
 		return campaign(t, cfg, out), fragile
 	}
-	want, whole := play(0, 0)
+	steadily, _ := play(0, 0)
 	numChunks := 2 * config(t, newOutside()).Rules.Layout.NumChunks()
-	stride := 7 // no divisor of what repeats
-	if testing.Short() {
-		stride = 41
-	}
-	// The first two calls make vectors: there is nothing yet to go on with.
-	for at := 3; at <= whole.Calls-numChunks; at += stride { // the last calls are the test's own
-		got, fragile := play(at, 0)
-		if fragile.Lost != 1 {
-			t.Fatalf("call %d: lost %d times", at, fragile.Lost)
+	for _, every = range []int{1, 3} {
+		stride := 7 * every // no divisor of what repeats
+		if testing.Short() {
+			stride *= 6
 		}
-		if got != want {
-			t.Fatalf("call %d of %d: sent and kept\n%s\nwant\n%s", at, whole.Calls, got, want)
+		want, whole := play(0, 0)
+		if every > 1 && (want == steadily || sentOf(want) != sentOf(steadily)) {
+			t.Fatalf("a state for every %d rounds: sent and kept\n%s\nwant\n%s", every, want, steadily)
 		}
-	}
-	if got, fragile := play(150, 150); got != want || fragile.Lost < 3 {
-		t.Errorf("lost %d times: sent and kept\n%s\nwant\n%s", fragile.Lost, got, want)
+		// The first two calls make vectors: there is nothing yet to go on with.
+		for at := 3; at <= whole.Calls-numChunks; at += stride { // the last calls are the test's own
+			got, fragile := play(at, 0)
+			if fragile.Lost != 1 {
+				t.Fatalf("call %d: lost %d times", at, fragile.Lost)
+			}
+			if got != want {
+				t.Fatalf("call %d of %d: sent and kept\n%s\nwant\n%s", at, whole.Calls, got, want)
+			}
+		}
+		again := 150 * every // so that it comes to the next state
+		if got, fragile := play(150, again); got != want || fragile.Lost < 2 {
+			t.Errorf("lost %d times: sent and kept\n%s\nwant\n%s", fragile.Lost, got, want)
+		}
 	}
 }
 

@@ -51,6 +51,8 @@ type trainer struct {
 	sent     *sent
 	newest   *round.Summary  // last round applied; nil before the first
 	since    []round.Summary // rounds applied since the state file was written
+	states   states
+	again    []task // rounds that were sent after that, to be made again
 
 	mu     sync.Mutex
 	todo   *task           // newest task not yet begun
@@ -113,7 +115,9 @@ func (t *trainer) run(ctx context.Context) error {
 			continue
 		}
 		work, cancel := context.WithCancel(ctx)
-		t.cancel, t.doing = cancel, *todo
+		if t.doing = *todo; len(t.again) == 0 {
+			t.cancel = cancel // what is made again is made to its end, or would never be
+		}
 		t.mu.Unlock()
 		err := t.insist(work, func() error { return t.do(work, *todo) })
 		t.mu.Lock()
@@ -137,29 +141,44 @@ func (t *trainer) run(ctx context.Context) error {
 func (t *trainer) insist(ctx context.Context, f func() error) error {
 	return engine.Insist(ctx, t.cfg.Engine, func(loss error) {
 		t.cfg.Log.Warn().Err(loss).Msg("the engine is lost, starting it again")
-	}, func() error {
-		t.mu.Lock()
-		t.final = append(slices.Clone(t.since), t.final...)
-		t.mu.Unlock()
-		t.since = nil
-		return t.takeUp(ctx)
-	}, f)
+	}, func() error { return t.restart(ctx) }, f)
+}
+
+// restart goes on from the state that was saved last.
+func (t *trainer) restart(ctx context.Context) error {
+	t.mu.Lock()
+	t.final = append(slices.Clone(t.since), t.final...)
+	t.mu.Unlock()
+	t.since = nil
+	return t.takeUp(ctx)
 }
 
 // do brings the model up to the task's round, trains, and sends the update.
 func (t *trainer) do(ctx context.Context, k task) error {
+	if len(t.again) > 0 && t.states.torn {
+		if err := t.restart(ctx); err != nil {
+			return err
+		}
+	}
 	if err := t.catchUp(ctx, k.round); err != nil {
+		return err
+	}
+	if done, err := t.resend(ctx, k); err != nil {
+		return err
+	} else if err := t.remake(ctx); done || err != nil {
 		return err
 	}
 	if t.sent == nil || t.sent.task != k {
 		began := time.Now()
 		t.sent = nil // was made for a roster that was dropped, and not listed: the residual is the whole of a
+		torn := t.states.torn
+		t.states.torn = true
 		made, err := t.make(ctx, k)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", k.round, err)
 		}
-		t.sent = made
-		if err := t.save(ctx); err != nil {
+		t.sent, t.states.torn = made, torn
+		if err := t.keep(ctx); err != nil {
 			return err
 		}
 		t.cfg.Log.Info().Uint64("round", uint64(k.round)).Float64("train_s", made.took.Seconds()).
@@ -196,6 +215,9 @@ func (t *trainer) catchUp(ctx context.Context, n protocol.Round) error {
 	for i := range final {
 		s := &final[i]
 		if s.Round == t.model.Next {
+			if err := t.remake(ctx); err != nil {
+				return err
+			}
 			payload, err := t.cfg.Link.Fetch(ctx, s.Receipt.Payload, int64(t.cfg.Rules.MaxStep(s.Round)))
 			if err != nil {
 				return fmt.Errorf("merged step of round %d: %w", s.Round, err)

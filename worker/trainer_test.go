@@ -137,7 +137,7 @@ func config(t testing.TB, out *outside) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Key: key, Name: "worker", Rules: rules, Link: uploads{out}, Files: out, Log: zerolog.Nop()}
+	cfg := Config{Key: key, Name: "worker", Rules: rules, Link: uploads{out}, Files: out, Log: zerolog.Nop(), Every: 1}
 	source, err := data.NewLocal(corpus, ix)
 	if err != nil {
 		t.Fatal(err)

@@ -42,6 +42,10 @@ type Config struct {
 	Tell func(Trained)
 	// Conduct changes what is sent; nil is honest.
 	Conduct Conduct
+	// Every is how many rounds one writing of the state serves, of at most 64; those after it are
+	// trained again by who is killed. Zero: as many as it takes to write for no more than a fiftieth of
+	// the time.
+	Every int
 	// Head is the length the record had when the link came up: nothing is done
 	// before the record has been replayed that far.
 	Head uint64
