@@ -57,6 +57,20 @@ func BenchmarkWire(b *testing.B) {
 	b.ReportMetric(float64(8*len(u.Wire()))/float64(u.NumKept()), "bits/value")
 }
 
+func BenchmarkParsePlain(b *testing.B) {
+	l, a := benchModel(b)
+	u, err := Encode(l, DefaultParams(), a)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(4 * benchLen)
+	for b.Loop() {
+		if _, err := ParsePlain(l, DefaultParams(), u.Plain()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkParseWire(b *testing.B) {
 	l, a := benchModel(b)
 	u, err := Encode(l, DefaultParams(), a)

@@ -54,3 +54,26 @@ func checkPacking(t *testing.T, p packing, numbers, want []byte) {
 		t.Fatalf("%v: packed %x, want %x; back %v", numbers, got, want, back)
 	}
 }
+
+// TestCount counts what one code after another says.
+func TestCount(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 1))
+	for bits := 1; bits <= maxValueBits; bits++ {
+		for k := range 70 {
+			c := topk{p: Params{Bits: bits}, k: k}
+			code := make([]byte, k, k+8)
+			var num [numCodes]int
+			for i := range code {
+				code[i] = byte(r.IntN(1 << bits))
+				num[code[i]]++
+			}
+			codes := make([]byte, c.codesLen(k))
+			c.putCodes(codes, code)
+			at := c.top()
+			top, low, signed := c.count(codes, k)
+			if wantTop, wantLow := num[at]+num[at|(at+1)], num[0]+num[at+1]; top != wantTop || low != wantLow || signed != num[at+1] {
+				t.Fatalf("%d codes of %d bits: %d %d %d, want %d %d %d", k, bits, top, low, signed, wantTop, wantLow, num[at+1])
+			}
+		}
+	}
+}

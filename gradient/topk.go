@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 
 	"lode/gradient/column"
@@ -280,23 +281,39 @@ func (c topk) checkCodes(scale, codes []byte, k int) (zeros bool, err error) {
 	if used := c.p.Bits * k % 8; used != 0 && codes[len(codes)-1]>>used != 0 {
 		return false, fmt.Errorf("unused bits are set: %w", ErrNotCanonical)
 	}
-	var num [numCodes]int
-	for i, all := 0, c.read(codes); i < k; i++ {
-		num[all.next(i)%numCodes]++
-	}
-	top := c.top()
-	numTop, numLow := num[top]+num[top|(top+1)], num[0]+num[top+1]
+	numTop, numLow, numSigned := c.count(codes, k)
 	if err := c.checkScale(scale, numTop, numLow, k); err != nil {
 		return false, err
 	}
-	if scale[1] != 0 && (top == 0 || scale[2] != 0 || numLow == 0) {
+	if scale[1] != 0 && (c.top() == 0 || scale[2] != 0 || numLow == 0) {
 		return false, nil
 	}
-	if num[top+1] > 0 {
+	if numSigned > 0 {
 		return true, fmt.Errorf("a zero has a sign: %w", ErrNotCanonical)
 	}
 	return true, nil
 }
+
+// count returns how many of k codes have the highest level, the lowest, and the lowest with a
+// sign. What is beyond the last code is zeros.
+func (c topk) count(codes []byte, k int) (top, low, signed int) {
+	packing, level, sign := c.packing(), inBytes*uint64(c.top()), inBytes*uint64(c.top()+1)
+	for i := range (k + 7) / 8 {
+		code := packing.from(codes, i)
+		top += numZeros(code&level ^ level)
+		low += numZeros(code & level)
+		signed += numZeros(code ^ sign)
+	}
+	if beyond := -k & 7; c.top() == 0 {
+		top, low = top-beyond, low-beyond
+	} else {
+		low -= beyond
+	}
+	return top, low, signed
+}
+
+// numZeros returns how many of the bytes of x, which are below 128, are zero.
+func numZeros(x uint64) int { return 8 - bits.OnesCount64((x+inBytes*0x7f)&(inBytes*0x80)) }
 
 // checkScale checks the scale of a chunk of whose k entries numTop take the
 // highest level and numLow the lowest.

@@ -4,6 +4,8 @@ package gradient
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 
 	"lode/tensor"
 )
@@ -26,12 +28,42 @@ func ParsePlain(l tensor.Layout, p Params, plain []byte) (*Update, error) {
 	if string(plain[:len(header)]) != header {
 		return nil, fmt.Errorf("gradient: plain form starts with %q: %w", plain[:len(header)], ErrMalformed)
 	}
-	for c := range l.Chunks() {
-		if err := f.check(plain, 0, c); err != nil {
-			return nil, err
-		}
+	if err := f.checkAll(plain); err != nil {
+		return nil, err
 	}
 	return newUpdate(f, plain), nil
+}
+
+// checkAll checks all chunks, on several cores, and returns what is wrong with the first.
+func (f *plan) checkAll(plain []byte) error {
+	num := f.layout.NumChunks()
+	lanes := max(1, min(runtime.GOMAXPROCS(0), num/minLane))
+	errs := make([]error, lanes)
+	var wait sync.WaitGroup
+	for lane := range lanes { // each ends with its chunks
+		wait.Go(func() { errs[lane] = f.checkSome(plain, num*lane/lanes, num*(lane+1)/lanes) })
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkSome checks the chunks numbered from first to before end.
+func (f *plan) checkSome(plain []byte, first, end int) error {
+	i := 0
+	for c := range f.layout.Chunks() {
+		if first <= i && i < end {
+			if err := f.check(plain, 0, c); err != nil {
+				return err
+			}
+		}
+		i++
+	}
+	return nil
 }
 
 // check tells whether the bytes of chunk c are the canonical form, in plain as in
