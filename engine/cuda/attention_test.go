@@ -51,12 +51,11 @@ func (e *Engine) get(t *testing.T, b buffer, n int) (vals []float64) {
 	t.Helper()
 	packed := make([]float32, (int64(n)*b.unit()+3)/4)
 	e.must(t, func() error { return e.download(packed, b.at(0)) })
-	for i := range n {
-		if !b.half {
-			vals = append(vals, float64(packed[i]))
-			continue
-		}
-		vals = append(vals, float64(floatOf(uint16(math.Float32bits(packed[i/2])>>(i%2*16)))))
+	if b.half {
+		packed = unpacked(packed, n)
+	}
+	for _, v := range packed {
+		vals = append(vals, float64(v))
 	}
 	return vals
 }

@@ -8,11 +8,11 @@ import (
 	"lode/engine/model"
 )
 
-// headValues bounds the predictions computed at a time, but headRows rows are worth the
+// predictedBytes bounds the predictions computed at a time, but headRows rows are worth the
 // reading of the whole matrix; more are a multiple of so many, as products like it.
 const (
-	headValues = 1 << 26
-	headRows   = 128
+	predictedBytes = 1 << 28
+	headRows       = 128
 )
 
 // head computes a loss of h·wᵀ + bias. In training the forward pass computes the
@@ -20,10 +20,12 @@ const (
 type head struct {
 	x           *value
 	w, bias     *weight // bias is nil if there is none
-	block       int     // positions whose predictions are computed at a time
-	predictions buffer  // [block, wide], float32
-	slopes      buffer  // their gradients: the same memory, or another in bf16
 	classes     bool    // the loss is cross-entropy, else squared error
+	block       int     // positions whose predictions are computed at a time
+	predictions buffer  // [block, wide]
+	slopes      buffer  // their gradients: the same memory, or another in bf16
+	exact       buffer  // the same memory where nothing is trained: float32
+	exactBlock  int     // of fewer positions
 }
 
 // CrossEntropy implements model.Builder.
@@ -37,13 +39,21 @@ func (p *program) end(of model.Value, m model.Head, classes bool) {
 	if m.Bias {
 		h.bias = p.weight(m.Name+".bias", 1)
 	}
-	h.block = max(headRows, headValues/h.w.rows/headRows*headRows)
+	// As numbers of bf16 the predictions of classes are as good as values are, but not those
+	// that a small difference is taken of.
+	half, unit := p.half && classes, 4
+	if half {
+		unit = 2
+	}
+	h.block = max(headRows, predictedBytes/unit/h.w.rows/headRows*headRows)
 	if p.headRows > 0 {
 		h.block = p.headRows
 	}
 	h.block = min(h.block, p.positions)
-	h.predictions = p.memory.floats(h.block * h.w.rows)
-	if h.slopes = h.predictions; p.half {
+	h.exactBlock = max(1, h.block*unit/4)
+	h.predictions = p.memory.numbers(max(h.block, 4/unit)*h.w.rows, half)
+	h.exact, h.slopes = h.predictions, h.predictions
+	if h.exact.half = false; p.half && !classes {
 		h.slopes = p.memory.numbers(h.block*h.w.rows, true)
 	}
 	p.head = h
@@ -53,8 +63,12 @@ func (p *program) end(of model.Value, m model.Head, classes bool) {
 // run computes the losses of a pass, adds them to the total and, in training, leaves the
 // gradients.
 func (h *head) run(p *pass) error {
-	for lo := 0; lo < p.n; lo += h.block {
-		if err := h.rows(p, lo, min(p.n, lo+h.block)); err != nil {
+	block := h.block
+	if !p.train {
+		block = h.exactBlock
+	}
+	for lo := 0; lo < p.n; lo += block {
+		if err := h.rows(p, lo, min(p.n, lo+block)); err != nil {
 			return err
 		}
 	}
@@ -64,30 +78,47 @@ func (h *head) run(p *pass) error {
 
 // rows is run for positions lo to hi.
 func (h *head) rows(p *pass, lo, hi int) error {
-	g, n, wide, dim := p.program, hi-lo, h.w.rows, h.w.cols
-	y, x := matrix(h.predictions, n, wide), matrix(h.x.data.from(lo*dim), n, dim)
+	n, wide, dim := hi-lo, h.w.rows, h.w.cols
+	predictions := h.exact
+	if p.train {
+		predictions = h.predictions
+	}
+	y, x := matrix(predictions, n, wide), matrix(h.x.data.from(lo*dim), n, dim)
 	if err := p.affine(y, x, h.w, h.bias, buffer{}); err != nil {
 		return err
 	}
-	dy := matrix(h.slopes, n, wide)
-	args := []driver.Arg{driver.At(dy.At), driver.At(y.At), driver.At(g.targets.at(lo * g.targetsWide)), driver.At(g.losses.at(lo))}
-	kernel, factor := "squared_error", 2/float32(p.ofTargets)
-	if h.classes {
-		kernel, factor = "cross_entropy", 1/float32(p.ofTargets)
-		right := driver.At(g.right.at(lo))
-		if p.train {
-			right = driver.At(0)
-		}
-		args = append(args, right)
-	}
-	if !p.train {
-		factor = 0
-	}
-	if err := p.blocks(h.slopes.kind(kernel), n, append(args, driver.Float(factor), driver.Int(wide))...); err != nil || !p.train {
+	if err := h.lose(p, predictions, lo, n); err != nil || !p.train {
 		return err
 	}
+	dy := matrix(h.slopes, n, wide)
 	if err := p.weigh(h.w, h.bias, dy, x); err != nil || h.x.grad.none() {
 		return err
 	}
 	return p.multiply(driver.Product{To: matrix(h.x.grad.from(lo*dim), n, dim), A: dy, B: matrix(h.w.factor, wide, dim)})
+}
+
+// longRow is how many predictions are worth a block of as many threads as there can be.
+const longRow = 1 << 13
+
+// lose puts down the losses of the predictions of n positions from lo on, and leaves their
+// slopes in training.
+func (h *head) lose(p *pass, predictions buffer, lo, n int) error {
+	g, wide := p.program, driver.Int(h.w.rows)
+	targets, losses := driver.At(g.targets.at(lo*g.targetsWide)), driver.At(g.losses.at(lo))
+	factor := 1 / float32(p.ofTargets)
+	if !p.train {
+		factor = 0
+	}
+	if !h.classes {
+		return p.blocks(h.slopes.kind("squared_error"), n, h.slopes.arg(), predictions.arg(), targets, losses, driver.Float(2*factor), wide)
+	}
+	right := driver.At(0)
+	if !p.train {
+		right = driver.At(g.right.at(lo))
+	}
+	grid := driver.Grid{X: n, Threads: threads}
+	if h.w.rows >= longRow {
+		grid.Threads = 1024
+	}
+	return p.stream.Launch(p.kernels[predictions.kind("cross_entropy")], grid, predictions.arg(), targets, losses, right, driver.Float(factor), wide)
 }

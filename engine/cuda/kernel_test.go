@@ -176,25 +176,40 @@ func TestActivations(t *testing.T) {
 
 func TestLosses(t *testing.T) {
 	labs(t, func(l *lab) {
-		for _, wide := range []int{1, 2, 31, 33, 256, 257, 1000} {
-			l.crossEntropy(5, wide)
+		for _, wide := range []int{1, 2, 31, 33, 256, 257, 1000, 2052} {
+			l.crossEntropy(5, wide, false)
+			l.crossEntropy(5, wide, true)
 			l.squaredError(5, wide)
 		}
 	})
 }
 
-func (l *lab) crossEntropy(rows, wide int) {
+// crossEntropy tries predictions in float32 or in bf16, which are rounded before.
+func (l *lab) crossEntropy(rows, wide int, half bool) {
 	l.t.Helper()
-	y, targets := l.random(rows*wide), make([]int32, rows)
+	y, targets := make([]float64, rows*wide), make([]int32, rows)
+	for i, v := range l.random(rows * wide) {
+		if y[i] = float64(v); half {
+			y[i] = float64(floatOf(halfOf(v)))
+		}
+	}
 	bits := make([]float32, rows)
 	for i := range targets {
 		targets[i] = int32(l.rand.IntN(wide))
 		bits[i] = math.Float32frombits(uint32(targets[i]))
 	}
 	y[0] = 200 // whose exponential is no float32
-	py, pt, loss, right := l.put(y), l.put(bits), l.put(make([]float32, rows)), l.put(make([]float32, rows))
+	if wide > 500 {
+		for j := range 400 { // a thread begins with nothing
+			y[wide+j] = math.Inf(-1)
+		}
+		targets[1], bits[1] = int32(wide-1), math.Float32frombits(uint32(wide-1))
+	}
+	b := buffer{half: half}
+	py, pt, loss, right := l.put(words(y, half)), l.put(bits), l.put(make([]float32, rows)), l.put(make([]float32, rows))
+	grid := driver.Grid{X: rows, Threads: threads * (1 + l.rand.IntN(4))}
 	l.run(func() error {
-		return l.blocks("cross_entropy", rows, driver.At(py.Pointer), driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(right.Pointer), driver.Float(0.5), driver.Int(wide))
+		return l.stream.Launch(l.kernels[b.kind("cross_entropy")], grid, driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(right.Pointer), driver.Float(0.5), driver.Int(wide))
 	})
 	losses, grads, marks := make([]float64, rows), make([]float64, rows*wide), l.get(right)
 	for i := range rows {
@@ -204,11 +219,11 @@ func (l *lab) crossEntropy(rows, wide int) {
 			if v > row[best] {
 				best = j
 			}
-			sum += math.Exp(float64(v) - 200)
+			sum += math.Exp(v - 200)
 		}
-		losses[i] = 200 + math.Log(sum) - float64(row[targets[i]])
+		losses[i] = 200 + math.Log(sum) - row[targets[i]]
 		for j, v := range row {
-			grads[i*wide+j] = 0.5 * math.Exp(float64(v)-200) / sum
+			grads[i*wide+j] = 0.5 * math.Exp(v-200) / sum
 		}
 		grads[i*wide+int(targets[i])] -= 0.5
 		if got := math.Float32bits(marks[i]) == 1; got != (best == int(targets[i])) {
@@ -216,7 +231,19 @@ func (l *lab) crossEntropy(rows, wide int) {
 		}
 	}
 	l.near("cross_entropy", l.get(loss), losses, 1e-5)
-	l.near("cross_entropy's gradient", l.get(py), grads, 1e-5)
+	slopes, tolerance := l.get(py), 1e-5
+	if half {
+		slopes, tolerance = unpacked(slopes, rows*wide), 1.0/256
+	}
+	l.near("cross_entropy's gradient", slopes, grads, tolerance)
+}
+
+// unpacked returns n values of bf16 that lie in words.
+func unpacked(packed []float32, n int) (vals []float32) {
+	for i := range n {
+		vals = append(vals, floatOf(uint16(math.Float32bits(packed[i/2])>>(i%2*16))))
+	}
+	return vals
 }
 
 func (l *lab) squaredError(rows, wide int) {
@@ -244,7 +271,7 @@ func TestLossesOfNoNumbers(t *testing.T) {
 			y[270] = float32(bad)
 			py, pt, loss := l.put(y), l.put(make([]float32, 1)), l.put(make([]float32, 1))
 			l.run(func() error {
-				return l.blocks("cross_entropy", 1, driver.At(py.Pointer), driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(0), driver.Float(1), driver.Int(300))
+				return l.blocks("cross_entropy", 1, driver.At(py.Pointer), driver.At(pt.Pointer), driver.At(loss.Pointer), driver.At(0), driver.Float(1), driver.Int(300))
 			})
 			if v := l.get(loss)[0]; v == v && !math.IsInf(float64(v), 0) {
 				l.t.Errorf("with %v: loss %v", bad, v)

@@ -45,14 +45,14 @@ func (e *Engine) Predict(b engine.Batch) (said []float32, err error) {
 // say brings what the head makes of the last position of each row.
 func (h *head) say(p *pass, to []float32) error {
 	wide, dim := h.w.rows, h.w.cols
-	for lo := 0; lo < p.rows; lo += h.block {
-		n := min(h.block, p.rows-lo)
+	for lo := 0; lo < p.rows; lo += h.exactBlock {
+		n := min(h.exactBlock, p.rows-lo)
 		x := matrix(h.x.data.from(((lo+1)*p.steps-1)*dim), n, dim)
 		x.Step = p.steps * dim
-		if err := p.affine(matrix(h.predictions, n, wide), x, h.w, h.bias, buffer{}); err != nil {
+		if err := p.affine(matrix(h.exact, n, wide), x, h.w, h.bias, buffer{}); err != nil {
 			return err
 		}
-		if err := p.download(to[lo*wide:(lo+n)*wide], h.predictions.at(0)); err != nil {
+		if err := p.download(to[lo*wide:(lo+n)*wide], h.exact.at(0)); err != nil {
 			return err
 		}
 	}

@@ -1,49 +1,61 @@
-// The end of a model: losses of predictions, and the predictions' gradients. One block of
-// 256 threads has one row.
+// The end of a model: losses of predictions, and the predictions' gradients. One block has
+// one row.
 #include "lode.cuh"
 
-// y is a block of predictions, [rows, wide]; of row i the loss is −log softmax(y)[target].
-// right[i] is 1 where the target is the largest, the first of equals; null for none. With
-// factor not 0 dy, which may be y, becomes its gradient times that.
-template <class T> __device__ __forceinline__ void crossEntropy(T *dy, const float *y, const int *targets, float *loss, int *right, float factor, int wide, float *scratch, int &first) {
-    const float *row = y + (int64_t)blockIdx.x * wide;
-    int target = targets[blockIdx.x];
-    float top = -INFINITY;
-    for (int j = threadIdx.x; j < wide; j += blockDim.x) top = fmaxf(top, row[j]);
-    top = blockMax(top, scratch);
-    float sum = 0, bad = 0;
-    for (int j = threadIdx.x; j < wide; j += blockDim.x) {
-        sum += expf(row[j] - top);
-        if (row[j] != row[j]) bad = 1; // maxima do not see NaN
+// row is one of predictions, of which there are wide; the loss is −log softmax(row)[target].
+// right becomes 1 where the target is the largest, the first of equals; null for none.
+// With factor not 0 the row becomes its gradient times that. The largest and the sum are found
+// in one go (Milakov and Gimelshein, arXiv:1805.02867): the row is read twice, and with
+// as many threads as there can be the second time from the cache.
+template <int V, class T> __device__ __forceinline__ void crossEntropyRow(T *row, int target, float *loss, int *right, float factor, int wide, float *scratch, int &first) {
+    float of = get(row[target]), own = -INFINITY, sum = 0;
+    for (int j = threadIdx.x * V; j < wide; j += blockDim.x * V) {
+        Pack<V> a = load<V>(row + j);
+        float most = own;
+        for (int k = 0; k < V; k++) most = fmaxf(most, a.v[k]);
+        float base = most == -INFINITY ? 0.0f : most;
+        sum *= expf(own - base);
+        for (int k = 0; k < V; k++) sum += expf(a.v[k] - base); // NaN stays
+        own = most;
     }
-    sum = blockSum(sum, scratch);
-    if (blockSum(bad, scratch) > 0) sum = NAN;
-    float of = row[target];
-    if (threadIdx.x == 0) {
-        loss[blockIdx.x] = logf(sum) + (top - of);
-        first = wide;
-    }
-    __syncthreads();
+    float top = blockMax(own, scratch);
+    sum = blockSum(sum * expf(own - top), scratch);
+    if (threadIdx.x == 0) *loss = logf(sum) + (top - of);
     if (right) {
-        for (int j = threadIdx.x; j < wide; j += blockDim.x)
-            if (row[j] == top) atomicMin(&first, j);
+        if (threadIdx.x == 0) first = wide;
         __syncthreads();
-        if (threadIdx.x == 0) right[blockIdx.x] = first == target;
+        for (int j = threadIdx.x; j < wide; j += blockDim.x)
+            if (get(row[j]) == top) atomicMin(&first, j);
+        __syncthreads();
+        if (threadIdx.x == 0) *right = first == target;
     }
     if (factor == 0) return;
-    __syncthreads(); // all have read what changes now
-    dy += (int64_t)blockIdx.x * wide;
-    for (int j = threadIdx.x; j < wide; j += blockDim.x) put(dy + j, factor * (expf(row[j] - top) / sum - (j == target ? 1.0f : 0.0f)));
+    float scale = factor / sum;
+    for (int j = threadIdx.x * V; j < wide; j += blockDim.x * V) {
+        Pack<V> a = load<V>(row + j);
+        for (int k = 0; k < V; k++) a.v[k] = scale * expf(a.v[k] - top) - (j + k == target ? factor : 0.0f);
+        store<V>(row + j, a);
+    }
 }
-extern "C" __global__ void cross_entropy(float *dy, const float *y, const int *targets, float *loss, int *right, float factor, int wide) {
+
+// y is a block of predictions, [rows, wide].
+template <class T> __device__ __forceinline__ void crossEntropy(T *y, const int *targets, float *loss, int *right, float factor, int wide, float *scratch, int &first) {
+    y += (int64_t)blockIdx.x * wide, loss += blockIdx.x;
+    if (right) right += blockIdx.x;
+    if (wide % 4)
+        crossEntropyRow<1>(y, targets[blockIdx.x], loss, right, factor, wide, scratch, first);
+    else
+        crossEntropyRow<4>(y, targets[blockIdx.x], loss, right, factor, wide, scratch, first);
+}
+extern "C" __global__ void __launch_bounds__(1024, 2) cross_entropy(float *y, const int *targets, float *loss, int *right, float factor, int wide) {
     __shared__ float scratch[32];
     __shared__ int first;
-    crossEntropy(dy, y, targets, loss, right, factor, wide, scratch, first);
+    crossEntropy(y, targets, loss, right, factor, wide, scratch, first);
 }
-extern "C" __global__ void cross_entropy_half(bf16 *dy, const float *y, const int *targets, float *loss, int *right, float factor, int wide) {
+extern "C" __global__ void __launch_bounds__(1024, 2) cross_entropy_half(bf16 *y, const int *targets, float *loss, int *right, float factor, int wide) {
     __shared__ float scratch[32];
     __shared__ int first;
-    crossEntropy(dy, y, targets, loss, right, factor, wide, scratch, first);
+    crossEntropy(y, targets, loss, right, factor, wide, scratch, first);
 }
 
 // Of row i the loss is the sum of (y−target)². With factor not 0 dy, which may be y, becomes
