@@ -46,18 +46,32 @@ func NumTrained(l tensor.Layout) (n int) {
 	return n
 }
 
+// MomentsLen returns how many bytes the state of an optimizer over l has.
+func MomentsLen(l tensor.Layout) int64 {
+	return int64(len(momentsMagic)) + 2*sha256.Size + 8 + 8*int64(NumTrained(l))
+}
+
 // WriteTo writes the state of an optimizer over l.
 func (m Moments) WriteTo(w io.Writer, l tensor.Layout) error {
+	return WriteMoments(w, l, m.Steps, func(put func([]float32) error) error {
+		if err := put(m.First); err != nil {
+			return err
+		}
+		return put(m.Second)
+	})
+}
+
+// WriteMoments writes the same of moments that are elsewhere: each gives both to put, the
+// first before the second, in pieces of any length.
+func WriteMoments(w io.Writer, l tensor.Layout, steps uint64, each func(put func([]float32) error) error) error {
 	sum := sha256.New()
 	out := io.MultiWriter(w, sum)
-	head := binary.LittleEndian.AppendUint64(momentsHeader(l), m.Steps)
+	head := binary.LittleEndian.AppendUint64(momentsHeader(l), steps)
 	if _, err := out.Write(head); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
-	for _, x := range [][]float32{m.First, m.Second} {
-		if err := writeFloats(out, x); err != nil {
-			return fmt.Errorf("write state: %w", err)
-		}
+	if err := each(func(x []float32) error { return writeFloats(out, x) }); err != nil {
+		return fmt.Errorf("write state: %w", err)
 	}
 	if _, err := w.Write(sum.Sum(nil)); err != nil {
 		return fmt.Errorf("write state: %w", err)

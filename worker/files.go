@@ -63,11 +63,20 @@ func (h *stateHeader) task() task {
 	return task{round: h.Round, root: h.Root, seed: h.Seed, workers: int(h.Workers), index: int(h.Index)}
 }
 
+// stateLen returns how many bytes the optimizer's state has. Some engines know; of others it
+// is written twice.
+func (t *trainer) stateLen() (int64, error) {
+	if e, ok := t.cfg.Engine.(interface{ StateLen() int64 }); ok {
+		return e.StateLen(), nil
+	}
+	return checkpoints.Measure(t.cfg.Engine.WriteState)
+}
+
 // save makes what was sent durable with all that the next round needs, and returns the
 // checksum that ends the file. That is as long as several models and is never in memory as a
 // whole.
 func (t *trainer) save(ctx context.Context) (end protocol.Digest, err error) {
-	opt, err := checkpoints.Measure(t.cfg.Engine.WriteState)
+	opt, err := t.stateLen()
 	if err != nil {
 		return end, fmt.Errorf("optimizer state: %w", err)
 	}

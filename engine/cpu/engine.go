@@ -249,6 +249,9 @@ func (e *Engine) WriteState(w io.Writer) error {
 	return e.adam.WriteTo(w, e.layout)
 }
 
+// StateLen returns how many bytes WriteState writes.
+func (e *Engine) StateLen() int64 { return engine.MomentsLen(e.layout) }
+
 // ReadState implements engine.Engine.
 func (e *Engine) ReadState(r io.Reader) error {
 	if err := e.ready(); err != nil {

@@ -82,7 +82,7 @@ func (c *compression) run(tensors []gradient.Tiles) error {
 				return err
 			}
 		}
-		if err := c.fetch(h, to-from, func() { copy(c.plain[from:to], h.host.Bytes()) }); err != nil {
+		if err := c.fetch(h, h.card, to-from, func() { copy(c.plain[from:to], h.host.Bytes()) }); err != nil {
 			return err
 		}
 	}

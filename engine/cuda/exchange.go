@@ -124,9 +124,34 @@ func (e *Engine) ship(h *half, n int) error {
 // leave says that the kernels that work on a half have been launched.
 func (e *Engine) leave(h *half) error { return h.used.Record(e.stream) }
 
-// fetch brings n bytes of a half, once the kernels that were launched are done, to the host, where
-// take finds them later.
-func (e *Engine) fetch(h *half, n int, take func()) error {
+// pour brings n values from the card, as many at a time as half of the exchange holds: the next
+// are on their way while take has some.
+func (e *Engine) pour(from driver.Pointer, n int, take func([]float32) error) error {
+	var failed error
+	for failed == nil && n > 0 {
+		h, err := e.exchange.turn()
+		if err != nil {
+			return err
+		}
+		some := min(n, h.bytes/4)
+		if err := e.fetch(h, from, 4*some, func() {
+			if failed == nil {
+				failed = take(h.host.Floats()[:some])
+			}
+		}); err != nil {
+			return err
+		}
+		from, n = from.Plus(int64(4*some)), n-some
+	}
+	if err := e.exchange.settle(); err != nil {
+		return err
+	}
+	return failed
+}
+
+// fetch brings n bytes of the card, of a half or from elsewhere, to that half's pinned memory, once
+// the kernels that were launched are done; there take finds them later.
+func (e *Engine) fetch(h *half, from driver.Pointer, n int, take func()) error {
 	x := &e.exchange
 	if err := e.leave(h); err != nil {
 		return err
@@ -134,7 +159,7 @@ func (e *Engine) fetch(h *half, n int, take func()) error {
 	if err := x.copies.After(h.used); err != nil {
 		return err
 	}
-	if err := x.copies.Download(h.host, h.card, int64(n)); err != nil {
+	if err := x.copies.Download(h.host, from, int64(n)); err != nil {
 		return err
 	}
 	h.arrived = take

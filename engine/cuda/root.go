@@ -94,7 +94,7 @@ func (h *hashing) flush() error {
 		end += digestLen * s.n
 	}
 	h.prefixes, h.spans, h.num = h.prefixes[:0], h.spans[:0], 0
-	return e.fetch(half, end, func() {
+	return e.fetch(half, half.card, end, func() {
 		for at := begin; at < end; at += digestLen {
 			h.tree.AddHash([32]byte(half.host.Bytes()[at:]))
 		}

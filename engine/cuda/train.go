@@ -129,19 +129,19 @@ func (e *Engine) WriteState(w io.Writer) error {
 	if err := e.collect(0); err != nil {
 		return err
 	}
-	m := engine.NewMoments(e.layout)
-	m.Steps = e.steps
-	err := e.do(func() error {
-		if err := e.download(m.First, e.program.first.at(0)); err != nil {
-			return err
-		}
-		return e.download(m.Second, e.program.second.at(0))
+	n := engine.NumTrained(e.layout)
+	return engine.WriteMoments(w, e.layout, e.steps, func(put func([]float32) error) error {
+		return e.do(func() error {
+			if err := e.pour(e.program.first.at(0), n, put); err != nil {
+				return err
+			}
+			return e.pour(e.program.second.at(0), n, put)
+		})
 	})
-	if err != nil {
-		return err
-	}
-	return m.WriteTo(w, e.layout)
 }
+
+// StateLen returns how many bytes WriteState writes.
+func (e *Engine) StateLen() int64 { return engine.MomentsLen(e.layout) }
 
 // ReadState implements engine.Engine.
 func (e *Engine) ReadState(r io.Reader) error {

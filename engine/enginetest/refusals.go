@@ -38,6 +38,9 @@ func save(t *testing.T, e engine.Engine) []byte {
 	if err := e.WriteState(&b); err != nil {
 		t.Fatal(err)
 	}
+	if s, ok := e.(interface{ StateLen() int64 }); ok && s.StateLen() != int64(b.Len()) {
+		t.Errorf("a state of %d bytes is said to have %d", b.Len(), s.StateLen())
+	}
 	return b.Bytes()
 }
 
