@@ -45,6 +45,10 @@ func (s *Step) NumNonzero() int {
 	return n
 }
 
+// Bits returns the plain form of chunk c, an exponent, a bit for each value and an integer for
+// each bit that is set, and the bytes of an integer. The caller must not change it.
+func (s *Step) Bits(c tensor.Chunk) (plain []byte, width int) { return s.chunk(c), widthOf(s.bits) }
+
 // chunk returns the bytes of c.
 func (s *Step) chunk(c tensor.Chunk) []byte {
 	i := s.firsts[c.Tensor] + c.Index

@@ -57,11 +57,7 @@ func (p *parcel) add(c tensor.Chunk, entries []gradient.Entry, by float64) {
 	if dense := 6*num >= 4*c.Len; dense {
 		place, num = -1, c.Len
 	}
-	h := binary.LittleEndian.AppendUint64(p.heads, uint64(c.Offset))
-	for _, v := range []int{len(p.vals), place, num, 0} {
-		h = binary.LittleEndian.AppendUint32(h, uint32(int32(v)))
-	}
-	p.heads = h
+	p.heads = headAt(p.heads, c.Offset, len(p.vals), place, num)
 	at := len(p.vals)
 	if place < 0 {
 		p.vals = append(p.vals, make([]float32, num)...)
@@ -121,6 +117,9 @@ func (v *vector) Subtract(u gradient.Vector, clip gradient.Clip) error {
 		e.reading.of = nil
 		if u, tensors := tilesOf(u); tensors != nil {
 			return v.subtractPlain(u, tensors, float64(clip)/float64(gradient.Unclipped))
+		}
+		if u, ok := u.(mapped); ok {
+			return v.subtractStep(u, float64(clip)/float64(gradient.Unclipped))
 		}
 		var p parcel
 		var entries []gradient.Entry
