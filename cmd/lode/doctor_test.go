@@ -94,7 +94,7 @@ func TestAutoTakesACard(t *testing.T) {
 		t.Error(err)
 	}
 	wide := model.Default()
-	wide.Dim, wide.Heads, wide.KVHeads = 132, 1, 1
+	wide.Dim, wide.Heads, wide.KVHeads = 260, 1, 1
 	if f := settled(wide); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "no kernel") {
 		t.Errorf("a text model of a wide head: %s, %v", f.engine, f.passed)
 	}

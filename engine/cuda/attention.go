@@ -27,8 +27,8 @@ type attention struct {
 // tables are the rotary tables, [steps, hd/2].
 type tables struct{ cos, sin buffer }
 
-// attentionKernels are those for heads of at most so many values, see attention.cu and
-// attention_half.cu.
+// attentionKernels are those for heads of at most so many values, see attention.cu and, for
+// bf16 in heads of at most 128, attention_half.cu.
 type attentionKernels struct {
 	wide, tile int       // values of a head; positions of a block
 	threads    int       // of a block
@@ -37,12 +37,12 @@ type attentionKernels struct {
 }
 
 // maxHead is the widest head there is a kernel for.
-const maxHead = 128
+const maxHead = 256
 
 func kernelsFor(hd int, half bool) (k attentionKernels) {
-	wides := []int{32, 64, maxHead}
+	wides := []int{32, 64, 128, maxHead}
 	if half {
-		wides = []int{32, 64, 96, maxHead}
+		wides = []int{32, 64, 96, 128, maxHead}
 	}
 	for _, k.wide = range wides {
 		if hd <= k.wide {
@@ -53,8 +53,10 @@ func kernelsFor(hd int, half bool) (k attentionKernels) {
 	for i, name := range []string{"attention", "attention_keys", "attention_queries"} {
 		k.names[i] = fmt.Sprintf("%s_%d", b.kind(name), k.wide)
 	}
-	if !half {
-		k.tile, k.threads = 32, 256
+	if !half || k.wide > 128 {
+		if k.tile, k.threads = 32, 256; k.wide > 128 {
+			k.tile = 16
+		}
 		tile, probs := 4*k.tile*(k.wide+4), 4*k.tile*(k.tile+1)
 		k.shared = [3]int{3*tile + probs, 4*tile + 2*probs, 4*tile + probs}
 		return k

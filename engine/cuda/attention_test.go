@@ -126,6 +126,8 @@ func TestAttention(t *testing.T) {
 		{2, 37, 2, 1, 128},
 		{1, 97, 1, 1, 122},
 		{1, 64, 2, 2, 16},
+		{1, 35, 2, 1, 130},
+		{2, 18, 4, 2, 256},
 	}
 	if testing.Short() {
 		cases = cases[:5]

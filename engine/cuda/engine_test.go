@@ -195,7 +195,7 @@ func TestRefusals(t *testing.T) {
 		opt   Options
 		says  string
 	}{
-		"wide heads":      {model.Llama{Dim: 132, Layers: 1, Heads: 1, KVHeads: 1, FFN: 8, Vocab: 8, Context: 8, RopeTheta: 100, NormEps: 1e-5}, Options{}, "there is no kernel for attention with heads of 132 values, only up to 128 yet"},
+		"wide heads":      {model.Llama{Dim: 260, Layers: 1, Heads: 1, KVHeads: 1, FFN: 8, Vocab: 8, Context: 8, RopeTheta: 100, NormEps: 1e-5}, Options{}, "there is no kernel for attention with heads of 260 values, only up to 256 yet"},
 		"all frozen":      {small, Options{Frozen: []bool{true, true, true, true}}, "frozen"},
 		"another mask":    {small, Options{NoDecay: []bool{true}}, "decay"},
 		"negative rows":   {small, Options{MicroRows: -1}, "at least 0"},

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -91,6 +92,16 @@ func sameGradient(t *testing.T, m model.Model, opt Options, b engine.Batch, tole
 		t.Errorf("loss %v, want %v; the gradient is off by %.2g of its norm", loss, want, far)
 	}
 	return e, ref
+}
+
+// TestWideHeads: the kernels of such take both kinds of values.
+func TestWideHeads(t *testing.T) {
+	m := model.Llama{Dim: 132, Layers: 1, Heads: 1, KVHeads: 1, FFN: 8, Vocab: 8, Context: 40, RopeTheta: 100, NormEps: 1e-5}
+	for half, tolerance := range map[bool]float64{false: 1e-5, true: 3e-2} {
+		t.Run(fmt.Sprintf("bf16 %v", half), func(t *testing.T) {
+			sameGradient(t, m, Options{Half: half}, enginetest.Batch(rand.New(rand.NewPCG(5, 5)), m, 2, 19), tolerance)
+		})
+	}
 }
 
 // TestHalfIsRepeated: the same bits, however threads and blocks are ordered.
