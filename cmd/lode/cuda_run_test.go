@@ -78,6 +78,13 @@ func TestUpOnACard(t *testing.T) {
 	if out := lode(t, bin, nil, "verify", dir); !strings.Contains(out, "everything is as it must be") {
 		t.Errorf("verify: %s", out)
 	}
+	write := []string{"generate", "--model", filepath.Join(dir, "store"), "--temperature", "0", "--tokens", "24", "like a"}
+	want := lode(t, bin, nil, write...)
+	for _, kind := range []string{"cuda", "auto"} {
+		if got := lode(t, bin, nil, append(write, "--engine", kind)...); got != want || len(got) < 24 {
+			t.Errorf("%s writes %q, the processor %q", kind, got, want)
+		}
+	}
 	if out, err := exec.Command(bin, append(up, "--engine", "cuda", "--device", "cuda:3")...).CombinedOutput(); err == nil || !strings.Contains(string(out), "counted from 0") {
 		t.Errorf("a card that is not there: %v\n%s", err, out)
 	}

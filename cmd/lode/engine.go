@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"lode/cmd/lode/internal/models"
 	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/cuda/driver"
@@ -66,6 +67,15 @@ func (f *engineFlags) addShared(c *cobra.Command) {
 	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision")
 	f.cardFlags.add(c)
 	c.Flags().Lookup("card-memory").Usage = strings.Replace(c.Flags().Lookup("card-memory").Usage, "may be taken", "all processes together may take", 1)
+}
+
+// addReader adds those of the flags that are for using a model.
+func (f *engineFlags) addReader(c *cobra.Command) {
+	*f = newEngineFlags()
+	c.Flags().StringVar(&f.engine, "engine", f.engine, "what computes: cpu, cuda (an NVIDIA card, experimental), torch (PyTorch of $LODE_PYTHON), or auto, a card if one works, else cpu")
+	c.Flags().StringVar(&f.device, "device", "", "with cuda: which card, such as cuda:1; with torch also mps or cpu")
+	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision")
+	f.cardFlags.add(c)
 }
 
 // shared returns the flags that give a process these choices, and so many bytes of a card.
@@ -162,4 +172,23 @@ func (f *engineFlags) open(r *replica.Rules, p thrift, log zerolog.Logger) (engi
 		log.Info().Msg("there is an NVIDIA card, which is not used: lode doctor says whether it could be")
 	}
 	return e, nil
+}
+
+// reader makes the engine that was chosen, for whoever uses a model row by row.
+func (f *engineFlags) reader(m model.Model) (models.Engine, error) {
+	inputs, _ := m.Takes()
+	o := opening{model: m, work: model.Work{Threads: threadsOr(f.threads), Loads: []model.Load{{Rows: 1, Steps: 1}}}, log: zerolog.Nop()}
+	if inputs.Series {
+		o.work.Loads[0].Steps = inputs.Shape[0]
+	}
+	f.settle(m)
+	e, _, err := engines[f.engine].open(f, o)
+	if err != nil && f.chosen {
+		f.pass(err)
+		e, _, err = engines[f.engine].open(f, o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--engine %s: %w", f.engine, err)
+	}
+	return e.(models.Engine), nil // all are
 }

@@ -212,19 +212,24 @@ func printable(s string) string {
 func generateCommand() *cobra.Command {
 	var dir string
 	var s models.Sampling
+	var f engineFlags
 	c := &cobra.Command{
 		Use:   "generate [PROMPT]",
 		Short: "Let a model write",
 		Long: `Let a model write on from a prompt. --model is a folder that lode pull filled, a
 store folder (its latest checkpoint is taken), or any folder with the config.json
 and model.safetensors of a Llama; a tokenizer.json beside them says how text becomes
-tokens, without one they are bytes.`,
+tokens, without one they are bytes. An --engine other than cpu reads the text again for
+each token, and takes the memory of training.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if s.Tokens < 1 || s.Temperature < 0 || s.TopK < 0 {
 				return usagef("--tokens must be above 0, --temperature and --top-k not below 0")
 			}
-			m, err := models.Load(dir)
+			if err := f.check(); err != nil {
+				return err
+			}
+			m, err := models.LoadInto(dir, f.reader)
 			if err != nil {
 				return err
 			}
@@ -241,6 +246,7 @@ tokens, without one they are bytes.`,
 			return err
 		},
 	}
+	f.addReader(c)
 	c.Flags().StringVar(&dir, "model", "model", "folder of the model")
 	c.Flags().IntVar(&s.Tokens, "tokens", 256, "how much to write")
 	c.Flags().Float64Var(&s.Temperature, "temperature", 0.8, "0 takes the likeliest token each time")

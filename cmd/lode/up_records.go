@@ -8,6 +8,7 @@ import (
 
 	"lode/cmd/lode/internal/models"
 	"lode/data"
+	"lode/engine"
 	"lode/engine/cpu"
 	"lode/protocol"
 	"lode/replica"
@@ -51,7 +52,7 @@ func (h *house) evaluateRecords(ctx context.Context, m *models.Loaded, s *summar
 }
 
 // grade returns the mean loss and the share that is right of held-out records.
-func grade(ctx context.Context, e *cpu.Engine, text replica.Assigned) (loss, right float64, err error) {
+func grade(ctx context.Context, e engine.Grader, text replica.Assigned) (loss, right float64, err error) {
 	const rows = 64
 	for i := range evaluatedRecords / rows {
 		b, err := text.HeldOut(ctx, protocol.Hash("evaluated records", []byte{byte(i)}), rows)

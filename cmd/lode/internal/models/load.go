@@ -15,10 +15,18 @@ import (
 	"lode/cmd/lode/internal/corpora"
 	"lode/cmd/lode/internal/pretrained"
 	"lode/data/tokenizer"
+	"lode/engine"
 	"lode/engine/cpu"
 	"lode/engine/model"
 	"lode/tensor"
 )
+
+// Engine is what a model is used by.
+type Engine interface {
+	engine.Engine
+	engine.Grader
+	engine.Predictor
+}
 
 // Loaded is a model in memory, ready for use.
 type Loaded struct {
@@ -26,7 +34,7 @@ type Loaded struct {
 	Verified bool                  // its parameters have the root its manifest says
 	Manifest *checkpoints.Manifest // nil for checkpoints of other programs
 	Model    model.Model
-	Engine   *cpu.Engine
+	Engine   Engine
 	// Tokenizer is how text becomes tokens; nil: they are bytes, if they are 256.
 	Tokenizer  tokenizer.Tokenizer
 	unreadable error // why a tokenizer's file beside it is not understood
@@ -35,12 +43,19 @@ type Loaded struct {
 // Close frees the model.
 func (l *Loaded) Close() error { return l.Engine.Close() }
 
-// Load opens the checkpoint in dir and reads its parameters into an engine. dir
+// Load opens the checkpoint in dir and reads its parameters into an engine of the processor. dir
 // is what [Pull] made, a store on this machine, of which the last checkpoint is
 // taken, or any folder with the config.json and the safetensors of a family that package
 // model knows, such as Llama's. The
 // error is an [ErrNone] if dir holds none of these.
-func Load(dir string) (_ *Loaded, err error) {
+func Load(dir string) (*Loaded, error) {
+	return LoadInto(dir, func(m model.Model) (Engine, error) {
+		return cpu.New(m, cpu.Options{Threads: min(runtime.GOMAXPROCS(0), cpu.MaxThreads)})
+	})
+}
+
+// LoadInto is Load into an engine that open makes.
+func LoadInto(dir string, open func(model.Model) (Engine, error)) (_ *Loaded, err error) {
 	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("load model: %s is a file; name the folder it lies in", dir)
 	}
@@ -64,7 +79,7 @@ func Load(dir string) (_ *Loaded, err error) {
 	if err := l.tokenizerOf(w); err != nil {
 		return nil, err
 	}
-	return l, l.fill(layout, params)
+	return l, l.fill(open, layout, params)
 }
 
 // tokenizerOf finds the tokenizer beside the parameters, if there is one.
@@ -110,8 +125,8 @@ func architecture(config []byte) (model.Model, tensor.Layout, error) {
 
 // fill makes the engine. The file has the layout's tensors, so what is allocated
 // is not larger than the file.
-func (l *Loaded) fill(layout tensor.Layout, params tensor.Reader) (err error) {
-	if l.Engine, err = cpu.New(l.Model, cpu.Options{Threads: min(runtime.GOMAXPROCS(0), cpu.MaxThreads)}); err != nil {
+func (l *Loaded) fill(open func(model.Model) (Engine, error), layout tensor.Layout, params tensor.Reader) (err error) {
+	if l.Engine, err = open(l.Model); err != nil {
 		return fmt.Errorf("load model in %s: %w", l.Dir, err)
 	}
 	if err := tensor.Copy(layout, l.Engine.Params(), params); err != nil {
