@@ -62,12 +62,14 @@ func kernelsFor(hd int, half bool) (k attentionKernels) {
 		return k
 	}
 	k.tile, k.threads = 64, 128
-	other := 64 // positions that they meet at a time
+	other, rows := 64, [3]int{256, 256, 256} // positions that they meet at a time; rows in shared memory
 	if k.wide > 64 {
 		other = 32
+		rows = [3]int{4 * other, 4*other + 2*k.tile, 2*other + 2*k.tile}
 	}
-	row := 2 * (k.wide + 8)
-	k.shared = [3]int{(k.tile + 4*other) * row, (2*k.tile + 4*other) * row, (2*k.tile + 4*other) * row}
+	for i, n := range rows {
+		k.shared[i] = n * 2 * (k.wide + 8)
+	}
 	return k
 }
 

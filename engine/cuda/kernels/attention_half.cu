@@ -9,10 +9,10 @@
 // which the next one takes it. Probabilities are rounded to bf16 there, as in
 // FlashAttention-2.
 //
-// Registers decide: of heads of 128 the gradients of keys and values take 128 for sums, so no
-// more than 32 queries are met at a time; then ptxas spills 4 bytes (sm_80) to 44 (sm_90),
-// and nothing elsewhere (make ptx). Shared memory of a block, heads of 64 and 128: 45 and 51 KiB
-// forward, 54 and 68 KiB back; an sm_80 has 164, so three blocks and two.
+// The block's own rows are read once and stay in registers as fragments; where they were, others
+// come. Not so where gradients of keys and values of heads of more than 64 are made: of 128
+// these take 128 registers for sums, so rows are read again and again and no more than 32
+// queries are met at a time. docs/gpu.md has what each kernel takes of an SM.
 #include "attention.cuh"
 #include "mma.cuh"
 
@@ -51,21 +51,43 @@ template <int HD, int N> __device__ __forceinline__ void fetch(bf16 *to, Head fr
     }
 }
 
-// dots sets x to the products of the warp's 16 rows of a with N rows of b.
-template <int HD, int N> __device__ __forceinline__ void dots(float (&x)[N / 8][4], const bf16 *a, const bf16 *b) {
-    a += warpOf() * 16 * stepOf<HD> + across(stepOf<HD>), b += down(stepOf<HD>);
+// Kept and Read are the warp's 16 rows: in registers, or in shared memory all the time.
+template <int HD> struct Kept {
+    uint32_t parts[HD / 16][4];
+    __device__ __forceinline__ Kept(const bf16 *rows) {
+        rows += warpOf() * 16 * stepOf<HD> + across(stepOf<HD>);
+#pragma unroll
+        for (int k = 0; k < HD / 16; k++) loadMatrices(parts[k], rows + k * 16);
+    }
+    __device__ __forceinline__ void get(uint32_t (&part)[4], int k) const {
+#pragma unroll
+        for (int i = 0; i < 4; i++) part[i] = parts[k][i];
+    }
+};
+template <int HD> struct Read {
+    const bf16 *rows;
+    __device__ __forceinline__ Read(const bf16 *all) : rows(all + warpOf() * 16 * stepOf<HD> + across(stepOf<HD>)) {}
+    __device__ __forceinline__ void get(uint32_t (&part)[4], int k) const { loadMatrices(part, rows + k * 16); }
+};
+
+template <int HD, bool kept> struct Own : Kept<HD> { using Kept<HD>::Kept; };
+template <int HD> struct Own<HD, false> : Read<HD> { using Read<HD>::Read; };
+
+// dots sets x to the products of the warp's 16 rows with N rows of b.
+template <int HD, int N, class Own> __device__ __forceinline__ void dots(float (&x)[N / 8][4], const Own &own, const bf16 *b) {
+    b += down(stepOf<HD>);
 #pragma unroll
     for (int n = 0; n < N / 8; n++)
 #pragma unroll
         for (int i = 0; i < 4; i++) x[n][i] = 0;
 #pragma unroll
-    for (int k = 0; k < HD; k += 16) {
+    for (int k = 0; k < HD / 16; k++) {
         uint32_t left[4];
-        loadMatrices(left, a + k);
+        own.get(left, k);
 #pragma unroll
         for (int n = 0; n < N / 16; n++) {
             uint32_t right[4];
-            loadMatrices(right, b + n * 16 * stepOf<HD> + k);
+            loadMatrices(right, b + n * 16 * stepOf<HD> + k * 16);
             multiply(x[2 * n], left, right[0], right[1]);
             multiply(x[2 * n + 1], left, right[2], right[3]);
         }
@@ -122,14 +144,19 @@ struct Place {
 
 template <int HD> __device__ __forceinline__ void forward(bf16 *out, float *logSums, const bf16 *qkv, Rows r, bf16 *shared) {
     constexpr int N = met<HD>, S = stepOf<HD>;
-    bf16 *q = shared, *others = q + rowsOfBlock * S; // keys and values, twice
+    bf16 *others = shared, *own = others + 2 * N * S; // keys and values, twice; queries first
     Place at(r.steps, true);
     int of = at.head / (r.heads / r.kv), row0 = at.first + warpOf() * 16, end = min(r.steps, at.first + rowsOfBlock);
     Head keys = {qkv + r.key(at.sequence, of), r.wide}, values = {qkv + r.value(at.sequence, of), r.wide};
     float o[HD / 8][4] = {}, top[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, scale = r.scale() * log2e;
-    fetch<HD, rowsOfBlock>(q, {qkv + r.query(at.sequence, at.head), r.wide}, at.first, r);
+    fetch<HD, rowsOfBlock>(own, {qkv + r.query(at.sequence, at.head), r.wide}, at.first, r);
+    closeCopies();
     fetch<HD, N>(others, keys, 0, r), fetch<HD, N>(others + N * S, values, 0, r);
     closeCopies();
+    awaitCopies<1>();
+    __syncthreads();
+    Kept<HD> q(own);
+    __syncthreads(); // all have read what others overwrite
     for (int key = 0, turn = 0; key < end; key += N, turn ^= 1) {
         if (key + N < end) {
             bf16 *next = others + (turn ^ 1) * 2 * N * S;
@@ -200,15 +227,21 @@ __device__ __forceinline__ void slope(float &x, float &d, float scale, float log
 // Rows of scores are keys here.
 template <int HD> __device__ __forceinline__ void backKeys(Back b, Rows r, bf16 *shared) {
     constexpr int N = met<HD>, S = stepOf<HD>;
-    bf16 *k = shared, *v = k + rowsOfBlock * S, *others = v + rowsOfBlock * S; // queries and dout, twice
+    constexpr bool kept = HD <= 64;
+    bf16 *others = shared, *own = others + (kept ? 2 : 4) * N * S; // queries and dout, twice; keys and values
     Place at(r.steps, false);
     int group = r.heads / r.kv, row0 = at.first + warpOf() * 16;
     float dk[HD / 8][4] = {}, dv[HD / 8][4] = {}, scale = r.scale() * log2e;
-    fetch<HD, rowsOfBlock>(k, {b.qkv + r.key(at.sequence, at.head), r.wide}, at.first, r);
-    fetch<HD, rowsOfBlock>(v, {b.qkv + r.value(at.sequence, at.head), r.wide}, at.first, r);
+    fetch<HD, rowsOfBlock>(own, {b.qkv + r.key(at.sequence, at.head), r.wide}, at.first, r);
+    fetch<HD, rowsOfBlock>(own + rowsOfBlock * S, {b.qkv + r.value(at.sequence, at.head), r.wide}, at.first, r);
+    closeCopies();
     Head queries = {b.qkv + r.query(at.sequence, at.head * group), r.wide}, douts = {b.dout + r.out(at.sequence, at.head * group), r.dim};
     fetch<HD, N>(others, queries, at.first, r), fetch<HD, N>(others + N * S, douts, at.first, r);
     closeCopies();
+    awaitCopies<1>();
+    __syncthreads();
+    Own<HD, kept> k(own), v(own + rowsOfBlock * S);
+    if (kept) __syncthreads(); // all have read what others overwrite
     int sums = (int)r.sums(at.sequence, at.head * group);
     for (int query = at.first, turn = 0, left = group; left > 0; turn ^= 1) {
         int next = query + N, after = left;
@@ -251,7 +284,7 @@ template <int HD> __device__ __forceinline__ void backKeys(Back b, Rows r, bf16 
 // Gradients of 64 queries: of all keys before them.
 template <int HD> __device__ __forceinline__ void backQueries(Back b, Rows r, bf16 *shared) {
     constexpr int N = met<HD>, S = stepOf<HD>;
-    bf16 *q = shared, *d = q + rowsOfBlock * S, *others = d + rowsOfBlock * S; // keys and values, twice
+    bf16 *others = shared, *own = others + 2 * N * S; // keys and values, twice; queries and dout first
     Place at(r.steps, true);
     int of = at.head / (r.heads / r.kv), row0 = at.first + warpOf() * 16, end = min(r.steps, at.first + rowsOfBlock);
     Head keys = {b.qkv + r.key(at.sequence, of), r.wide}, values = {b.qkv + r.value(at.sequence, of), r.wide};
@@ -262,10 +295,15 @@ template <int HD> __device__ __forceinline__ void backQueries(Back b, Rows r, bf
         int64_t sums = r.sums(at.sequence, at.head) + row;
         if (row < r.steps) logSum[h] = b.logSums[sums] * log2e, mean[h] = b.means[sums];
     }
-    fetch<HD, rowsOfBlock>(q, {b.qkv + r.query(at.sequence, at.head), r.wide}, at.first, r);
-    fetch<HD, rowsOfBlock>(d, {b.dout + r.out(at.sequence, at.head), r.dim}, at.first, r);
+    fetch<HD, rowsOfBlock>(own, {b.qkv + r.query(at.sequence, at.head), r.wide}, at.first, r);
+    fetch<HD, rowsOfBlock>(own + rowsOfBlock * S, {b.dout + r.out(at.sequence, at.head), r.dim}, at.first, r);
+    closeCopies();
     fetch<HD, N>(others, keys, 0, r), fetch<HD, N>(others + N * S, values, 0, r);
     closeCopies();
+    awaitCopies<1>();
+    __syncthreads();
+    Kept<HD> q(own), d(own + rowsOfBlock * S);
+    __syncthreads();
     for (int key = 0, turn = 0; key < end; key += N, turn ^= 1) {
         if (key + N < end) {
             bf16 *next = others + (turn ^ 1) * 2 * N * S;
@@ -305,7 +343,7 @@ extern "C" __global__ void __launch_bounds__(128) attention_queries_half_32(bf16
     DYNAMIC_SHARED(bf16, shared);
     backQueries<32>({dqkv, dout, qkv, logSums, means}, Rows(steps, heads, kv, hd), shared);
 }
-extern "C" __global__ void __launch_bounds__(128) attention_half_64(bf16 *out, float *logSums, const bf16 *qkv, int steps, int heads, int kv, int hd) {
+extern "C" __global__ void __launch_bounds__(128, 4) attention_half_64(bf16 *out, float *logSums, const bf16 *qkv, int steps, int heads, int kv, int hd) {
     DYNAMIC_SHARED(bf16, shared);
     forward<64>(out, logSums, qkv, Rows(steps, heads, kv, hd), shared);
 }
