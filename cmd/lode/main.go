@@ -94,7 +94,7 @@ func newRoot() *cobra.Command {
 		Long: `Lode trains open models on the machines of anyone who joins. Workers train locally
 and send compressed updates; validators score them, pay by Yuma consensus, and vouch
 for every merge; checkpoints can be pulled and verified by anyone. Training is on the
-processor, or with PyTorch on whatever that has.
+processor, on an NVIDIA card, or with PyTorch on whatever that has.
 
 Try it on this machine:   lode up
 See what this one has:    lode doctor
