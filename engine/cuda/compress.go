@@ -26,6 +26,7 @@ func (e *Engine) Compress(p gradient.Params, f engine.Feedback) (*gradient.Updat
 	if err != nil {
 		return nil, err
 	}
+	own[0].edit()
 	c := compression{Engine: e, params: p, into: own[0], plain: plain}
 	err = e.do(func() error {
 		e.reading.of = nil

@@ -41,6 +41,41 @@ func (w watched) Close() error {
 	return w.Engine.Close()
 }
 
+// openTeam is open for two cards.
+func openTeam(t *testing.T, opt Options, config string) enginetest.Open {
+	card := cudatest.Use(t, cudatest.Kernels(), "devices=2 "+config)
+	return func(m model.Model, frozen, noDecay []bool) (engine.Engine, error) {
+		o := opt
+		o.Loads = []model.Load{{Rows: 3, Steps: 80}, {Rows: 120, Steps: 1}}
+		o.Libraries, o.Frozen, o.NoDecay, o.gap, o.workspace = card.Libraries, frozen, noDecay, alignment, 1<<12
+		team, err := NewTeam(m, o, []int{0, 1})
+		if err != nil {
+			return nil, err
+		}
+		return watchedTeam{team, t}, nil
+	}
+}
+
+// watchedTeam is watched on all cards, which must be of one mind at the end.
+type watchedTeam struct {
+	*Team
+	t *testing.T
+}
+
+func (w watchedTeam) Close() error {
+	if e := w.cards[0]; !e.closed && e.lost == nil {
+		if !e.edited {
+			sameOnAll(w.t, w.Team)
+		}
+		for _, e := range w.cards {
+			if err := e.do(watched{e, w.t}.gaps); err != nil {
+				w.t.Error(err)
+			}
+		}
+	}
+	return w.Team.Close()
+}
+
 // gaps reads the end of every buffer of the program.
 func (w watched) gaps() error {
 	p := w.program
@@ -85,5 +120,17 @@ func TestAgain(t *testing.T) {
 	enginetest.RunOf(t, open(t, Options{again: true, headRows: 5}, "order=2"), func(m model.Model) bool {
 		text, _ := m.(model.Llama)
 		return text.Layers > 1 && !text.Tied
+	})
+}
+
+// TestTeam holds two cards to what one is held to.
+func TestTeam(t *testing.T) {
+	enginetest.RunOf(t, openTeam(t, Options{}, "nccl=0 order=1"), func(m model.Model) bool {
+		text, _ := m.(model.Llama)
+		return text.KVHeads == 1 && text.Tied
+	})
+	enginetest.RunOf(t, openTeam(t, Options{MicroRows: 2}, "order=2"), func(m model.Model) bool {
+		table, _ := m.(model.MLP)
+		return table.Outputs == 1
 	})
 }

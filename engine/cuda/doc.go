@@ -19,6 +19,9 @@
 // subtracted, updates multiplied with the gradient (sparse.cu) and vectors hashed (hash.cu)
 // where they lie, with the bits of packages gradient and tensor.
 //
-// An Engine belongs to one goroutine at a time, with its vectors; the card belongs to one
-// operating-system thread of its own.
+// [NewTeam] opens several cards for one model: each is an Engine that works on a part of a
+// batch's rows, and gradients are added up between them.
+//
+// An Engine or a Team belongs to one goroutine at a time, with its vectors; each card belongs
+// to one operating-system thread of its own.
 package cuda

@@ -68,6 +68,7 @@ type Engine struct {
 	vectors       []*vector
 	device        *driver.Device
 	resources           // what is on the card
+	edited        bool  // somebody wrote parameters; see Team
 	lost          error // nil if it is there
 	closed        bool
 }
@@ -99,22 +100,36 @@ const FreeShare = 90
 
 // New returns an engine for m whose parameters are all zero.
 func New(m model.Model, opt Options) (*Engine, error) {
-	e, err := describe(m, opt)
+	e, err := openCard(m, opt, opt.Card)
 	if err != nil {
 		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	err = e.device.Do(func() error {
+		limit, err := e.room(opt)
+		if err != nil {
+			return err
+		}
+		return e.begin(opt, limit)
+	})
+	if err != nil {
+		_ = e.Close()
+		return nil, fmt.Errorf("cuda: %w", err)
+	}
+	return e, nil
+}
+
+// openCard opens a card and takes nothing of it yet.
+func openCard(m model.Model, opt Options, card int) (*Engine, error) {
+	e, err := describe(m, opt)
+	if err != nil {
+		return nil, err
 	}
 	libs := opt.Libraries
 	if libs == nil {
 		libs = driver.Find(driver.Folders())
 	}
-	if e.device, err = driver.Open(libs, opt.Card); err != nil {
-		return nil, fmt.Errorf("cuda: %w", err)
-	}
-	if err := e.device.Do(func() error { return e.begin(opt) }); err != nil {
-		_ = e.Close()
-		return nil, fmt.Errorf("cuda: %w", err)
-	}
-	return e, nil
+	e.device, err = driver.Open(libs, card)
+	return e, err
 }
 
 // describe checks what is asked for, without a card.
@@ -152,17 +167,18 @@ func describe(m model.Model, opt Options) (*Engine, error) {
 	return e, nil
 }
 
-// begin plans the card's memory and takes it. Like all that follows, but for what
+// room returns how many bytes of the card may be taken. Like all that follows, but for what
 // implements engine.Engine, it runs on the thread that owns the card.
-func (e *Engine) begin(opt Options) error {
+func (e *Engine) room(opt Options) (int64, error) {
 	free, _, err := e.device.Memory()
-	if err != nil {
-		return err
-	}
-	limit := free / 100 * FreeShare
 	if opt.MaxBytes > 0 {
-		limit = min(free, opt.MaxBytes)
+		return min(free, opt.MaxBytes), err
 	}
+	return free / 100 * FreeShare, err
+}
+
+// begin plans the card's memory and takes it.
+func (e *Engine) begin(opt Options, limit int64) (err error) {
 	if e.program, e.muon, e.plan, err = build(e.arch, e.trace, e.layout, e.frozen, opt, limit); err != nil {
 		return err
 	}
@@ -342,9 +358,23 @@ func (e *Engine) Reopen() error {
 	if e.lost == nil {
 		return nil
 	}
+	if err := e.revive(); err != nil {
+		return err
+	}
+	return e.retake()
+}
+
+// revive opens the card anew, with nothing on it.
+func (e *Engine) revive() error {
+	_ = e.device.Do(e.give) // of a card that is lost there is nothing to give back
 	if err := e.device.Reopen(); err != nil {
 		return fmt.Errorf("cuda: %w", err)
 	}
+	return nil
+}
+
+// retake takes everything anew.
+func (e *Engine) retake() error {
 	err := e.device.Do(func() error {
 		e.forget()
 		if err := e.take(false); err != nil {
@@ -380,7 +410,7 @@ func (e *Engine) Close() error {
 	}
 	e.closed = true
 	var err error
-	if e.program != nil && e.lost == nil {
+	if e.program != nil {
 		err = e.device.Do(e.give)
 	}
 	if cerr := e.device.Close(); err == nil {

@@ -33,16 +33,16 @@ func on(t *testing.T, card *cudatest.Card, m model.Model, opt Options) (*Engine,
 
 // trained takes three steps from drawn parameters, going on after losses, and returns
 // the parameters and how often the card was lost.
-func trained(t *testing.T, e *Engine) (params tensor.Flat, losses int) {
+func trained(t *testing.T, e engine.Engine) (params tensor.Flat, losses int) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 1))
-	kept := make(tensor.Flat, e.layout.Len())
+	kept := make(tensor.Flat, e.Layout().Len())
 	if err := model.Init(small, [32]byte{1}, kept); err != nil {
 		t.Fatal(err)
 	}
 	var state []byte
 	restore := func() error { // as a worker does: what it knows of the last step
-		if err := tensor.Copy(e.layout, e.Params(), kept); err != nil {
+		if err := tensor.Copy(e.Layout(), e.Params(), kept); err != nil {
 			return err
 		}
 		if state == nil {
@@ -64,7 +64,7 @@ func trained(t *testing.T, e *Engine) (params tensor.Flat, losses int) {
 				return err
 			}
 			after := make(tensor.Flat, len(kept))
-			if err := tensor.Copy(e.layout, after, e.Params()); err != nil {
+			if err := tensor.Copy(e.Layout(), after, e.Params()); err != nil {
 				return err
 			}
 			var next bytes.Buffer

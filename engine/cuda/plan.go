@@ -23,9 +23,10 @@ type Plan struct {
 	Muon      int64 // what Muon's steps work in; 0 without
 	Vectors   int64 // what is kept for vectors that will be asked for
 	Limit     int64 // what may be taken in all
+	Cards     int   // of which each gives as much
 }
 
-// Total returns all of it.
+// Total returns what each card gives.
 func (p Plan) Total() int64 { return p.Fixed + p.Values + p.Muon + p.Vectors }
 
 // String says it in one line.
@@ -35,8 +36,12 @@ func (p Plan) String() string {
 	if p.Recompute {
 		again = " (some computed again)"
 	}
-	return fmt.Sprintf("the card gives %s of %s: %s for parameters and optimizer, %s for values of %d positions at a time%s, %s for vectors",
-		b(p.Total()), b(p.Limit), b(p.Fixed+p.Muon), b(p.Values), p.Positions, again, b(p.Vectors))
+	who := "the card gives"
+	if p.Cards > 1 {
+		who = fmt.Sprintf("each of %d cards gives", p.Cards)
+	}
+	return fmt.Sprintf("%s %s of %s: %s for parameters and optimizer, %s for values of %d positions at a time%s, %s for vectors",
+		who, b(p.Total()), b(p.Limit), b(p.Fixed+p.Muon), b(p.Values), p.Positions, again, b(p.Vectors))
 }
 
 // defaultPositions are worked on at a time where nobody says what batches will come.
@@ -83,7 +88,7 @@ func build(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o Opti
 			return nil, nil, Plan{}, err
 		}
 		mu := newMuon(g, o.gap)
-		p = Plan{Positions: w.positions, Recompute: w.again, Fixed: fixed(g), Vectors: int64(o.Vectors) * 4 * int64(l.Len()), Limit: limit}
+		p = Plan{Positions: w.positions, Recompute: w.again, Fixed: fixed(g), Vectors: int64(o.Vectors) * 4 * int64(l.Len()), Limit: limit, Cards: 1}
 		if p.Values = g.memory.bytes - p.Fixed; o.Muon {
 			p.Muon = mu.memory.bytes
 		}

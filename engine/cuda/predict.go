@@ -21,7 +21,7 @@ func (e *Engine) Predict(b engine.Batch) (said []float32, err error) {
 	said = make([]float32, b.Rows*targets.Width())
 	err = e.do(func() error {
 		to := said
-		return e.parts(b, false, func(p *pass, _ engine.Batch) error {
+		return e.parts(b, b.NumTargets(), false, func(p *pass, _ engine.Batch) error {
 			if err := p.forward(); err != nil {
 				return err
 			}

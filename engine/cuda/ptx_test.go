@@ -17,7 +17,7 @@ func TestAsPTX(t *testing.T) {
 	for name, test := range map[string]func(*testing.T){
 		"activations": TestActivations, "attention": TestAttention, "compress": TestCompress, "embed": TestEmbed,
 		"losses": TestLosses, "Muon": TestMuon, "norm": TestNorm, "plain": TestPlain, "queue": TestQueue, "recorded": TestRecorded, "root": TestRoot, "rotate": TestRotate,
-		"sparse": TestSparse, "squares": TestSquares, "step": TestStep, "sum rows": TestSumRows, "SwiGLU": TestSwiGLU, "bf16": TestHalf,
+		"several cards": TestLossIsTheMean, "sparse": TestSparse, "squares": TestSquares, "step": TestStep, "sum rows": TestSumRows, "SwiGLU": TestSwiGLU, "bf16": TestHalf,
 	} {
 		t.Run(name, test)
 	}

@@ -84,9 +84,14 @@ func (e *Engine) Queue(b engine.Batch, h engine.Hyper, said func(loss float64)) 
 
 // enqueue puts a step into the stream.
 func (e *Engine) enqueue(b engine.Batch, h engine.Hyper, s queued) error {
-	if err := e.parts(b, true, through); err != nil {
+	if err := e.parts(b, b.NumTargets(), true, through); err != nil {
 		return err
 	}
+	return e.advance(h, s)
+}
+
+// advance puts the optimizer's part of a step into the stream.
+func (e *Engine) advance(h engine.Hyper, s queued) error {
 	g, host := e.program, e.queue.host.From(s.slot()*slotBytes)
 	copy(host.Bytes(), hyperOf(h, s.number))
 	if err := e.stream.Upload(g.hyper.at(0), host, hyperBytes); err != nil {

@@ -113,6 +113,7 @@ func (v *vector) Subtract(u gradient.Vector, clip gradient.Clip) error {
 	if err := e.fits(u); err != nil || clip == 0 {
 		return err
 	}
+	v.edit()
 	return e.do(func() error {
 		e.reading.of = nil
 		if u, tensors := tilesOf(u); tensors != nil {
@@ -158,6 +159,7 @@ func (v *vector) Copy(from tensor.Reader) error {
 	if src == nil {
 		return errors.ErrUnsupported
 	}
+	v.edit()
 	return e.do(func() error {
 		e.reading.of = nil
 		if src.at(0) == v.at(0) {

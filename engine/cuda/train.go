@@ -32,7 +32,7 @@ func (e *Engine) measure(b engine.Batch, train bool) (float64, error) {
 		return 0, err
 	}
 	err := e.do(func() error {
-		if err := e.parts(b, train, through); err != nil {
+		if err := e.parts(b, b.NumTargets(), train, through); err != nil {
 			return err
 		}
 		if err := e.stream.Download(e.numbers, e.program.total.at(0), 8); err != nil {
@@ -43,7 +43,10 @@ func (e *Engine) measure(b engine.Batch, train bool) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	loss := e.numbers.Doubles()[0]
+	return checkLoss(e.numbers.Doubles()[0])
+}
+
+func checkLoss(loss float64) (float64, error) {
 	if !finite(loss) {
 		return 0, fmt.Errorf("cuda: the loss is %v: %w", loss, engine.ErrNotFinite)
 	}
@@ -59,8 +62,8 @@ func (e *Engine) refuse(b engine.Batch) error {
 }
 
 // parts brings a batch onto the card in parts, each of about as many rows, and has work put
-// what is to be done with each into the stream.
-func (e *Engine) parts(b engine.Batch, train bool, work func(p *pass, part engine.Batch) error) error {
+// what is to be done with each into the stream. The loss is the mean over so many targets.
+func (e *Engine) parts(b engine.Batch, targets int, train bool, work func(p *pass, part engine.Batch) error) error {
 	e.reading.of = nil
 	steps := 1
 	if inputs, _ := e.Takes(); inputs.Series {
@@ -69,7 +72,7 @@ func (e *Engine) parts(b engine.Batch, train bool, work func(p *pass, part engin
 	most := e.program.positions / steps
 	num := (b.Rows + most - 1) / most
 	rows := (b.Rows + num - 1) / num
-	p := pass{Engine: e, steps: steps, train: train, ofTargets: b.NumTargets()}
+	p := pass{Engine: e, steps: steps, train: train, ofTargets: targets}
 	for lo := 0; lo < b.Rows; lo += rows {
 		part := b.Part(lo, min(lo+rows, b.Rows))
 		p.part++
@@ -94,7 +97,7 @@ func (e *Engine) Grade(b engine.Batch) (grades []engine.Grade, err error) {
 	_, targets := e.Takes()
 	share := 0.0
 	err = e.do(func() error {
-		return e.parts(b, false, func(p *pass, part engine.Batch) error {
+		return e.parts(b, b.NumTargets(), false, func(p *pass, part engine.Batch) error {
 			if err := through(p, part); err != nil {
 				return err
 			}

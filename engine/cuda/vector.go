@@ -132,7 +132,15 @@ func (v *vector) WriteChunk(c tensor.Chunk, src []float32) error {
 	if err := v.check(c, len(src)); err != nil || len(src) == 0 {
 		return err
 	}
+	v.edit()
 	return v.e.do(func() error { return v.e.upload(v.at(c.Offset), src) })
+}
+
+// edit notes that v will be changed by its owner, and not by a step.
+func (v *vector) edit() {
+	if v == v.e.params {
+		v.e.edited = true
+	}
 }
 
 // upload puts values on the card, by way of pinned memory that is written like a ring.
