@@ -55,7 +55,7 @@ func doctorCommand() *cobra.Command {
 		Long: `Look at this machine before it joins a run: processor, memory, disk and clock, a BLAS
 of the system, NVIDIA's driver, libraries and cards, and which engine --engine auto would
 take. Each card that could train takes a few steps, which are compared with those of the
-processor. Nothing is sent anywhere.
+processor; of several it says how they reach each other. Nothing is sent anywhere.
 
 It ends with 0 if nothing is bad, and with 1 if something should be mended: a card that is
 there and cannot be used, or next to no memory or disk. What is not there is not bad: the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"lode/engine"
 	"lode/engine/cpu"
@@ -31,6 +32,9 @@ func cardFindings() []finding {
 		works = works || f.State == isGood
 		all = append(all, f)
 	}
+	if len(libs.Devices) > 1 {
+		all = append(all, ncclFinding(libs.NCCL), peersFinding(libs), teamFinding(libs))
+	}
 	text := "--engine auto would take cpu"
 	if works {
 		text = "--engine auto would take cuda for models that have kernels (experimental, docs/gpu.md), else cpu; without it cpu is taken"
@@ -48,6 +52,54 @@ func libraryFinding(what string, l driver.Library, unit int, wanted bool) findin
 	return finding{what, isAbsent, l.Err.Error()}
 }
 
+// ncclFinding says whether several cards would add up by NCCL.
+func ncclFinding(l driver.Library) finding {
+	if l.Err != nil {
+		return finding{"NCCL", isAbsent, l.Err.Error()}
+	}
+	return finding{"NCCL", isGood, fmt.Sprintf("%s, %s: cards of one worker (--device cuda:all) add up by it", driver.VersionNCCL(l.Version), l.Path)}
+}
+
+// peersFinding says which cards reach each other.
+func peersFinding(libs *driver.Libraries) finding {
+	var apart []string
+	for a := range libs.Devices {
+		for b := range libs.Devices {
+			if a == b {
+				continue
+			}
+			can, err := libs.Reaches(a, b)
+			if err != nil {
+				return finding{"between cards", isBad, err.Error()}
+			}
+			if !can {
+				apart = append(apart, fmt.Sprintf("%d from %d", a, b))
+			}
+		}
+	}
+	if len(apart) == 0 {
+		return finding{"between cards", isGood, "each reads the memory of each"}
+	}
+	return finding{"between cards", isAbsent, fmt.Sprintf("copies go through the memory of the host, which is slower: card %s", strings.Join(apart, ", "))}
+}
+
+// teamFinding tries all cards together.
+func teamFinding(libs *driver.Libraries) finding {
+	const what = "all cards"
+	var cards []int
+	for i, d := range libs.Devices {
+		if libs.Usable(i) != nil || !d.Alike(libs.Devices[0]) {
+			return finding{what, isAbsent, "not all are of one kind: each is for a worker of its own"}
+		}
+		cards = append(cards, i)
+	}
+	e, err := tryCards(libs, cards...)
+	if err != nil {
+		return finding{what, isBad, "together: " + err.Error()}
+	}
+	return finding{what, isGood, "together they compute what the processor does, by " + e.(*cuda.Team).Means()}
+}
+
 // cardFinding tries a card.
 func cardFinding(libs *driver.Libraries, i int, d driver.Info) finding {
 	f := finding{What: fmt.Sprintf("card %d", i), State: isBad}
@@ -56,52 +108,53 @@ func cardFinding(libs *driver.Libraries, i int, d driver.Info) finding {
 		f.Text += ": " + err.Error()
 		return f
 	}
-	free, err := tryCard(libs, i)
+	e, err := tryCards(libs, i)
 	if err != nil {
 		f.Text += ": " + err.Error()
 		return f
 	}
 	f.State = isGood
-	f.Text += fmt.Sprintf(", %s free: it computes what the processor does", bytesText(uint64(free)))
+	f.Text += fmt.Sprintf(", %s free: it computes what the processor does", bytesText(uint64(e.Plan().Limit/9*10))) // the limit is nine tenths of it
 	return f
 }
 
 // trial is what a card is tried on.
 var trial = model.MLP{Input: []int{40}, Hidden: []int{70, 30}, Activation: model.GELU, Classes: 9}
 
-// tryCard trains the trial on the card and on the processor and compares losses. It also
-// returns what of the card's memory was free before.
-func tryCard(libs *driver.Libraries, card int) (free int64, err error) {
-	c, err := cuda.New(trial, cuda.Options{Libraries: libs, Card: card, Loads: []model.Load{{Rows: trialRows, Steps: 1, Gradient: true}}})
+// tryCards trains the trial on a card, or on several, and on the processor, and compares
+// losses. The engine that it returns is closed.
+func tryCards(libs *driver.Libraries, cards ...int) (_ cardEngine, err error) {
+	opt := cuda.Options{Libraries: libs, Loads: []model.Load{{Rows: trialRows, Steps: 1, Gradient: true}}}
+	c, err := openCards(trial, opt, cards)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	p, err := cpu.New(trial, cpu.Options{})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	for _, e := range []engine.Engine{c, p} {
 		if err := model.Init(trial, [32]byte{1}, e.Params()); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	for step := range 5 {
 		b := trialBatch(step)
 		got, err := c.Step(b, engine.Hyper{Rate: 1e-2, WeightDecay: 0.1, ClipNorm: 1})
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		want, err := p.Step(b, engine.Hyper{Rate: 1e-2, WeightDecay: 0.1, ClipNorm: 1})
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if !(math.Abs(got-want) < 1e-3) {
-			return 0, fmt.Errorf("step %d has loss %v, on the processor %v: please report it, and take --engine torch or cpu", step, got, want)
+			return nil, fmt.Errorf("step %d has loss %v, on the processor %v: please report it, and take --engine torch or cpu", step, got, want)
 		}
 	}
-	return c.Plan().Limit / 9 * 10, nil // the limit is nine tenths of it
+	return c, nil
 }
 
 const trialRows = 64

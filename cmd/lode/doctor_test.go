@@ -48,11 +48,27 @@ func TestDoctor(t *testing.T) {
 	if code != 0 || !strings.Contains(found["card 1"].Text, "computes what the processor does") || !strings.Contains(found["engine"].Text, "would take cuda") {
 		t.Errorf("with two cards: exit %d, %v", code, found)
 	}
+	if found["NCCL"].State != isGood || !strings.Contains(found["NCCL"].Text, "2.21.5") || found["between cards"].Text != "each reads the memory of each" {
+		t.Errorf("between two cards: %v, %v", found["NCCL"], found["between cards"])
+	}
+	if f := found["all cards"]; f.State != isGood || f.Text != "together they compute what the processor does, by NCCL 2.21.5" {
+		t.Errorf("two cards together: %v", f)
+	}
+	card.Configure("devices=2 unlike=1")
+	if code, found = visit(t); code != 0 || found["all cards"].State != isAbsent {
+		t.Errorf("cards of two kinds: exit %d, %v", code, found["all cards"])
+	}
+	card.Configure("devices=2 peers=0 nccl=21000")
+	code, found = visit(t)
+	if code != 0 || found["NCCL"].State != isAbsent || !strings.Contains(found["NCCL"].Text, "wanted is 2.16.0") || !strings.Contains(found["between cards"].Text, "through the memory of the host, which is slower: card 0 from 1, 1 from 0") {
+		t.Errorf("without a way between cards: exit %d, %v, %v", code, found["NCCL"], found["between cards"])
+	}
 	for config, c := range map[string]struct{ what, says string }{
-		"driver=11040":   {"driver", "525"},
-		"capability=70":  {"card 0", "compute capability 7.0, wanted is 8.0"},
-		"memory=1000000": {"card 0", "at the least"},
-		"blas=110000":    {"cuBLASLt", "pip install"},
+		"driver=11040":          {"driver", "525"},
+		"capability=70":         {"card 0", "compute capability 7.0, wanted is 8.0"},
+		"memory=1000000":        {"card 0", "at the least"},
+		"devices=2 nccl_fail=2": {"all cards", "internal error"},
+		"blas=110000":           {"cuBLASLt", "pip install"},
 	} {
 		card.Configure(config)
 		code, found := visit(t)
@@ -83,15 +99,21 @@ func TestAutoTakesACard(t *testing.T) {
 	if f.engine != "cuda" || f.passed != nil {
 		t.Fatalf("%s: %v", f.engine, f.passed)
 	}
-	e, on, err := engines[f.engine].open(f, opening{model: m, work: model.Work{Loads: []model.Load{{Rows: 4, Steps: 1}}}, log: zerolog.Nop()})
-	if err != nil || !strings.HasPrefix(on, "cuda:1 ") {
-		t.Fatalf("on %s: %v", on, err)
-	}
-	if _, err := e.Step(enginetest.Batch(rand.New(rand.NewPCG(1, 1)), m, 4, 1), engine.Hyper{Rate: 1e-3}); err != nil {
-		t.Error(err)
-	}
-	if err := e.Close(); err != nil {
-		t.Error(err)
+	for device, name := range map[string]string{"cuda:1": "cuda:1 Stand-in 1", "cuda:all": "cuda:0,1 Stand-in 0", "cuda:1,0": "cuda:1,0 Stand-in 1", "cuda:0-1": "cuda:0,1 Stand-in 0", "": "cuda:0 Stand-in 0"} {
+		f := settled(m, device)
+		e, on, err := engines[f.engine].open(f, opening{model: m, work: model.Work{Loads: []model.Load{{Rows: 4, Steps: 1}}}, log: zerolog.Nop()})
+		if err != nil || on != name {
+			t.Fatalf("%s: on %s: %v", device, on, err)
+		}
+		if _, err := e.Step(enginetest.Batch(rand.New(rand.NewPCG(1, 1)), m, 4, 1), engine.Hyper{Rate: 1e-3}); err != nil {
+			t.Error(err)
+		}
+		if cards := e.(cardEngine).Plan().Cards; cards != 1+strings.Count(name, ",") {
+			t.Errorf("%s: planned for %d cards", device, cards)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 	wide := model.Default()
 	wide.Dim, wide.Heads, wide.KVHeads = 260, 1, 1
@@ -100,6 +122,9 @@ func TestAutoTakesACard(t *testing.T) {
 	}
 	if f := settled(model.Default()); f.engine != "cuda" {
 		t.Errorf("a text model: %s, %v", f.engine, f.passed)
+	}
+	if f := settled(m, "cuda:0-2"); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "there are 2") {
+		t.Errorf("one card of three that there is not: %s, %v", f.engine, f.passed)
 	}
 	if f := settled(m, "cuda:7"); f.engine != "cpu" || !strings.Contains(f.passed.Error(), "there are 2") {
 		t.Errorf("a card that there is not: %s, %v", f.engine, f.passed)

@@ -50,7 +50,7 @@ func (f *engineFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.engine, "engine", f.engine, "what trains: cpu; cuda for an NVIDIA card (experimental, docs/gpu.md); torch for PyTorch, on a GPU if there is one; or auto, a card if one works, else cpu")
 	c.Flags().IntVar(&f.threads, "threads", 0, "threads to train with (default: all processors)")
 	c.Flags().StringVar(&f.python, "python", "", "with torch: a Python that has PyTorch (default $LODE_PYTHON, else python3)")
-	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is); with cuda: which card, such as cuda:1")
+	c.Flags().StringVar(&f.device, "device", "", "with torch: cuda, cuda:1, mps or cpu (default: the best there is); with cuda: which card, such as cuda:1, or several that share the rows of a batch: cuda:0,1, cuda:0-3 or cuda:all")
 	c.Flags().IntVar(&f.ranks, "ranks", f.ranks, "with torch: processes that share the rows of a batch, one for each GPU of this machine")
 	c.Flags().BoolVar(&f.shard, "shard", false, "with torch: cut the model over the processes (FSDP2) instead of giving each the whole")
 	c.Flags().StringVar(&f.meet, "meet", "", "with torch: HOST:PORT of this machine, where processes of other machines join (docs/pytorch.md)")

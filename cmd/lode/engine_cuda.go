@@ -5,6 +5,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,7 +37,7 @@ type cardFlags struct {
 }
 
 func (f *cardFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.cardMemory, "card-memory", "", fmt.Sprintf("with cuda: memory of the card that may be taken, such as 20GB (default: %d %% of what is free)", cuda.FreeShare))
+	c.Flags().StringVar(&f.cardMemory, "card-memory", "", fmt.Sprintf("with cuda: memory of each card that may be taken, such as 20GB (default: %d %% of what is free)", cuda.FreeShare))
 }
 
 // bytes returns what the flag says, 0 if nothing.
@@ -43,17 +45,54 @@ func (f *cardFlags) bytes() (int64, error) {
 	return sizeOf("card-memory", f.cardMemory, "8GB or 20GiB")
 }
 
-// card returns the number of the card that --device names.
-func (f *engineFlags) card() (int, error) {
+// allCards is what --device names when it names all of them.
+const allCards = "all"
+
+// cards returns the numbers of the cards that --device names; all says that it is all there
+// are.
+func (f *engineFlags) cards() (numbers []int, all bool, err error) {
 	name := strings.TrimPrefix(strings.TrimPrefix(f.device, "cuda"), ":")
-	if name == "" {
-		return 0, nil
+	switch name {
+	case "":
+		return []int{0}, false, nil
+	case allCards:
+		return nil, true, nil
 	}
-	n, err := strconv.ParseUint(name, 10, 16)
-	if err != nil {
-		return 0, usagef("--device is %q; with --engine %s it is cuda, cuda:1 and so on", f.device, f.engine)
+	wrong := usagef("--device is %q; with --engine %s it is cuda, cuda:1, cuda:0,1, cuda:0-3 or cuda:all", f.device, f.engine)
+	for _, part := range strings.Split(name, ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		lo, lerr := strconv.ParseUint(from, 10, 8)
+		hi, herr := strconv.ParseUint(to, 10, 8)
+		if lerr != nil || herr != nil || hi < lo {
+			return nil, false, wrong
+		}
+		for n := int(lo); n <= int(hi); n++ {
+			if slices.Contains(numbers, n) {
+				return nil, false, usagef("--device is %q, which names card %d twice", f.device, n)
+			}
+			numbers = append(numbers, n)
+		}
 	}
-	return int(n), nil
+	return numbers, false, nil
+}
+
+// usable returns the numbers of the cards that --device names, if all of them can be opened.
+func (f *engineFlags) usable(libs *driver.Libraries) ([]int, error) {
+	numbers, all, err := f.cards()
+	if all {
+		for i := range max(1, len(libs.Devices)) { // the first says why there is none
+			numbers = append(numbers, i)
+		}
+	}
+	for _, c := range numbers {
+		if err == nil {
+			err = libs.Usable(c)
+		}
+	}
+	return numbers, err
 }
 
 // checkCard refuses what a card cannot do.
@@ -63,7 +102,7 @@ func (f *engineFlags) checkCard() error {
 	}
 	switch f.engine {
 	case "cuda", autoEngine:
-		_, err := f.card()
+		_, _, err := f.cards()
 		return err
 	}
 	if f.cardMemory != "" {
@@ -122,15 +161,20 @@ func (f *engineFlags) cardFor(m model.Model) error {
 	if err := cuda.Able(m); err != nil {
 		return err
 	}
-	card, err := f.card()
-	if err != nil {
-		return err
-	}
-	return driver.Find(driver.Folders()).Usable(card)
+	_, err := f.usable(driver.Find(driver.Folders()))
+	return err
+}
+
+// cardEngine is an engine on one card or on several.
+type cardEngine interface {
+	engine.Engine
+	Plan() cuda.Plan
+	Card() driver.Info
 }
 
 func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
-	card, err := f.card()
+	libs := driver.Find(driver.Folders())
+	cards, err := f.usable(libs)
 	if err != nil {
 		return nil, "", err
 	}
@@ -138,24 +182,46 @@ func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	e, err := cuda.New(o.model, cuda.Options{
-		Card: card, MaxBytes: most, Loads: o.work.Loads, MicroRows: o.work.MicroRows,
+	e, err := openCards(o.model, cuda.Options{
+		Libraries: libs, MaxBytes: most, Loads: o.work.Loads, MicroRows: o.work.MicroRows,
 		Half: f.precision == "bf16", Frozen: o.work.Frozen, NoDecay: o.noDecay, Muon: o.work.Muon, Vectors: cardVectors,
-	})
+	}, cards)
 	if err != nil {
 		return nil, "", err
 	}
 	o.log.Warn().Msg("--engine cuda is experimental: docs/gpu.md says what has been run on a card; lode doctor tries yours")
 	o.log.Info().Msg(e.Plan().String())
-	return e, fmt.Sprintf("cuda:%d %s", card, e.Card().Name), nil
+	if t, ok := e.(*cuda.Team); ok {
+		o.log.Info().Str("by", t.Means()).Msg("cards add up their gradients")
+	}
+	numbers := strings.Trim(strings.ReplaceAll(fmt.Sprint(cards), " ", ","), "[]")
+	return e, fmt.Sprintf("cuda:%s %s", numbers, e.Card().Name), nil
 }
 
-// cardMeter adds up this process and the card.
+// openCards opens one card or several.
+func openCards(m model.Model, opt cuda.Options, cards []int) (cardEngine, error) {
+	if len(cards) > 1 {
+		t, err := cuda.NewTeam(m, opt, cards)
+		if err != nil {
+			return nil, err
+		}
+		return t, nil
+	}
+	opt.Card = cards[0]
+	e, err := cuda.New(m, opt)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// cardMeter adds up this process and the cards.
 func cardMeter(e engine.Engine) measure.Meter {
-	return measure.Meter{Peak: func() int64 { return ownPeak() + e.(*cuda.Engine).Plan().Total() }, CPU: ownCPU}
+	p := e.(cardEngine).Plan()
+	return measure.Meter{Peak: func() int64 { return ownPeak() + int64(p.Cards)*p.Total() }, CPU: ownCPU}
 }
 
-// shareCard returns what each of num processes may take of the card, 0 if none will work
+// shareCard returns what each of num processes may take of each card, 0 if none will work
 // on one.
 func (f *engineFlags) shareCard(num int64) (int64, error) {
 	if f.engine != "cuda" && f.engine != autoEngine {
@@ -165,20 +231,23 @@ func (f *engineFlags) shareCard(num int64) (int64, error) {
 	if err != nil || most > 0 {
 		return most / num, err
 	}
-	card, err := f.card()
-	if err != nil {
-		return 0, err
-	}
 	libs := driver.Find(driver.Folders())
-	err = libs.Usable(card)
+	cards, err := f.usable(libs)
 	if err != nil && f.engine == autoEngine {
 		return 0, nil // each process says why
 	}
 	if err != nil {
 		return 0, fmt.Errorf("--engine cuda: %w", err)
 	}
-	free, err := freeOf(libs, card)
-	return free / 100 * cuda.FreeShare / num, err
+	least := int64(math.MaxInt64)
+	for _, c := range cards {
+		free, err := freeOf(libs, c)
+		if err != nil {
+			return 0, err
+		}
+		least = min(least, free)
+	}
+	return least / 100 * cuda.FreeShare / num, nil
 }
 
 // freeOf returns the bytes that are free on a card.
