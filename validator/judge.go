@@ -41,7 +41,8 @@ type judge struct {
 	pile    *replica.Pile  // where they lie
 	opened  protocol.Round // round that they belong to
 	sheet   *protocol.Sheet
-	merged  *merged // of the newest round, nil before it is merged
+	merged  *merged       // of the newest round, nil before it is merged
+	beside  engine.Vector // see base; nil before it is needed
 	vows    vows
 
 	unsaid atomic.Bool     // weights were refused: the duty is to be done again

@@ -217,19 +217,24 @@ const auditShare = 4
 // audit measures exact loss differences of a sample: same tokens, before and
 // after a quarter of the clipped update alone, times four.
 func (j *judge) audit(r *round.Round, updates []aggregation.Source, b engine.Batch, before float64, sheet *protocol.Sheet) error {
+	if len(r.Audit) == 0 {
+		return nil
+	}
+	l, params := j.cfg.Rules.Layout, j.cfg.Engine.Params()
+	base, err := j.base()
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
 	for _, i := range r.Audit {
 		u, err := aggregation.Whole(updates[i])
 		if err != nil {
 			return err
 		}
-		params := j.cfg.Engine.Params()
-		var vals [tensor.ChunkLen]float32
-		for c := range j.cfg.Rules.Layout.Chunks() {
-			copy(vals[:c.Len], j.model.Params[c.Offset:])
-			u.SubtractFrom(c, r.Clips[i]/auditShare, vals[:c.Len])
-			if err := params.WriteChunk(c, vals[:c.Len]); err != nil {
-				return err
-			}
+		if err := engine.Copy(l, params, base); err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+		if err := engine.Subtract(l, params, u, r.Clips[i]/auditShare); err != nil {
+			return fmt.Errorf("audit: %w", err)
 		}
 		row := &sheet.Rows[i]
 		row.Audited, row.Paired = true, -protocol.MaxNanoNats
@@ -242,7 +247,23 @@ func (j *judge) audit(r *round.Round, updates []aggregation.Source, b engine.Bat
 		}
 		row.Paired, _ = protocol.ToNanoNats(auditShare * (before - after))
 	}
-	return j.put(j.model.Params)
+	return engine.Copy(l, params, base)
+}
+
+// base returns the model's parameters, which are those of the engine now: a copy where it
+// works, if that is elsewhere.
+func (j *judge) base() (tensor.Reader, error) {
+	params := j.cfg.Engine.Params()
+	if _, ok := params.(engine.Remote); !ok {
+		return j.model.Params, nil
+	}
+	if j.beside == nil {
+		var err error
+		if j.beside, err = j.cfg.Engine.NewVector(); err != nil {
+			return nil, err
+		}
+	}
+	return j.beside, engine.Copy(j.cfg.Rules.Layout, j.beside, params)
 }
 
 // compared bounds the updates that an examined one is compared with.

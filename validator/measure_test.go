@@ -4,6 +4,7 @@ package validator
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"lode/gradient"
 	"lode/protocol"
 	"lode/replica"
+	"lode/tensor"
 	"lode/validator/score"
 )
 
@@ -82,6 +84,39 @@ func TestLostEngine(t *testing.T) {
 	}
 }
 
+// distant is an engine whose vectors are elsewhere.
+type distant struct {
+	*enginetest.Able
+	copied, subtracted int
+}
+
+func (d *distant) Params() engine.Vector { return distantVector{d.Able.Params(), d} }
+
+func (d *distant) NewVector() (engine.Vector, error) {
+	v, err := d.Able.NewVector()
+	return distantVector{v, d}, err
+}
+
+type distantVector struct {
+	engine.Vector
+	of *distant
+}
+
+func (v distantVector) Subtract(u gradient.Vector, clip gradient.Clip) error {
+	v.of.subtracted++
+	return engine.Subtract(v.of.Layout(), v.Vector, u, clip)
+}
+
+func (v distantVector) Copy(from tensor.Reader) error {
+	if _, ok := from.(distantVector); !ok {
+		return errors.ErrUnsupported
+	}
+	v.of.copied++
+	return tensor.Copy(v.of.Layout(), v.Vector, from)
+}
+
+func (v distantVector) Root(l tensor.Layout) ([32]byte, error) { return tensor.Root(l, v.Vector) }
+
 // Every measurement is there, and each first-order one is that of its definition.
 // An engine that multiplies is asked to, and the sheet stays the same.
 func TestScore(t *testing.T) {
@@ -118,6 +153,15 @@ func TestScore(t *testing.T) {
 	if again.Digest(j.me) != plain.Digest(j.me) || able.Multiplied != 2+len(r.Examine) {
 		t.Errorf("another sheet with abilities, which were used %d times", able.Multiplied)
 	}
+	far := &distant{Able: &enginetest.Able{Engine: e}}
+	j.cfg.Engine = far
+	if again, err = j.score(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if again.Digest(j.me) != plain.Digest(j.me) || far.subtracted != len(r.Audit) || far.copied != 2+len(r.Audit) {
+		t.Errorf("another sheet with vectors elsewhere, of which %d were copied and %d changed", far.copied, far.subtracted)
+	}
+	j.cfg.Engine = able
 	j.cfg.Scratch, j.updates = replica.ScratchIn(t.TempDir()), nil
 	if again, err = j.score(t.Context(), r); err != nil {
 		t.Fatal(err)
