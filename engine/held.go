@@ -3,6 +3,7 @@ package engine
 // This file holds the proximal step.
 
 import (
+	"errors"
 	"iter"
 
 	"lode/tensor"
@@ -35,6 +36,11 @@ func Held(e Engine, start tensor.Reader, share float32, batches iter.Seq2[Batch,
 func pull(e Engine, start tensor.Reader, share float32) error {
 	if err := queuer(e).Wait(); err != nil {
 		return err
+	}
+	if r, ok := e.Params().(Remote); ok {
+		if err := r.Pull(start, share); !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
 	}
 	var own, from [tensor.ChunkLen]float32
 	for c := range e.Layout().Chunks() {

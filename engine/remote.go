@@ -12,11 +12,12 @@ import (
 )
 
 // Remote is a Vector on a device that changes and is hashed there, with the bits that
-// [Subtract], [Copy] and [Root] find for any vector. What it cannot do there is
+// [Subtract], [Copy], [Held] and [Root] find for any vector. What it cannot do there is
 // [errors.ErrUnsupported], before anything has changed.
 type Remote interface {
 	Subtract(v gradient.Vector, clip gradient.Clip) error
 	Copy(from tensor.Reader) error
+	Pull(to tensor.Reader, share float32) error
 	Root(l tensor.Layout) ([32]byte, error)
 }
 

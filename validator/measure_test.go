@@ -117,6 +117,8 @@ func (v distantVector) Copy(from tensor.Reader) error {
 
 func (v distantVector) Root(l tensor.Layout) ([32]byte, error) { return tensor.Root(l, v.Vector) }
 
+func (v distantVector) Pull(tensor.Reader, float32) error { return errors.ErrUnsupported }
+
 // Every measurement is there, and each first-order one is that of its definition.
 // An engine that multiplies is asked to, and the sheet stays the same.
 func TestScore(t *testing.T) {

@@ -318,7 +318,7 @@ func (t *trainer) make(ctx context.Context, k task) (*sent, error) {
 		steps = t.cfg.Conduct.Steps(steps)
 	}
 	began := time.Now()
-	loss, tokens, err := engine.Train(ctx, e, t.cfg.Rules.Hyper(k.round), steps, t.cfg.Rules.Held(e, k.round, t.model.Params, t.cfg.Duties.Batches(ctx, k.round, k.seed, k.workers, k.index)))
+	loss, tokens, err := engine.Train(ctx, e, t.cfg.Rules.Hyper(k.round), steps, t.cfg.Rules.Held(e, k.round, t.start, t.cfg.Duties.Batches(ctx, k.round, k.seed, k.workers, k.index)))
 	if err != nil {
 		return nil, err
 	}

@@ -111,3 +111,31 @@ func TestPlainNotFinite(t *testing.T) {
 		}
 	}
 }
+
+// TestHeld: parameters are pulled to a vector of the engine with the bits that package engine
+// finds, and to others by it.
+func TestHeld(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "")
+	e, err := on(t, card, wideMLP, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, _ := two(t, e)
+	r := rand.New(rand.NewPCG(4, 1))
+	from := puts(t, e, start, func(tensor.Chunk) float32 { return draws["normal"](r) })
+	for _, to := range []tensor.Reader{start, from} {
+		want := puts(t, e, e.Params(), func(tensor.Chunk) float32 { return draws["normal"](r) })
+		for i, share := range []float32{0, 0.3, 1} {
+			batches := func(yield func(engine.Batch, error) bool) { yield(engine.Batch{}, nil) }
+			for _, err := range engine.Held(e, to, share, batches) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			for j, v := range want {
+				want[j] = v - float32(share*(v-from[j]))
+			}
+			same(t, fmt.Sprintf("pull %d to %T", i, to), values(t, e, e.Params()), want)
+		}
+	}
+}

@@ -169,6 +169,18 @@ func (v *vector) Copy(from tensor.Reader) error {
 	})
 }
 
+// Pull implements engine.Remote, between vectors of one engine.
+func (v *vector) Pull(to tensor.Reader, share float32) error {
+	e, start := v.e, v.e.own(to)
+	if start == nil {
+		return errors.ErrUnsupported
+	}
+	return e.do(func() error {
+		e.reading.of = nil
+		return e.each("pull", e.layout.Len(), driver.At(v.at(0)), driver.At(start.at(0)), driver.Float(share))
+	})
+}
+
 // Dots implements engine.Dotter.
 func (e *Engine) Dots(vs []gradient.Vector) ([]float64, error) {
 	for _, v := range vs {

@@ -16,6 +16,12 @@ extern "C" __global__ void join(float *a, const float *e, const float *start, co
     if (i < n) a[i] = __fmul_rn(decay, e[i]) + (start[i] - now[i]);
 }
 
+// w = w − share·(w − to), rounded three times.
+extern "C" __global__ void pull(float *w, const float *to, float share, long long n) {
+    int64_t i = index();
+    if (i < n) w[i] = w[i] - __fmul_rn(share, w[i] - to[i]);
+}
+
 // blockSum64 returns the sum of x over the block, to all; scratch is for numWarps values.
 __device__ __forceinline__ u64 blockSum64(u64 x, u64 *scratch) {
     for (int i = 16; i > 0; i /= 2) x += __shfl_xor_sync(0xffffffffu, x, i);
