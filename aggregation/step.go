@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"runtime"
+	"sync"
 
 	"lode/gradient"
 	"lode/tensor"
@@ -93,8 +95,14 @@ func (s *Step) SubtractFrom(c tensor.Chunk, dst []float32) {
 }
 
 // Apply writes to dst the parameters of src moved by the step. Both may be the
-// same.
+// same. Where both lie in memory several cores work in place.
 func Apply(s *Step, dst tensor.Writer, src tensor.Reader) error {
+	to, ok := dst.(tensor.Flat)
+	from, also := src.(tensor.Flat)
+	if ok && also {
+		s.applyFlat(to, from)
+		return nil
+	}
 	var vals [tensor.ChunkLen]float32
 	for c := range s.layout.Chunks() {
 		if err := src.ReadChunk(c, vals[:c.Len]); err != nil {
@@ -106,6 +114,32 @@ func Apply(s *Step, dst tensor.Writer, src tensor.Reader) error {
 		}
 	}
 	return nil
+}
+
+// minLane is the least number of chunks worth a core of their own.
+const minLane = 64
+
+// applyFlat is Apply in memory: every chunk is one core's.
+func (s *Step) applyFlat(dst, src tensor.Flat) {
+	num := s.layout.NumChunks()
+	lanes := max(1, min(runtime.GOMAXPROCS(0), num/minLane))
+	var wait sync.WaitGroup
+	for lane := range lanes { // each ends with its chunks
+		wait.Go(func() {
+			i := 0
+			for c := range s.layout.Chunks() {
+				if num*lane/lanes <= i && i < num*(lane+1)/lanes {
+					to := dst[c.Offset : c.Offset+c.Len]
+					if from := src[c.Offset : c.Offset+c.Len]; &from[0] != &to[0] {
+						copy(to, from)
+					}
+					s.SubtractFrom(c, to)
+				}
+				i++
+			}
+		})
+	}
+	wait.Wait()
 }
 
 func bitmapLen(n int) int { return (n + 7) / 8 }
