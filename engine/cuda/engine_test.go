@@ -21,7 +21,7 @@ import (
 var small = model.MLP{Input: []int{7}, Hidden: []int{9}, Activation: model.GELU, Classes: 3}
 
 // on opens an engine for m on the stand-in.
-func on(t *testing.T, card *cudatest.Card, m model.Model, opt Options) (*Engine, error) {
+func on(t testing.TB, card *cudatest.Card, m model.Model, opt Options) (*Engine, error) {
 	t.Helper()
 	opt.Libraries, opt.workspace = card.Libraries, 1<<12
 	e, err := New(m, opt)

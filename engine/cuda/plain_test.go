@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -138,4 +139,61 @@ func TestHeld(t *testing.T) {
 			same(t, fmt.Sprintf("pull %d to %T", i, to), values(t, e, e.Params()), want)
 		}
 	}
+}
+
+// FuzzPlain: whatever plain form package gradient takes, the card reads the same of it.
+func FuzzPlain(f *testing.F) {
+	for i, name := range slices.Sorted(maps.Keys(draws)) {
+		r := rand.New(rand.NewPCG(uint64(i), 1))
+		var b []byte
+		for range 40 {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(draws[name](r)))
+		}
+		f.Add(b, uint16(1+500*i), uint8(i), uint32(30*i), uint8(1+i))
+	}
+	card := cudatest.Use(f, cudatest.Kernels(), "")
+	e, err := on(f, card, wideMLP, Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	g := make(tensor.Flat, e.layout.Len())
+	for i := range g {
+		g[i] = float32(i%97) - 48
+	}
+	if err := tensor.Copy(e.layout, e.grads, g); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte, k uint16, bits uint8, at uint32, flip uint8) {
+		p := gradient.Params{Codec: gradient.TopK, K: 1 + int(k)%tensor.ChunkLen, Bits: 1 + int(bits)%4, EMin: -40, EMax: -4}
+		a := make(tensor.Flat, e.layout.Len())
+		for i := range a {
+			if j := 4 * (i * 7 % 4096); j+4 <= len(b) {
+				a[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[j:]))
+			}
+		}
+		u, err := gradient.Encode(e.layout, p, a)
+		if err != nil {
+			t.Skip(err)
+		}
+		all := []gradient.Vector{u}
+		other := slices.Clone(u.Plain())
+		other[int(at)%len(other)] ^= flip
+		if u, err := gradient.ParsePlain(e.layout, p, other); err == nil {
+			all = append(all, u)
+		}
+		dots, err := e.Dots(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := values(t, e, e.Params())
+		for i, v := range all {
+			if sum, err := gradient.Dot(v, g); err != nil || math.Float64bits(dots[i]) != math.Float64bits(sum) {
+				t.Errorf("product %d is %v, want %v (%v)", i, dots[i], sum, err)
+			}
+			if err := errors.Join(engine.Subtract(e.layout, e.Params(), v, gradient.Unclipped), engine.Subtract(e.layout, want, v, gradient.Unclipped)); err != nil {
+				t.Fatal(err)
+			}
+			same(t, "parameters", values(t, e, e.Params()), want)
+		}
+	})
 }
