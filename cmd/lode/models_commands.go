@@ -219,8 +219,8 @@ func generateCommand() *cobra.Command {
 		Long: `Let a model write on from a prompt. --model is a folder that lode pull filled, a
 store folder (its latest checkpoint is taken), or any folder with the config.json
 and model.safetensors of a Llama; a tokenizer.json beside them says how text becomes
-tokens, without one they are bytes. An --engine other than cpu reads the text again for
-each token, and takes the memory of training.`,
+tokens, without one they are bytes. With --engine torch the text is read again for each
+token; on a card a model takes the memory of training.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if s.Tokens < 1 || s.Temperature < 0 || s.TopK < 0 {

@@ -21,6 +21,7 @@ type attention struct {
 	means   *sharing // the same of out · its gradient
 	turned  *value   // x, or a copy
 	back    *sharing // gradient of turned where that of x is added to; nil: it is that of x
+	window  buffer   // see text.go
 	attentionKernels
 }
 
@@ -84,7 +85,7 @@ func (p *program) Attention(of model.Value, h model.Heads) model.Value {
 	for i, name := range s.names {
 		p.dynamic[name] = s.shared[i]
 	}
-	s.tables = p.rotary(h, s.hd)
+	s.tables, s.window = p.rotary(h, s.hd), p.recall.window(h, s.hd, p.half)
 	n := p.positions * h.Query
 	s.logSums, s.means = p.memory.floats(n), p.share("means of attention", n, false)
 	others := p.Values[of].Last > p.next()
@@ -124,9 +125,9 @@ const (
 	added
 )
 
-func (s *attention) rotate(p *pass, y, x buffer, sign float32, how int) error {
+func (s *attention) rotate(p *pass, y, x buffer, t tables, sign float32, how int) error {
 	heads := s.Query + s.KV
-	return p.blocks(y.kind("rotate"), p.n, y.arg(), x.arg(), s.tables.cos.arg(), s.tables.sin.arg(), driver.Float(sign),
+	return p.blocks(y.kind("rotate"), p.n, y.arg(), x.arg(), t.cos.arg(), t.sin.arg(), driver.Float(sign),
 		driver.Int(p.steps), driver.Int(s.hd/2), driver.Int(heads*s.hd), driver.Int((heads+s.KV)*s.hd), driver.Int(how))
 }
 
@@ -141,7 +142,10 @@ func (s *attention) forward(p *pass) error {
 	if s.turned != s.x {
 		how = set
 	}
-	if err := s.rotate(p, s.turned.data, s.x.data, 1, how); err != nil {
+	if p.text != nil {
+		return s.next(p, how)
+	}
+	if err := s.rotate(p, s.turned.data, s.x.data, s.tables, 1, how); err != nil {
 		return err
 	}
 	return s.attend(p)
@@ -163,7 +167,7 @@ func (s *attention) backward(p *pass) error {
 	if err := s.attendBack(p, to); err != nil {
 		return err
 	}
-	return s.rotate(p, s.x.grad, to, -1, how)
+	return s.rotate(p, s.x.grad, to, s.tables, -1, how)
 }
 
 // attendBack leaves the gradient of what was turned.

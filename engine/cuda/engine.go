@@ -92,6 +92,7 @@ var (
 	_ engine.Predictor = (*Engine)(nil)
 	_ engine.Reopener  = (*Engine)(nil)
 	_ engine.Queuer    = (*Engine)(nil)
+	_ engine.Continuer = (*Engine)(nil)
 )
 
 // FreeShare is how much of what is free may be taken unless somebody says otherwise, in
@@ -306,7 +307,7 @@ func (e *Engine) give() error {
 	if e.stream != nil {
 		errs = append(errs, e.stream.Destroy())
 	}
-	errs = append(errs, e.program.memory.free(e.device), e.muon.memory.free(e.device))
+	errs = append(errs, e.program.memory.free(e.device), e.muon.memory.free(e.device), e.program.recall.memory.free(e.device))
 	for _, v := range e.vectors {
 		errs = append(errs, v.memory.free(e.device))
 	}
@@ -397,7 +398,8 @@ func (e *Engine) retake() error {
 // forget drops what went with the card.
 func (e *Engine) forget() {
 	e.resources = resources{}
-	e.program.memory.base, e.muon.memory.base = 0, 0
+	e.program.memory.base, e.muon.memory.base, e.program.recall.memory.base = 0, 0, 0
+	e.program.recall.begun++ // the text is lost
 	for _, v := range e.vectors {
 		v.memory.base = 0
 	}

@@ -200,13 +200,13 @@ func (a attending) rotate(l *numbers) {
 		s.Query, s.KV = a.heads, a.kv
 		p := &pass{Engine: l.Engine, rows: a.rows, steps: a.steps, n: n}
 		l.run(func() error {
-			if err := s.rotate(p, *y, *x, 1, set); err != nil {
+			if err := s.rotate(p, *y, *x, s.tables, 1, set); err != nil {
 				return err
 			}
-			if err := s.rotate(p, *sum, *x, -1, added); err != nil {
+			if err := s.rotate(p, *sum, *x, s.tables, -1, added); err != nil {
 				return err
 			}
-			return s.rotate(p, *x, *x, 1, inPlace)
+			return s.rotate(p, *x, *x, s.tables, 1, inPlace)
 		})
 		turn := func(sign float64) []float64 {
 			to := append([]float64(nil), xs...)

@@ -10,11 +10,12 @@ import (
 type pass struct {
 	*Engine
 	rows, steps int
-	n           int  // positions: rows · steps
-	train       bool // the gradient is wanted
-	part        int  // number of the part within its batch, from 1
-	number      int  // of all passes, from 1
-	ofTargets   int  // of the whole batch: the loss is the mean over so many
+	n           int   // positions: rows · steps
+	train       bool  // the gradient is wanted
+	part        int   // number of the part within its batch, from 1
+	number      int   // of all passes, from 1
+	ofTargets   int   // of the whole batch: the loss is the mean over so many
+	text        *text // that goes on; nil: it is a batch
 }
 
 // forward puts the stages into the stream.

@@ -2,11 +2,7 @@ package cuda
 
 // This file holds predictions.
 
-import (
-	"fmt"
-
-	"lode/engine"
-)
+import "lode/engine"
 
 // Predict implements engine.Predictor.
 func (e *Engine) Predict(b engine.Batch) (said []float32, err error) {
@@ -34,10 +30,8 @@ func (e *Engine) Predict(b engine.Batch) (said []float32, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, v := range said {
-		if !finite(float64(v)) {
-			return nil, fmt.Errorf("cuda: prediction %d is %v: %w", i, v, engine.ErrNotFinite)
-		}
+	if err := allFinite(said); err != nil {
+		return nil, err
 	}
 	return said, nil
 }

@@ -55,6 +55,7 @@ type program struct {
 	groups    buffer // of tokens, see embed.go; none if nothing is embedded
 	constants []constant
 	tables    map[model.Heads]tables
+	recall    recall // see text.go
 	takes     func() (inputs, targets engine.Port)
 	dynamic   map[string]int // bytes of shared memory of kernels, by name
 
@@ -131,6 +132,9 @@ func newProgram(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o
 	}
 	inputs, targets := m.Takes()
 	p.takes = m.Takes
+	if inputs.Series {
+		p.recall = recall{length: inputs.Shape[0], tables: map[model.Heads]tables{}}
+	}
 	p.inputsWide, p.targetsWide = wide(inputs), wide(targets)
 	p.inputs, p.targets = p.memory.floats(positions*p.inputsWide), p.memory.floats(positions*p.targetsWide)
 	p.losses, p.right, p.total = p.memory.floats(positions), p.memory.floats(positions), p.memory.take(8)
@@ -152,6 +156,7 @@ func newProgram(m model.Model, t *model.Trace, l tensor.Layout, frozen []bool, o
 		s := p.shared[name]
 		s.buffer = p.memory.numbers(s.values, s.half)
 	}
+	p.recall.scores = p.recall.memory.floats(p.recall.heads * p.recall.length)
 	for _, f := range p.laters {
 		f()
 	}

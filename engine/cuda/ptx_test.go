@@ -15,7 +15,7 @@ import (
 func TestAsPTX(t *testing.T) {
 	cudatest.AsPTX(t)
 	for name, test := range map[string]func(*testing.T){
-		"activations": TestActivations, "attention": TestAttention, "compress": TestCompress, "embed": TestEmbed,
+		"activations": TestActivations, "attention": TestAttention, "attention of a text": TestAttendNext, "compress": TestCompress, "embed": TestEmbed,
 		"losses": TestLosses, "Muon": TestMuon, "norm": TestNorm, "plain": TestPlain, "queue": TestQueue, "recorded": TestRecorded, "root": TestRoot, "rotate": TestRotate,
 		"several cards": TestLossIsTheMean, "sparse": TestSparse, "squares": TestSquares, "step": TestStep, "sum rows": TestSumRows, "SwiGLU": TestSwiGLU, "bf16": TestHalf,
 	} {

@@ -46,11 +46,8 @@ func (e *Engine) Grad() tensor.Reader { return struct{ tensor.Reader }{e.grads} 
 func (e *Engine) NewVector() (engine.Vector, error) {
 	v := &vector{e: e, memory: arena{bytes: 4 * int64(e.layout.Len())}}
 	err := e.do(func() error {
-		if most := e.plan.Limit; most > 0 && e.used()+v.memory.bytes > most {
-			return &driver.Error{
-				Kind: driver.ErrMemory, What: fmt.Sprintf("a vector of %d bytes beside %d of %d", v.memory.bytes, e.used(), most),
-				Advice: "give more with --card-memory, or train on a larger card",
-			}
+		if err := e.mayTake("a vector", v.memory.bytes); err != nil {
+			return err
 		}
 		if err := v.memory.allocate(e.device); err != nil {
 			return err
@@ -67,9 +64,23 @@ func (e *Engine) NewVector() (engine.Vector, error) {
 	return v, nil
 }
 
+// mayTake refuses what would take more of the card than may be taken.
+func (e *Engine) mayTake(what string, bytes int64) error {
+	if most := e.plan.Limit; most > 0 && e.used()+bytes > most {
+		return &driver.Error{
+			Kind: driver.ErrMemory, What: fmt.Sprintf("%s of %d bytes beside %d of %d", what, bytes, e.used(), most),
+			Advice: "give more with --card-memory, or train on a larger card",
+		}
+	}
+	return nil
+}
+
 // used returns the bytes of the card that are held now.
 func (e *Engine) used() int64 {
 	n := e.program.memory.bytes
+	if e.program.recall.memory.base != 0 {
+		n += e.program.recall.memory.bytes
+	}
 	if e.muon.memory.base != 0 {
 		n += e.muon.memory.bytes
 	}
