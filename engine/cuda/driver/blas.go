@@ -102,7 +102,9 @@ const (
 	descBias             = 8
 	epilogueBias         = 4
 	preferWorkspace      = 1
+	preferReduction      = 3
 	preferAlignA         = 5 // then B, C and D
+	reduceInFloat        = 2 // CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
 	statusNotInitialized = 1
 	statusMemory         = 3
 	statusNoAlgo         = 15
@@ -219,6 +221,9 @@ func (d *Device) preference(z shape) (uintptr, error) {
 		return 0, err
 	}
 	err := d.set(prefer, d.libs.blas.prefSet, preferWorkspace, uint64(z.workspace))
+	if err == nil && z.halfTo { // else parts of a sum might be rounded to bf16 before they are added
+		err = d.set(prefer, d.libs.blas.prefSet, preferReduction, uint32(reduceInFloat))
+	}
 	for i, align := range []uint32{z.alignB, z.alignA, z.alignAdd, z.alignTo} {
 		if err == nil {
 			err = d.set(prefer, d.libs.blas.prefSet, preferAlignA+uintptr(i), align)
@@ -240,7 +245,7 @@ func (d *Device) choose(x *product, z shape) error {
 	if err := d.checkBLAS("cublasLtMatmulAlgoGetHeuristic", call(d.libs.blas.heuristic, d.blas, x.desc, x.b, x.a, x.to, x.to, prefer, 1, uintptr(ptr(&x.algo)), uintptr(ptr(&got)))); err != nil {
 		return err
 	}
-	if got < 1 {
+	if got < 1 || x.algo.state != 0 {
 		return d.checkBLAS("cublasLtMatmulAlgoGetHeuristic", statusNoAlgo)
 	}
 	return nil

@@ -32,7 +32,7 @@ func TestRealLibraries(t *testing.T) {
 		}
 		d.dropProduct(x)
 	}
-	prefer, err := d.preference(shape{workspace: 1 << 20, alignTo: 16, alignA: 4, alignB: 256, alignAdd: 8})
+	prefer, err := d.preference(shape{workspace: 1 << 20, halfTo: true, alignTo: 16, alignA: 4, alignB: 256, alignAdd: 8})
 	if err != nil {
 		t.Error(err)
 	}

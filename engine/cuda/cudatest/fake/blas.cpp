@@ -6,7 +6,7 @@
 namespace {
 struct Desc { cublasOperation_t a = CUBLAS_OP_N, b = CUBLAS_OP_N; uint32_t epilogue = CUBLASLT_EPILOGUE_DEFAULT; uintptr_t bias = 0; int biasType = -1; };
 struct Layout { cudaDataType type; uint64_t rows, cols; int64_t ld; int32_t batch = 1; int64_t stride = 0; };
-struct Preference { size_t workspace = 0; uint32_t align[4] = {256, 256, 256, 256}; }; // of A, B, C and D
+struct Preference { size_t workspace = 0; uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_MASK; uint32_t align[4] = {256, 256, 256, 256}; }; // of A, B, C and D
 
 struct Held { // a call to cuBLASLt, which has no context of its own to check
     std::lock_guard<std::recursive_mutex> lock{state().mutex};
@@ -151,6 +151,7 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     Held lock;
     int at = int(attr) - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
     if (held(p) && attr == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return set(((Preference *)p)->workspace, from, n);
+    if (held(p) && attr == CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) return set(((Preference *)p)->reduction, from, n);
     if (held(p) && at >= 0 && at < 4) return set(((Preference *)p)->align[at], from, n);
     return bad("cublasLtMatmulPreferenceSetAttribute");
 }
@@ -159,6 +160,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
     Held lock;
     if (!held(h) || !held(d) || !held(a) || !held(b) || !held(c) || !held(o) || !held(p) || want < 1) return bad("cublasLtMatmulAlgoGetHeuristic of what there is not");
     if (const char *why = unfit(*(Desc *)d, *(Layout *)a, *(Layout *)b, *(Layout *)c, *(Layout *)o)) return bad(why);
+    if (((Layout *)o)->type == CUDA_R_16BF && ((Preference *)p)->reduction != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) return bad("cublasLtMatmulAlgoGetHeuristic: parts of a sum may be rounded to bf16");
     memset(&results[0], 0, sizeof results[0]);
     results[0].algo.data[0] = 42;
     for (int i = 0; i < 4; i++) results[0].algo.data[1 + i] = ((Preference *)p)->align[i];
