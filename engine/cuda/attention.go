@@ -173,7 +173,7 @@ func (s *attention) backward(p *pass) error {
 // attendBack leaves the gradient of what was turned.
 func (s *attention) attendBack(p *pass, to buffer) error {
 	dout := s.y.grad
-	if err := p.warps(dout.kind("attention_means"), p.n*s.Query, s.means.arg(), dout.arg(), s.y.data.arg(), driver.Int(p.n), driver.Int(p.steps), driver.Int(s.Query), driver.Int(s.hd)); err != nil {
+	if err := p.blocks(dout.kind("attention_means"), (p.n*s.Query*8+threads-1)/threads, s.means.arg(), dout.arg(), s.y.data.arg(), driver.Int(p.n), driver.Int(p.steps), driver.Int(s.Query), driver.Int(s.hd)); err != nil {
 		return err
 	}
 	args := []driver.Arg{to.arg(), dout.arg(), s.turned.data.arg(), s.logSums.arg(), s.means.arg()}

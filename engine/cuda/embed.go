@@ -28,6 +28,9 @@ func (s *embedding) forward(p *pass) error {
 	return p.blocks(s.y.data.kind("embed"), p.n, s.y.data.arg(), s.w.values.arg(), p.program.inputs.arg(), driver.Int(s.w.cols))
 }
 
+// embedColumns are those of a block of embed_back, see embed.cu.
+const embedColumns = 128
+
 // backward runs last of all: a head of the same weight has left its part by then.
 func (s *embedding) backward(p *pass) error {
 	if len(s.w.trained) == 0 {
@@ -38,7 +41,7 @@ func (s *embedding) backward(p *pass) error {
 			return err
 		}
 	}
-	grid := driver.Grid{X: min(p.n, s.w.rows), Y: (s.w.cols + 31) / 32, Threads: threads}
+	grid := driver.Grid{X: min(p.n, s.w.rows), Y: (s.w.cols + embedColumns - 1) / embedColumns, Threads: threads}
 	return p.stream.Launch(p.kernels[s.y.grad.kind("embed_back")], grid, s.w.grad.arg(), s.y.grad.arg(),
 		p.program.inputs.arg(), p.program.groups.arg(), driver.Int(p.n), driver.Int(s.w.cols))
 }

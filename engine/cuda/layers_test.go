@@ -261,7 +261,7 @@ func TestEmbed(t *testing.T) {
 					if err := l.blocks(y.kind("embed"), n, y.arg(), w.arg(), ids.arg(), driver.Int(dim)); err != nil {
 						return err
 					}
-					grid := driver.Grid{X: min(n, num), Y: (dim + 31) / 32, Threads: threads}
+					grid := driver.Grid{X: min(n, num), Y: (dim + embedColumns - 1) / embedColumns, Threads: threads}
 					return l.stream.Launch(l.kernels[y.kind("embed_back")], grid, dw.arg(), dy.arg(), ids.arg(), where.arg(), driver.Int(n), driver.Int(dim))
 				})
 				var want []float64

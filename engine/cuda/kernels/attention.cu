@@ -223,15 +223,24 @@ template <int HD, class T> __device__ __forceinline__ void backQueries(Back<T> b
     write<HD>(b.dqkv + r.query(at.sequence, at.head), dq, r.wide, at.first, r.steps, r.hd);
 }
 
-// means[sequence, head, position] = the sum of dout·out over the head: one warp each.
-template <class T> __device__ __forceinline__ void meansOf(float *means, const T *dout, const T *out, int n, int steps, int heads, int hd) {
-    int64_t at = index() / 32; // [position of all sequences, head]
-    if (at >= (int64_t)n * heads) return;
-    int position = (int)(at / heads), head = (int)(at % heads);
+// means[sequence, head, position] = the sum of dout·out over the head: eight threads each.
+template <int V, class T> __device__ __forceinline__ float meanOf(const T *dout, const T *out, int hd) {
     float s = 0;
-    for (int j = threadIdx.x % 32; j < hd; j += 32) s += get(dout[at * hd + j]) * get(out[at * hd + j]);
-    s = warpSum(s);
-    if (threadIdx.x % 32 == 0) means[((int64_t)(position / steps) * heads + head) * steps + position % steps] = s;
+    for (int j = threadIdx.x % 8 * V; j < hd; j += 8 * V) {
+        Pack<V> a = load<V>(dout + j), b = load<V>(out + j);
+        for (int k = 0; k < V; k++) s += a.v[k] * b.v[k];
+    }
+    return s;
+}
+template <class T> __device__ __forceinline__ void meansOf(float *means, const T *dout, const T *out, int n, int steps, int heads, int hd) {
+    int64_t at = index() / 8; // [position of all sequences, head]
+    bool there = at < (int64_t)n * heads;
+    float s = 0;
+    if (there) s = hd % 4 ? meanOf<1>(dout + at * hd, out + at * hd, hd) : meanOf<4>(dout + at * hd, out + at * hd, hd);
+    for (int i = 4; i > 0; i /= 2) s += __shfl_xor_sync(0xffffffffu, s, i);
+    if (!there || threadIdx.x % 8) return;
+    int position = (int)((uint32_t)at / heads), head = (int)at - position * heads, sequence = position / steps; // sums are fewer than 2³¹
+    means[((int64_t)sequence * heads + head) * steps + position - sequence * steps] = s;
 }
 extern "C" __global__ void attention_means(float *means, const float *dout, const float *out, int n, int steps, int heads, int hd) { meansOf(means, dout, out, n, steps, heads, hd); }
 extern "C" __global__ void attention_means_half(float *means, const bf16 *dout, const bf16 *out, int n, int steps, int heads, int hd) { meansOf(means, dout, out, n, steps, heads, hd); }
