@@ -43,7 +43,11 @@ func (s *norm) backward(p *pass) error {
 	dy, x, n, dim := s.y.grad, s.x.data, driver.Int(p.n), s.w.cols
 	if len(s.w.trained) > 0 {
 		groups := (p.n + normRows - 1) / normRows
-		grid := driver.Grid{X: (dim + 31) / 32, Y: groups, Threads: threads}
+		columns := 32 // of a block; each thread has four where that divides
+		if dim%4 == 0 {
+			columns = 128
+		}
+		grid := driver.Grid{X: (dim + columns - 1) / columns, Y: groups, Threads: threads}
 		if err := p.stream.Launch(p.kernels[dy.kind("norm_weight")], grid, s.parts.arg(), dy.arg(), x.arg(), s.roots.arg(), n, driver.Int(dim)); err != nil {
 			return err
 		}

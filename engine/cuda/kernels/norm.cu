@@ -63,25 +63,39 @@ template <class T> __device__ __forceinline__ void normAnyBack(T *dx, const T *d
 extern "C" __global__ void norm_back(float *dx, const float *dy, const float *x, const float *w, const float *roots, int add, int rows, int dim) { normAnyBack(dx, dy, x, w, roots, add, rows, dim); }
 extern "C" __global__ void norm_back_half(bf16 *dx, const bf16 *dy, const bf16 *x, const float *w, const float *roots, int add, int rows, int dim) { normAnyBack(dx, dy, x, w, roots, add, rows, dim); }
 
-// part[g, j] = the sum of dy·x·r over the 256 rows of group g. A block has 32 columns of one
-// group, 32 × 8 threads go down its rows; the order is fixed.
-template <class T> __device__ __forceinline__ void normWeight(float *to, const T *dy, const T *x, const float *roots, int rows, int dim, float (*part)[33]) {
-    int lane = threadIdx.x % 32, down = threadIdx.x / 32, j = blockIdx.x * 32 + lane;
+// part[g, j] = the sum of dy·x·r over the 256 rows of group g. A block has 32·V columns of one
+// group, V a thread, 32 × 8 threads go down its rows; the order is fixed.
+template <int V, class T> __device__ __forceinline__ void normWeight(float *to, const T *dy, const T *x, const float *roots, int rows, int dim, float *part) {
+    int lane = threadIdx.x % 32 * V, down = threadIdx.x / 32, j = blockIdx.x * 32 * V + lane;
     int lo = blockIdx.y * 256, hi = min(rows, lo + 256);
-    float s = 0;
-    if (j < dim)
-        for (int i = lo + down; i < hi; i += 8) s += get(dy[(int64_t)i * dim + j]) * get(x[(int64_t)i * dim + j]) * roots[i];
-    part[down][lane] = s;
+    Pack<V> s = {};
+    if (j < dim) {
+#pragma unroll 4
+        for (int i = lo + down; i < hi; i += 8) {
+            Pack<V> d = load<V>(dy + (int64_t)i * dim + j), a = load<V>(x + (int64_t)i * dim + j);
+            for (int k = 0; k < V; k++) s.v[k] += d.v[k] * a.v[k] * roots[i];
+        }
+    }
+    store<V>(part + down * 32 * V + lane, s);
     __syncthreads();
     if (down || j >= dim) return;
-    for (int k = 1; k < 8; k++) s += part[k][lane];
-    to[(int64_t)blockIdx.y * dim + j] = s;
+    for (int i = 1; i < 8; i++) {
+        Pack<V> more = load<V>(part + i * 32 * V + lane);
+        for (int k = 0; k < V; k++) s.v[k] += more.v[k];
+    }
+    store<V>(to + (int64_t)blockIdx.y * dim + j, s);
+}
+template <class T> __device__ __forceinline__ void normAnyWeight(float *to, const T *dy, const T *x, const float *roots, int rows, int dim, float *part) {
+    if (dim % 4)
+        normWeight<1>(to, dy, x, roots, rows, dim, part);
+    else
+        normWeight<4>(to, dy, x, roots, rows, dim, part);
 }
 extern "C" __global__ void norm_weight(float *to, const float *dy, const float *x, const float *roots, int rows, int dim) {
-    __shared__ float part[8][33];
-    normWeight(to, dy, x, roots, rows, dim, part);
+    __align__(16) __shared__ float part[8 * 128];
+    normAnyWeight(to, dy, x, roots, rows, dim, part);
 }
 extern "C" __global__ void norm_weight_half(float *to, const bf16 *dy, const bf16 *x, const float *roots, int rows, int dim) {
-    __shared__ float part[8][33];
-    normWeight(to, dy, x, roots, rows, dim, part);
+    __align__(16) __shared__ float part[8 * 128];
+    normAnyWeight(to, dy, x, roots, rows, dim, part);
 }
