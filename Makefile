@@ -27,10 +27,10 @@ export LODE_S3TEST := $(CURDIR)/$(S3TEST)
 # Python with what python/ needs.
 VENV := .cache/venv
 
-.PHONY: help setup qemu cxx ptx cuda-headers lint test race python up fuzz bench clean
+.PHONY: help setup qemu cxx ptx cuda-headers stand-in card lint test race python up fuzz bench clean
 
 help:
-	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | python | fuzz | bench | ptx | cuda-headers | setup | clean'
+	@sed -n 's/^#   //p' Makefile; echo 'make lint | race | python | fuzz | bench | ptx | cuda-headers | stand-in | card | setup | clean'
 
 setup: $(S3TEST) $(VENV)/ready qemu cxx
 	$(GO) mod download
@@ -78,6 +78,19 @@ cuda-headers: $(NVIDIA)/HEADERS $(NVIDIA)/NVRTC $(NVIDIA)/PTXAS
 		"$${CXX:-g++}" -std=c++17 -fsyntax-only -DREAL_HEADERS $(addprefix -I$(NVIDIA)/,HEADERS/nvidia/cuda_runtime/include HEADERS/nvidia/cublas/include HEADERS/nvidia/nccl/include HEADERS/nvidia/cuda_cccl/include NVRTC/nvidia/cuda_nvrtc/include PTXAS/nvidia/cuda_nvcc/include) engine/cuda/cudatest/fake/$$f.cpp || exit 1; \
 	done
 	LODE_REAL_CUDA=$(CURDIR)/$(NVIDIA)/HEADERS/nvidia/cublas/lib:$(CURDIR)/$(NVIDIA)/HEADERS/nvidia/nccl/lib:$(CURDIR)/$(NVIDIA)/NVRTC/nvidia/cuda_nvrtc/lib $(GO) test -count 1 -run Real ./engine/cuda/driver
+
+# The stand-in for NVIDIA's libraries, for programs tried by hand where there is no card:
+# LODE_CUDA_PATH=.cache/stand-in lode doctor.
+stand-in: cxx
+	@mkdir -p .cache
+	LODE_STAND_IN=$(CURDIR)/.cache/stand-in $(GO) test -count 1 -run TestStandIn ./engine/cuda/cudatest
+
+# What benchmarks/card/run.py takes to a machine with a card: programs that need neither Go nor
+# a network there.
+card:
+	@mkdir -p .cache/card
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o .cache/card/lode ./cmd/lode
+	CGO_ENABLED=0 $(GO) test -c -trimpath -ldflags '-s -w' -o .cache/card/cuda.test ./engine/cuda
 
 $(S3TEST): $(wildcard tools/s3test/*.go tools/s3test/go.*)
 	@mkdir -p .cache

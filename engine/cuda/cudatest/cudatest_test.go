@@ -1,6 +1,7 @@
 package cudatest_test
 
 import (
+	"os"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -46,6 +47,19 @@ extern "C" __global__ void blocks(float *x) {
     if (threadIdx.x == 0) x[0] = x[0] * 3 + blockIdx.x;
 }
 `
+
+// TestStandIn leaves the library's folder at the name in LODE_STAND_IN, for programs that are
+// tried by hand: make stand-in.
+func TestStandIn(t *testing.T) {
+	name := os.Getenv("LODE_STAND_IN")
+	if name == "" {
+		t.Skip("LODE_STAND_IN names nothing")
+	}
+	_ = os.Remove(name) // of earlier
+	if err := os.Symlink(cudatest.Folder(t, cudatest.Kernels()), name); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // run runs a kernel on 64 values 0, 1, 2, … and returns what became of them.
 func run(t *testing.T, c *cudatest.Card, kernel string, grid int) (after []float32, err error) {

@@ -19,6 +19,8 @@
 // Kernels can run as PTX instead ([Card.Interpret], [AsPTX]): the text that a driver would get,
 // executed by package ptx, with what stands behind #ifndef LODE_HOST, and with races found.
 //
+// With LODE_TEST_CARD=1 the same tests run on a card: see [Real].
+//
 // What it does not show: speed; what becomes of a card that copies from one that is lost; the
 // rounding of a card's own functions; whether a kernel fits a card's registers, which ptxas says.
 package cudatest

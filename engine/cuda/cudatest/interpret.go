@@ -69,6 +69,9 @@ func AsPTX(t testing.TB) {
 // ends. It counts into stats, by kernel; nil counts nothing.
 func (c *Card) Interpret(stats map[string]*ptx.Stats) {
 	c.t.Helper()
+	if c.real {
+		c.needStandIn("its interpreter")
+	}
 	if _, err := programs(); err != nil {
 		c.t.Fatal(err)
 	}
