@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lode/cmd/lode/internal/measure"
+	"lode/engine/cuda"
 	"lode/engine/model"
 )
 
@@ -24,6 +25,8 @@ type engineBench struct {
 	engineFlags
 	size            string
 	steps           int
+	rows, sequence  int // of a batch; 0: the size's own
+	scores          int // updates to score; 0: none are made
 	export, profile string
 	asJSON          bool
 }
@@ -42,7 +45,8 @@ values are computed again and batches taken in parts; what was planned is printe
 
 Sizes: 1m (0.9 million parameters, tokens are bytes), 10m, 50m, 124m and 1b. The
 largest needs 18 GB. With --export the model, its parameters and its batches are
-written to a folder instead, for other programs to train on. The engine torch uses the
+written to a folder instead, for other programs to train on; parameters that are there
+already stay. Of a card in bf16 the peak is its data sheet's. The engine torch uses the
 Python that $LODE_PYTHON names, else python3, and the best device that PyTorch has; the
 engine cuda is for models that have kernels (docs/gpu.md).`,
 		Example: "  lode bench engine --size 10m --threads 2 --json",
@@ -52,6 +56,9 @@ engine cuda is for models that have kernels (docs/gpu.md).`,
 	f.add(c)
 	c.Flags().StringVar(&f.size, "size", "10m", "model: "+sizes)
 	c.Flags().IntVar(&f.steps, "steps", 10, "steps that count")
+	c.Flags().IntVar(&f.rows, "rows", 0, "rows of a batch (default: as the size has)")
+	c.Flags().IntVar(&f.sequence, "sequence", 0, "tokens of a row (default: as the size has)")
+	c.Flags().IntVar(&f.scores, "scores", 0, "then also time an update: making it, scoring so many, taking one off, hashing the parameters")
 	c.Flags().IntVar(&f.microRows, "micro-rows", 0, "rows of a batch worked on at a time (engine cpu; default: as memory allows)")
 	c.Flags().BoolVar(&f.recompute, "recompute", false, "keep less for the backward pass and compute it again (engine cpu)")
 	c.Flags().StringVar(&f.blas, "blas", f.blas, "BLAS of the system that multiplies: off, auto (measure, take what is faster) or the file of a library (engine cpu; default $LODE_BLAS)")
@@ -73,13 +80,13 @@ func (f *engineBench) run(ctx context.Context, out io.Writer) error {
 	if i < 0 {
 		return usagef("--size is %q, want one of %s", f.size, strings.Join(sizeNames(), ", "))
 	}
-	if f.steps < 1 || f.microRows < 0 {
-		return usagef("--steps must be above 0, --micro-rows at least 0")
+	if f.steps < 1 || min(f.microRows, f.rows, f.sequence, f.scores) < 0 {
+		return usagef("--steps must be above 0, --micro-rows, --rows, --sequence and --scores at least 0")
 	}
 	if err := f.check(); err != nil {
 		return err
 	}
-	size := measure.Sizes()[i]
+	size := measure.Sizes()[i].Shaped(f.rows, f.sequence)
 	if f.export != "" {
 		return exportBench(f.export, size, f.steps)
 	}
@@ -128,8 +135,25 @@ func (f *engineBench) measure(ctx context.Context, size measure.Size) (r measure
 	if r, err = measure.Engine(ctx, e, size, f.steps, kind.meter(e)); err != nil {
 		return r, err
 	}
-	r.Engine, r.Threads, r.PeakFlops = on, threads, peak
+	if f.scores > 0 {
+		u, err := measure.Update(ctx, e, size, f.scores)
+		if err != nil {
+			return r, err
+		}
+		r.Update = &u
+	}
+	r.Engine, r.Threads = on, threads
 	r.Plan, r.PlannedBytes = p.String(), p.bytes
+	if f.passed != nil {
+		r.Plan += "; no card is used: " + f.passed.Error()
+	}
+	if c, ok := e.(*cuda.Engine); ok {
+		r.CardBytes, r.Plan = c.Plan().Total(), r.Plan+"; "+c.Plan().String()
+		if f.precision == "bf16" {
+			peak = cardPeak(c.Card().Name)
+		}
+	}
+	r.PeakFlops = peak
 	if peak > 0 {
 		r.Utilisation = r.Flops / peak
 	}
@@ -143,4 +167,8 @@ func printEngine(w io.Writer, r measure.EngineResult) {
 	fmt.Fprintf(w, "%-28s %6s %8.2fM %9s %8d %12.0f %14.0f %9.1f %8.1f%% %10s %9.4f %9.4f\n", r.Engine, r.Size, float64(r.Params)/1e6,
 		fmt.Sprintf("%d×%d", r.Rows, r.Steps), r.Threads, r.TokensPerSecond, r.TokensPerCPUSecond, r.Flops/1e9, 100*r.Utilisation,
 		bytesText(uint64(r.PeakBytes)), r.LossFirst, r.LossLast)
+	if u := r.Update; u != nil {
+		fmt.Fprintf(w, "an update of %d values is made in %.1f ms, %s are scored in %.1f ms, one is taken off in %.1f ms, the parameters are hashed in %.1f ms\n",
+			u.Kept, 1e3*u.EncodeSeconds, plural(u.Scores, "update"), 1e3*u.ScoresSeconds, 1e3*u.ApplySeconds, 1e3*u.RootSeconds)
+	}
 }

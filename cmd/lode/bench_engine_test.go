@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lode/checkpoints/safetensors"
 	"lode/cmd/lode/internal/measure"
@@ -31,6 +32,55 @@ func TestBenchEnginePrints(t *testing.T) {
 	for _, name := range []string{"tokens_per_s", "flop_utilisation", "peak_bytes", "loss_first", "loss_last"} {
 		if v, ok := got[name].(float64); !ok || v <= 0 {
 			t.Errorf("%s is %v in %s", name, got[name], out.Bytes())
+		}
+	}
+}
+
+// An update can be measured, batches have the shape that is asked for, and parameters that
+// were exported stay for another shape.
+func TestBenchEngineShapes(t *testing.T) {
+	var out bytes.Buffer
+	f := benchOf(1)
+	f.asJSON, f.scores, f.rows, f.sequence = true, 3, 2, 160
+	if err := f.run(t.Context(), &out); err != nil {
+		t.Fatal(err)
+	}
+	var got measure.EngineResult
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if u := got.Update; got.Rows != 2 || got.Steps != 160 || u == nil || u.Kept == 0 || u.Scores != 3 || min(u.EncodeSeconds, u.ScoresSeconds, u.ApplySeconds, u.RootSeconds) <= 0 {
+		t.Errorf("%s", out.Bytes())
+	}
+	f.export = t.TempDir()
+	written := func() time.Time {
+		t.Helper()
+		if err := f.run(t.Context(), &out); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(f.export, "model.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ModTime()
+	}
+	first := written()
+	if f.sequence = 20; !written().Equal(first) {
+		t.Error("the parameters were written again")
+	}
+	if text, err := os.ReadFile(filepath.Join(f.export, "bench.json")); err != nil || !strings.Contains(string(text), `"steps":20,`) {
+		t.Errorf("%v: %.80s", err, text)
+	}
+}
+
+// Names are as drivers give them.
+func TestCardPeak(t *testing.T) {
+	for name, want := range map[string]float64{
+		"NVIDIA H100 80GB HBM3": 989, "NVIDIA H100 PCIe": 756, "NVIDIA H200": 989, "NVIDIA A100-SXM4-80GB": 312, "NVIDIA A10": 125, "NVIDIA L4": 121,
+		"NVIDIA GeForce RTX 4090": 165, "Stand-in 0": 0, "NVIDIA H2000": 0,
+	} {
+		if got := cardPeak(name); got != want*1e12 {
+			t.Errorf("%s: %v TFLOP/s, want %v", name, got/1e12, want)
 		}
 	}
 }

@@ -34,12 +34,15 @@ type EngineResult struct {
 	PeakBytes          int64   `json:"peak_bytes"`       // of this process; zero if not known
 	PlannedBytes       int64   `json:"planned_bytes"`    // what was said before that it would be
 	Plan               string  `json:"plan"`             // the same in words, with how
+	CardBytes          int64   `json:"card_bytes"`       // taken of a card; zero without
 	LossFirst          float64 `json:"loss_first"`
 	LossLast           float64 `json:"loss_last"`
 
 	Losses      []float64 `json:"losses"` // before each step
 	StepSeconds []float64 `json:"step_seconds"`
 	StepCPU     []float64 `json:"step_cpu_seconds"` // of all threads
+
+	Update *UpdateResult `json:"update,omitempty"` // if it was asked for
 }
 
 // Meter is what the system tells of this process.

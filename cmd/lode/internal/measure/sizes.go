@@ -34,6 +34,17 @@ func Sizes() []Size {
 	}
 }
 
+// Shaped returns s with batches of so many rows of so many tokens; 0 is as it is.
+func (s Size) Shaped(rows, steps int) Size {
+	if rows > 0 {
+		s.Rows = rows
+	}
+	if steps > 0 {
+		s.Steps, s.Model.Context = steps, max(steps, s.Model.Context)
+	}
+	return s
+}
+
 // Batch returns the i-th batch: sequences in which each id decides the next up to
 // a little noise, so that there is something to learn.
 func (s Size) Batch(i uint64) engine.Batch {
