@@ -19,6 +19,7 @@ type Status struct {
 	Phase    string            `json:"phase"`
 	Stopped  bool              `json:"stopped,omitempty"` // read from the disk of a run that is not on
 	Since    float64           `json:"phase_seconds"`
+	Clock    float64           `json:"clock,omitempty"`       // of the coordinator's machine, seconds since 1970; 0 if it was not asked
 	Waiting  []string          `json:"waiting_for,omitempty"` // names of members
 	Deadline float64           `json:"deadline_seconds,omitempty"`
 	Root     string            `json:"state_root"`

@@ -4,20 +4,17 @@ package main
 // card computes what the processor does.
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
-	"lode/engine"
-	"lode/engine/cpu"
 	"lode/engine/cuda"
 	"lode/engine/cuda/driver"
-	"lode/engine/model"
 )
 
 // cardFindings looks at libraries and cards, and says which engine would be taken.
-func cardFindings() []finding {
+func cardFindings(ctx context.Context) []finding {
 	libs := driver.Find(driver.Folders())
 	// Then what is missing should be mended:
 	wanted := driver.Present() || len(libs.Devices) > 0 || errors.Is(libs.Driver.Err, driver.ErrTooOld)
@@ -28,12 +25,12 @@ func cardFindings() []finding {
 	}
 	works := false
 	for i, d := range libs.Devices {
-		f := cardFinding(libs, i, d)
+		f := cardFinding(ctx, libs, i, d)
 		works = works || f.State == isGood
 		all = append(all, f)
 	}
 	if len(libs.Devices) > 1 {
-		all = append(all, ncclFinding(libs.NCCL), peersFinding(libs), teamFinding(libs))
+		all = append(all, ncclFinding(libs.NCCL), peersFinding(libs), teamFinding(ctx, libs))
 	}
 	text := "--engine auto would take cpu"
 	if works {
@@ -84,7 +81,7 @@ func peersFinding(libs *driver.Libraries) finding {
 }
 
 // teamFinding tries all cards together.
-func teamFinding(libs *driver.Libraries) finding {
+func teamFinding(ctx context.Context, libs *driver.Libraries) finding {
 	const what = "all cards"
 	var cards []int
 	for i, d := range libs.Devices {
@@ -93,7 +90,7 @@ func teamFinding(libs *driver.Libraries) finding {
 		}
 		cards = append(cards, i)
 	}
-	e, err := tryCards(libs, cards...)
+	e, err := tryCards(ctx, libs, cards...)
 	if err != nil {
 		return finding{what, isBad, "together: " + err.Error()}
 	}
@@ -101,73 +98,26 @@ func teamFinding(libs *driver.Libraries) finding {
 }
 
 // cardFinding tries a card.
-func cardFinding(libs *driver.Libraries, i int, d driver.Info) finding {
+func cardFinding(ctx context.Context, libs *driver.Libraries, i int, d driver.Info) finding {
 	f := finding{What: fmt.Sprintf("card %d", i), State: isBad}
 	f.Text = fmt.Sprintf("%s, %s, compute capability %d.%d, %s", d.Name, bytesText(uint64(d.Memory)), d.Capability/10, d.Capability%10, plural(d.Processors, "multiprocessor"))
 	if err := libs.Usable(i); err != nil {
 		f.Text += ": " + err.Error()
 		return f
 	}
-	e, err := tryCards(libs, i)
+	free, err := freeOf(libs, i)
+	if err == nil {
+		_, err = tryCards(ctx, libs, i)
+	}
+	speed := ""
+	if err == nil {
+		speed, err = rateCard(ctx, libs, i)
+	}
 	if err != nil {
 		f.Text += ": " + err.Error()
 		return f
 	}
 	f.State = isGood
-	f.Text += fmt.Sprintf(", %s free: it computes what the processor does", bytesText(uint64(e.Plan().Limit/9*10))) // the limit is nine tenths of it
+	f.Text += fmt.Sprintf(", %s free: it computes what the processor does, in float32 and bf16; %s", bytesText(uint64(free)), speed)
 	return f
-}
-
-// trial is what a card is tried on.
-var trial = model.MLP{Input: []int{40}, Hidden: []int{70, 30}, Activation: model.GELU, Classes: 9}
-
-// tryCards trains the trial on a card, or on several, and on the processor, and compares
-// losses. The engine that it returns is closed.
-func tryCards(libs *driver.Libraries, cards ...int) (_ cardEngine, err error) {
-	opt := cuda.Options{Libraries: libs, Loads: []model.Load{{Rows: trialRows, Steps: 1, Gradient: true}}}
-	c, err := openCards(trial, opt, cards)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, c.Close()) }()
-	p, err := cpu.New(trial, cpu.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, p.Close()) }()
-	for _, e := range []engine.Engine{c, p} {
-		if err := model.Init(trial, [32]byte{1}, e.Params()); err != nil {
-			return nil, err
-		}
-	}
-	for step := range 5 {
-		b := trialBatch(step)
-		got, err := c.Step(b, engine.Hyper{Rate: 1e-2, WeightDecay: 0.1, ClipNorm: 1})
-		if err != nil {
-			return nil, err
-		}
-		want, err := p.Step(b, engine.Hyper{Rate: 1e-2, WeightDecay: 0.1, ClipNorm: 1})
-		if err != nil {
-			return nil, err
-		}
-		if !(math.Abs(got-want) < 1e-3) {
-			return nil, fmt.Errorf("step %d has loss %v, on the processor %v: please report it, and take --engine torch or cpu", step, got, want)
-		}
-	}
-	return c, nil
-}
-
-const trialRows = 64
-
-// trialBatch returns rows whose class decides what is seen.
-func trialBatch(step int) engine.Batch {
-	b := engine.Batch{Rows: trialRows, Inputs: engine.Array{Shape: trial.Input}}
-	for i := range trialRows {
-		class := (i*7 + step) % trial.Classes
-		b.Targets.IDs = append(b.Targets.IDs, int32(class))
-		for j := range trial.Input[0] {
-			b.Inputs.Reals = append(b.Inputs.Reals, float32(math.Sin(float64(class*j+i))))
-		}
-	}
-	return b
 }

@@ -45,7 +45,7 @@ func TestDoctor(t *testing.T) {
 	card := cudatest.Use(t, cudatest.Kernels(), "devices=2")
 	t.Setenv("LODE_CUDA_PATH", card.Folder)
 	code, found := visit(t)
-	if code != 0 || !strings.Contains(found["card 1"].Text, "computes what the processor does") || !strings.Contains(found["engine"].Text, "would take cuda") {
+	if code != 0 || !strings.Contains(found["card 1"].Text, "in float32 and bf16; products of bf16 have about") || !strings.Contains(found["engine"].Text, "would take cuda") {
 		t.Errorf("with two cards: exit %d, %v", code, found)
 	}
 	if found["NCCL"].State != isGood || !strings.Contains(found["NCCL"].Text, "2.21.5") || found["between cards"].Text != "each reads the memory of each" {

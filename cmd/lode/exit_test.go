@@ -84,7 +84,7 @@ func TestExitCodes(t *testing.T) {
 		{"worker file --engine auto --card-memory much", exitUsage, "--card-memory is \"much\""},
 		{"worker file --card-memory 1GB", exitUsage, "--card-memory is for --engine cuda"},
 		{"worker file --engine cuda --precision bf8", exitUsage, "--precision is \"bf8\""},
-		{"doctor now", exitUsage, "unknown command"},
+		{"doctor now", exitUsage, "not a join link"},
 		{"worker file --model nano:build", exitUsage, "--model is for --engine torch"},
 		{"worker file --meet 10.0.0.1:29400", exitUsage, "--meet is for --engine torch"},
 		{"worker file --shard", exitUsage, "--shard is for --engine torch"},

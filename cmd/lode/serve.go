@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -80,6 +81,7 @@ func (f *front) Status(ctx context.Context, _ protocol.NodeID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Clock = float64(time.Now().UnixMicro()) / 1e6
 	s.Refusals = map[string]uint64{}
 	for reason, n := range f.refusals() {
 		s.Refusals[reason.String()] = n
