@@ -134,9 +134,9 @@ def speed(r, a):
 
 
 def compare(r, a, size, sequence):
-    steps = a.steps if size != "1b" else max(20, a.steps // 5)
+    steps, tokens = (a.steps, a.tokens) if size != "1b" else (max(20, a.steps // 5), a.tokens // 2)
     name, folder = f"{size}-{sequence}", os.path.join(r.work, "export-" + size)
-    shape = ["--size", size, "--sequence", str(sequence), "--rows", str(max(1, a.tokens // sequence)), "--steps", str(steps)]
+    shape = ["--size", size, "--sequence", str(sequence), "--rows", str(max(1, tokens // sequence)), "--steps", str(steps)]
     scores = ["--scores", str(a.scores)] if sequence == a.sequences[0] else []
     ours = result(r, name + "-lode", [a.lode, "bench", "engine", *shape, *scores, "--engine", "cuda", "--precision", "bf16", "--json"], 150)
     if r.step(name + "-export", [a.lode, "bench", "engine", *shape, "--export", folder], 120) is None:
@@ -235,7 +235,7 @@ def main():
     p.add_argument("--budget", type=float, default=560, help="seconds in all")
     p.add_argument("--sizes", default="124m,1b", help="of lode bench engine")
     p.add_argument("--sequences", type=numbers, default=[1024, 2048])
-    p.add_argument("--tokens", type=int, default=16384, help="of a batch")
+    p.add_argument("--tokens", type=int, default=16384, help="of a batch; half of them for 1b")
     p.add_argument("--steps", type=int, default=198, help="that count; a fifth of them for 1b")
     p.add_argument("--scores", type=int, default=100)
     p.add_argument("--device", default="cuda", help="of PyTorch")
