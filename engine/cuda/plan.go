@@ -40,7 +40,7 @@ func (p Plan) String() string {
 	if p.Cards > 1 {
 		who = fmt.Sprintf("each of %d cards gives", p.Cards)
 	}
-	return fmt.Sprintf("%s %s of %s: %s for parameters and optimizer, %s for values of %d positions at a time%s, %s for vectors",
+	return fmt.Sprintf("%s %s of %s: %s for parameters, optimizer and cuBLASLt, %s for values of %d positions at a time%s, %s for vectors",
 		who, b(p.Total()), b(p.Limit), b(p.Fixed+p.Muon), b(p.Values), p.Positions, again, b(p.Vectors))
 }
 
