@@ -175,6 +175,7 @@ func (v *vector) Pull(to tensor.Reader, share float32) error {
 	if start == nil {
 		return errors.ErrUnsupported
 	}
+	v.edit()
 	return e.do(func() error {
 		e.reading.of = nil
 		return e.each("pull", e.layout.Len(), driver.At(v.at(0)), driver.At(start.at(0)), driver.Float(share))

@@ -228,6 +228,7 @@ func TestEditsReachAll(t *testing.T) {
 		}},
 		{"a step", func() error { return engine.Subtract(l, e.Params(), u, gradient.Unclipped) }},
 		{"a copy", func() error { return engine.Copy(l, e.Params(), start) }},
+		{"a pull", func() error { return e.Params().(engine.Remote).Pull(start, 0.5) }},
 		{"moments", func() error { return e.ReadState(bytes.NewReader(state.Bytes())) }},
 	} {
 		if err := edit.do(); err != nil {
