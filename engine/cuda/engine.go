@@ -69,6 +69,7 @@ type Engine struct {
 	device        *driver.Device
 	resources           // what is on the card
 	edited        bool  // somebody wrote parameters; see Team
+	stale         bool  // and the halves are not theirs yet
 	lost          error // nil if it is there
 	closed        bool
 }
@@ -194,6 +195,7 @@ func (e *Engine) take(muon bool) (err error) {
 			e.give()
 		}
 	}()
+	e.stale = true
 	d, g := e.device, e.program
 	if err := g.memory.allocate(d); err != nil {
 		return err

@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -137,4 +138,48 @@ func TestHalfIsRepeated(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHalvesFollow: what products take is the parameters, rounded, whoever changed them: steps of
+// both kinds, or a hand. One that is not taken changes neither.
+func TestHalvesFollow(t *testing.T) {
+	m := model.Llama{Dim: 36, Layers: 1, Heads: 6, KVHeads: 2, FFN: 37, Vocab: 29, Context: 80, RopeTheta: 500, NormEps: 1e-5}
+	e, err := on(t, cudatest.Use(t, cudatest.Kernels(), "order=2"), m, Options{Half: true, Muon: true, Frozen: append([]bool{true}, make([]bool, 11)...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow := func(after string) {
+		t.Helper()
+		n := e.Layout().Len()
+		params, halves := e.get(t, e.program.params, n), e.get(t, e.program.halves, n)
+		for i, v := range params {
+			if want := float64(floatOf(halfOf(float32(v)))); halves[i] != want {
+				t.Fatalf("%s: parameter %d is %v and in bf16 %v, want %v", after, i, v, halves[i], want)
+			}
+		}
+	}
+	if err := model.Init(m, [32]byte{1}, e.Params()); err != nil {
+		t.Fatal(err)
+	}
+	b := enginetest.Batch(rand.New(rand.NewPCG(5, 5)), m, 2, 20)
+	for i := range 6 {
+		if _, err := e.Step(b, engine.Hyper{Rate: 1e-2, WeightDecay: 0.1, Muon: i%2 == 1}); err != nil {
+			t.Fatal(err)
+		}
+		follow("a step")
+	}
+	last := tensor.Chunk{Offset: e.Layout().Len() - 2, Len: 2}
+	if err := e.Params().WriteChunk(last, []float32{0.3, float32(math.NaN())}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Step(b, engine.Hyper{Rate: 1e-2}); !errors.Is(err, engine.ErrNotFinite) {
+		t.Fatal(err)
+	}
+	if err := e.Params().WriteChunk(last, []float32{0.3, 0.7}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Loss(b); err != nil {
+		t.Fatal(err)
+	}
+	follow("a hand")
 }

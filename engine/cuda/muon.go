@@ -68,7 +68,7 @@ func (e *Engine) muonStep(t, moment int) error {
 		return err
 	}
 	scale := float32(engine.MuonScale * math.Sqrt(float64(max(rows, cols))))
-	return e.each(x.kind("move"), n, driver.At(g.params.at(at)), x.arg(), g.outcome.arg(), g.hyper.arg(), driver.Float(scale), flag(e.decays[t]))
+	return e.each(x.kind("move"), n, driver.At(g.params.at(at)), g.halvesFrom(at), x.arg(), g.outcome.arg(), g.hyper.arg(), driver.Float(scale), flag(e.decays[t]))
 }
 
 // orthogonal returns an orthogonal matrix near muon.step, which it overwrites.

@@ -97,7 +97,8 @@ func (e *Engine) move(muon bool) error {
 	if err := e.blocks("squares", g.numRuns, g.squares.arg(), g.grads.arg(), g.runs.arg()); err != nil {
 		return err
 	}
-	if err := e.blocks("norm", 1, g.outcome.arg(), g.squares.arg(), g.total.arg(), g.hyper.arg(), driver.Int(g.numRuns)); err != nil {
+	one := driver.Grid{X: 1, Threads: 1024}
+	if err := e.stream.Launch(e.kernels["norm"], one, g.outcome.arg(), g.squares.arg(), g.total.arg(), g.hyper.arg(), driver.Int(g.numRuns)); err != nil {
 		return err
 	}
 	if muon {
@@ -105,5 +106,5 @@ func (e *Engine) move(muon bool) error {
 			return err
 		}
 	}
-	return e.blocks("adamw", g.numRuns, g.params.arg(), g.grads.arg(), g.first.arg(), g.second.arg(), g.runs.arg(), g.outcome.arg(), g.hyper.arg(), flag(muon))
+	return e.blocks("adamw", g.numRuns, g.params.arg(), g.halvesFrom(0), g.grads.arg(), g.first.arg(), g.second.arg(), g.runs.arg(), g.outcome.arg(), g.hyper.arg(), flag(muon))
 }

@@ -20,18 +20,30 @@ type pass struct {
 
 // forward puts the stages into the stream.
 func (p *pass) forward() error {
-	g := p.program
-	if g.half && p.part == 1 {
-		if err := p.halve(g.halves, g.params, g.layout.Len()); err != nil {
-			return err
-		}
-	}
-	for _, s := range g.stages {
+	for _, s := range p.program.stages {
 		if err := s.forward(p); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// refresh has halves be those of the parameters. Steps keep them so, others do not.
+func (e *Engine) refresh() error {
+	g := e.program
+	if !g.half || !e.stale {
+		return nil
+	}
+	e.stale = false
+	return e.halve(g.halves, g.params, g.layout.Len())
+}
+
+// halvesFrom returns where the halves of the parameters from i on are, null if there are none.
+func (g *program) halvesFrom(i int) driver.Arg {
+	if !g.half {
+		return driver.At(0)
+	}
+	return driver.At(g.halves.at(i))
 }
 
 // run puts the whole pass into the stream.

@@ -61,6 +61,9 @@ func (t *Team) run(b engine.Batch, train bool, after func(*Engine) error) error 
 			return err
 		}
 		first.edited = false
+		for _, e := range t.cards {
+			e.stale = true
+		}
 	}
 	if err := t.work(b, train, after); err != nil {
 		return t.lose(err)

@@ -40,8 +40,7 @@ func (r *recall) window(h model.Heads, hd int, half bool) buffer {
 }
 
 // Continue implements engine.Continuer for models of text. Of several texts the newest goes
-// on, and none beyond the loss of the card. In bf16 a text is read with the parameters that
-// the engine had when it began, or when a batch came since.
+// on, and none beyond the loss of the card.
 //
 // Every layer attends to as many tokens as inputs may have. Positions are relative, so text
 // may grow beyond that, as with lode/engine/cpu.
@@ -88,6 +87,9 @@ func (e *Engine) read(t *text, ids []int32) ([]float32, error) {
 	}
 	said := make([]float32, targets.Width())
 	err := e.do(func() error {
+		if err := e.refresh(); err != nil {
+			return err
+		}
 		p := &pass{Engine: e, rows: 1, steps: 1, n: 1, text: t}
 		for _, id := range ids {
 			if err := p.read(id); err != nil {

@@ -65,6 +65,9 @@ func (e *Engine) refuse(b engine.Batch) error {
 // what is to be done with each into the stream. The loss is the mean over so many targets.
 func (e *Engine) parts(b engine.Batch, targets int, train bool, work func(p *pass, part engine.Batch) error) error {
 	e.reading.of = nil
+	if err := e.refresh(); err != nil {
+		return err
+	}
 	steps := 1
 	if inputs, _ := e.Takes(); inputs.Series {
 		steps = b.Inputs.Shape[0]

@@ -150,7 +150,7 @@ func (v *vector) WriteChunk(c tensor.Chunk, src []float32) error {
 // edit notes that v will be changed by its owner, and not by a step.
 func (v *vector) edit() {
 	if v == v.e.params {
-		v.e.edited = true
+		v.e.edited, v.e.stale = true, true
 	}
 }
 

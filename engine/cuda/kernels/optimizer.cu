@@ -44,8 +44,9 @@ extern "C" __global__ void squares(double *squares, const float *g, const Run *r
     if (threadIdx.x == 0) squares[blockIdx.x] = s;
 }
 
-// The outcome of a step, from n squares and the loss. One block.
-extern "C" __global__ void norm(Outcome *o, const double *squares, const double *loss, const Hyper *h, int n) {
+// The outcome of a step, from n squares and the loss. One block, as large as there are: of 1.2
+// billion parameters there are 300,000 squares.
+extern "C" __global__ void __launch_bounds__(1024) norm(Outcome *o, const double *squares, const double *loss, const Hyper *h, int n) {
     __shared__ double scratch[32];
     double s = 0;
     for (int i = threadIdx.x; i < n; i += blockDim.x) s += squares[i];
@@ -57,8 +58,9 @@ extern "C" __global__ void norm(Outcome *o, const double *squares, const double 
 }
 
 // AdamW (Loshchilov and Hutter, arXiv:1711.05101, algorithm 2) on the runs, but on hidden
-// ones only if Muon does not move them. One block a run.
-extern "C" __global__ void adamw(float *w, const float *g, float *m1, float *m2, const Run *runs, const Outcome *o, const Hyper *hyper, int muon) {
+// ones only if Muon does not move them. One block a run. Halves are the parameters in bf16, null
+// if there are none.
+extern "C" __global__ void adamw(float *w, bf16 *halves, const float *g, float *m1, float *m2, const Run *runs, const Outcome *o, const Hyper *hyper, int muon) {
     Run r = runs[blockIdx.x];
     Hyper h = *hyper;
     if (o->moves == 0 || (muon && r.hidden)) return;
@@ -68,7 +70,9 @@ extern "C" __global__ void adamw(float *w, const float *g, float *m1, float *m2,
         float d = scale * g[i];
         float a = h.keep1 * m1[i] + (1 - h.keep1) * d, b = h.keep2 * m2[i] + (1 - h.keep2) * d * d;
         m1[i] = a, m2[i] = b;
-        w[i] = stay * w[i] - h.rate1 * a / (sqrtf(h.unit2 * b) + h.eps);
+        float next = stay * w[i] - h.rate1 * a / (sqrtf(h.unit2 * b) + h.eps);
+        w[i] = next;
+        if (halves) halves[r.at + i] = toHalf(next);
     }
 }
 
@@ -120,9 +124,13 @@ extern "C" __global__ void divide(float *x, const double *by, double eps, long l
 extern "C" __global__ void divide_half(bf16 *x, const double *by, double eps, long long n) { divideAt(x, by, eps, n); }
 
 // w = w·(1 − decay) − scale·rate·x, if a step is taken; without the decay where decays is 0.
-template <class T> __device__ __forceinline__ void moveAt(float *w, const T *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) {
+// Halves are w in bf16, null if there are none.
+template <class T> __device__ __forceinline__ void moveAt(float *w, bf16 *halves, const T *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) {
     int64_t i = index();
-    if (i < n && o->moves != 0) w[i] = (1 - (decays ? h->decay : 0.0f)) * w[i] - h->rate * scale * get(x[i]);
+    if (i >= n || o->moves == 0) return;
+    float next = (1 - (decays ? h->decay : 0.0f)) * w[i] - h->rate * scale * get(x[i]);
+    w[i] = next;
+    if (halves) halves[i] = toHalf(next);
 }
-extern "C" __global__ void move(float *w, const float *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) { moveAt(w, x, o, h, scale, decays, n); }
-extern "C" __global__ void move_half(float *w, const bf16 *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) { moveAt(w, x, o, h, scale, decays, n); }
+extern "C" __global__ void move(float *w, bf16 *halves, const float *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) { moveAt(w, halves, x, o, h, scale, decays, n); }
+extern "C" __global__ void move_half(float *w, bf16 *halves, const bf16 *x, const Outcome *o, const Hyper *h, float scale, int decays, long long n) { moveAt(w, halves, x, o, h, scale, decays, n); }
