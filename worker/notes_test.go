@@ -221,3 +221,25 @@ func TestNotesThatAreNone(t *testing.T) {
 		t.Errorf("%d notes of another state", len(tr.again))
 	}
 }
+
+// What could not be kept was not sent, and is not: who makes it again keeps a state, since no
+// note says what else the engine was trained on.
+func TestWhatIsNotKept(t *testing.T) {
+	cfg, out, tr, _ := noting(t)
+	state := slices.Clone(out.files[stateFile])
+	commits := len(out.commits)
+	tr.cfg.Files = &sink{outside: out} // without room
+	if err := tr.do(t.Context(), taskOf(2, 9)); !errors.Is(err, errFull) || len(out.commits) != commits {
+		t.Fatalf("%v, %d commits", err, len(out.commits)-commits)
+	}
+	tr.cfg.Files = out
+	s := do(t, tr, taskOf(2, 9))
+	if bytes.Equal(state, out.files[stateFile]) {
+		t.Error("sent what is not kept")
+	}
+	again := after(t, cfg, tr)
+	do(t, again, taskOf(2, 9))
+	if again.sent.commit != s.commit || !slices.Equal(valuesOf(t, again, again.residual), valuesOf(t, tr, tr.residual)) {
+		t.Error("a killed worker is left with something else")
+	}
+}

@@ -179,6 +179,7 @@ func (t *trainer) do(ctx context.Context, k task) error {
 		}
 		t.sent, t.states.torn = made, torn
 		if err := t.keep(ctx); err != nil {
+			t.sent, t.states.torn = nil, true // nobody sees it: the residual is the whole of a
 			return err
 		}
 		t.cfg.Log.Info().Uint64("round", uint64(k.round)).Float64("train_s", made.took.Seconds()).
