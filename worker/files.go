@@ -257,9 +257,10 @@ func (t *trainer) adopt(h stateHeader, body []byte) error {
 	return nil
 }
 
-// vow returns what was sent in the round that the model is before.
+// vow returns what was sent in a round: where workers share places, in the one that the model
+// is before.
 func (t *trainer) vow(h stateHeader, plain []byte) (*sent, error) {
-	codec, err := t.model.Codec()
+	codec, err := t.codecOf(h.Round)
 	if err != nil {
 		return nil, err
 	}
@@ -271,4 +272,11 @@ func (t *trainer) vow(h stateHeader, plain []byte) (*sent, error) {
 		s.sealed = sealed
 	}
 	return s, nil
+}
+
+func (t *trainer) codecOf(n protocol.Round) (gradient.Params, error) {
+	if n == t.model.Next {
+		return t.model.Codec()
+	}
+	return t.cfg.Rules.CodecAfter(n, nil)
 }

@@ -137,8 +137,8 @@ func (t *trainer) findNotes(ctx context.Context) error {
 	return nil
 }
 
-// noted returns what the i-th note says was sent in the round that the model is before, nil
-// with a warning if nobody can have sent that: then no note is of use.
+// noted returns what the i-th note says was sent, nil with a warning if nobody can have sent
+// that: then no note is of use.
 func (t *trainer) noted(ctx context.Context, i int) (*sent, error) {
 	h, plain, err := t.readNote(ctx, i)
 	if err != nil {
@@ -175,10 +175,10 @@ func (t *trainer) remake(ctx context.Context) error {
 	return nil
 }
 
-// resend sends what was sent of a task whose round is to be made again, before it is: it may
-// be the last moment.
+// resend sends what was sent of a task whose round is to be made again, before any is: it may
+// be the last moment. Where workers share places that waits for the merged step before.
 func (t *trainer) resend(ctx context.Context, k task) (done bool, err error) {
-	if n := len(t.again); n == 0 || t.again[n-1] != k {
+	if n := len(t.again); n == 0 || t.again[n-1] != k || t.cfg.Rules.Shares() && t.model.Next != k.round {
 		return false, nil
 	}
 	was, err := t.noted(ctx, t.states.notes)

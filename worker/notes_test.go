@@ -128,6 +128,9 @@ func TestRoundsAreMadeAgain(t *testing.T) {
 			if !errors.Is(err, errCut) {
 				t.Fatal(err)
 			}
+			if len(out.commits) == commits {
+				t.Errorf("cut at batch %d: nothing was sent before rounds were made again", n)
+			}
 		}
 		if n := len(out.commits); n == commits || out.commits[n-1] != tr.sent.commit {
 			t.Errorf("cut at batch %d: what was sent is not sent again", n)
@@ -241,5 +244,21 @@ func TestWhatIsNotKept(t *testing.T) {
 	do(t, again, taskOf(2, 9))
 	if again.sent.commit != s.commit || !slices.Equal(valuesOf(t, again, again.residual), valuesOf(t, tr, tr.residual)) {
 		t.Error("a killed worker is left with something else")
+	}
+}
+
+// What is made again is made to its end; the task itself then gives way to a newer one.
+func TestNewerTaskAfterNotes(t *testing.T) {
+	cfg, _, tr, _ := noting(t)
+	again := after(t, cfg, tr)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	again.stop = cancel
+	again.train(taskOf(3, 3))
+	if err := again.do(ctx, taskOf(2, 9)); !errors.Is(err, context.Canceled) {
+		t.Errorf("a task that is over was worked on (%v)", err)
+	}
+	if len(again.again) != 0 || again.model.Next != 2 {
+		t.Errorf("%d rounds are still to be made, the model is before round %d", len(again.again), again.model.Next)
 	}
 }

@@ -56,7 +56,8 @@ type trainer struct {
 
 	mu     sync.Mutex
 	todo   *task           // newest task not yet begun
-	cancel func()          // of the task in progress
+	stop   func()          // of the task in progress
+	cancel func()          // stop, if a newer task may
 	doing  task            // in progress, if cancel is set
 	final  []round.Summary // finished rounds not yet applied
 	ready  chan struct{}
@@ -115,13 +116,13 @@ func (t *trainer) run(ctx context.Context) error {
 			continue
 		}
 		work, cancel := context.WithCancel(ctx)
-		if t.doing = *todo; len(t.again) == 0 {
+		if t.doing, t.stop = *todo, cancel; len(t.again) == 0 {
 			t.cancel = cancel // what is made again is made to its end, or would never be
 		}
 		t.mu.Unlock()
 		err := t.insist(work, func() error { return t.do(work, *todo) })
 		t.mu.Lock()
-		t.cancel = nil
+		t.stop, t.cancel = nil, nil
 		t.mu.Unlock()
 		stopped := work.Err() != nil
 		cancel()
@@ -160,14 +161,20 @@ func (t *trainer) do(ctx context.Context, k task) error {
 			return err
 		}
 	}
-	if err := t.catchUp(ctx, k.round); err != nil {
+	done, err := t.resend(ctx, k)
+	if err == nil {
+		err = t.catchUp(ctx, k.round)
+	}
+	if err == nil && !done {
+		done, err = t.resend(ctx, k)
+	}
+	if err != nil {
 		return err
 	}
-	if done, err := t.resend(ctx, k); err != nil {
-		return err
-	} else if err := t.remake(ctx); done || err != nil {
+	if err := t.remake(ctx); done || err != nil {
 		return err
 	}
+	t.give(k)
 	if t.sent == nil || t.sent.task != k {
 		began := time.Now()
 		t.sent = nil // was made for a roster that was dropped, and not listed: the residual is the whole of a
@@ -186,6 +193,15 @@ func (t *trainer) do(ctx context.Context, k task) error {
 			Float64("rest_s", (time.Since(began) - made.took).Seconds()).Msg("update made")
 	}
 	return t.send(ctx, t.sent)
+}
+
+// give lets newer tasks end the work on k from now on; one that is there already does.
+func (t *trainer) give(k task) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cancel = t.stop; t.cancel != nil && t.todo != nil && *t.todo != k {
+		t.cancel()
+	}
 }
 
 func (t *trainer) send(ctx context.Context, s *sent) error {
