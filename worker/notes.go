@@ -44,6 +44,7 @@ type states struct {
 	base  protocol.Digest // of the state on disk; zero: none
 	notes int             // that continue it
 	torn  bool            // the engine has trained for a round of which nothing was kept
+	holed bool            // beyond the notes lie others, of what is lost
 	took  time.Duration   // to write it; zero: not known
 	when  time.Time       // it was written
 }
@@ -51,7 +52,7 @@ type states struct {
 // due tells whether the next round must be kept as a state.
 func (s *states) due(every int) bool {
 	switch {
-	case s.base == protocol.Digest{} || s.torn || s.notes == maxNotes:
+	case s.base == protocol.Digest{} || s.torn || s.holed || s.notes == maxNotes:
 		return true
 	case every > 0:
 		return s.notes+1 >= every
@@ -126,6 +127,7 @@ func (t *trainer) findNotes(ctx context.Context) error {
 		}
 		if errors.Is(err, errState) {
 			t.cfg.Log.Warn().Err(err).Msg("an earlier note is of no use, going on without it")
+			t.states.holed = true
 			break
 		}
 		if err != nil {
@@ -147,7 +149,7 @@ func (t *trainer) noted(ctx context.Context, i int) (*sent, error) {
 	was, err := t.vow(h, plain)
 	if err != nil {
 		t.cfg.Log.Warn().Err(err).Msg("earlier notes are of no use, going on without them")
-		t.again = nil
+		t.again, t.states.holed = nil, true
 		return nil, nil
 	}
 	return was, nil

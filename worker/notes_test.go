@@ -192,7 +192,8 @@ func TestWhatWasSentStands(t *testing.T) {
 	}
 }
 
-// A note that is damaged, or continues another state, ends the notes.
+// A note that is damaged, or continues another state, ends the notes; behind the first of these
+// none is written.
 func TestNotesThatAreNone(t *testing.T) {
 	cfg, out, _, _ := noting(t)
 	good := out.files[noteFile(1)]
@@ -205,6 +206,8 @@ func TestNotesThatAreNone(t *testing.T) {
 		cfg.Log = zerolog.New(&log)
 		if tr := begin(t, cfg); len(tr.again) != 0 || tr.sent == nil || !strings.Contains(log.String(), "an earlier note is of no use") {
 			t.Errorf("%s: %d notes: %s", name, len(tr.again), log.String())
+		} else if !tr.states.due(cfg.Every) {
+			t.Errorf("%s: the next note would have the old second one after it", name)
 		}
 	}
 	out.files[noteFile(1)] = good
