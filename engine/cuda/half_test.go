@@ -1,8 +1,8 @@
 package cuda
 
 import (
-	"fmt"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lode/engine/cuda/kernels"
 )
@@ -71,7 +72,30 @@ func cache(t testing.TB) string {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	sweep(dir)
 	return dir
+}
+
+// kept is how long what was compiled stays after it was last used.
+const kept = 30 * 24 * time.Hour
+
+// sweep removes what nobody has used for long. What cannot be removed stays.
+func sweep(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > kept {
+			_ = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// there tells whether something was compiled before, and that it is used now.
+func there(path string) bool {
+	now := time.Now()
+	return os.Chtimes(path, now, now) == nil
 }
 
 type builder struct {
@@ -111,7 +135,7 @@ func (b builder) library(sources Sources) string {
 		objects = append(objects, b.object(name, files[name], headers))
 	}
 	dir := filepath.Join(b.cache, digest(objects...))
-	if _, err := os.Stat(dir); err == nil {
+	if there(dir) {
 		return dir
 	}
 	made := b.temp()
@@ -146,7 +170,7 @@ func (b builder) object(name, text string, headers map[string]string) string {
 		parts = append(parts, h, headers[h])
 	}
 	object := filepath.Join(b.cache, digest(parts...)+".o")
-	if _, err := os.Stat(object); err == nil {
+	if there(object) {
 		return object
 	}
 	dir := b.temp()
