@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"errors"
+	"fmt"
 
 	"lode/engine"
 )
@@ -23,14 +24,33 @@ func (t *Team) Step(b engine.Batch, h engine.Hyper) (loss float64, err error) {
 	if err := t.run(b, true, func(e *Engine) error { return e.advance(h, step) }); err != nil {
 		return 0, err
 	}
+	if err := t.agree(step); err != nil {
+		return 0, t.lose(err)
+	}
 	for _, e := range t.cards { // all say the same
 		e.steps, e.queue.steps = step.number, append(e.queue.steps, step)
-		err = e.Wait()
+		if werr := e.Wait(); err == nil || errors.Is(werr, engine.ErrLost) {
+			err = werr
+		}
 	}
 	if errors.Is(err, engine.ErrLost) {
 		err = t.lose(err)
 	}
 	return loss, err
+}
+
+// agree refuses a step, which is done, whose loss or norm differs between cards: what went from
+// card to card did not arrive, and their parameters differ by now.
+func (t *Team) agree(step queued) error {
+	norm, moves, loss := t.cards[0].queue.outcome(step)
+	for i, e := range t.cards[1:] {
+		n, m, l := e.queue.outcome(step)
+		if m != moves || moves && (n != norm || l != loss) {
+			return fmt.Errorf("step %d: card %d of the team finds a loss of %v and a gradient's norm of %v, the first %v and %v: what one sends does not reach the other, as where an IOMMU stands between them: give them to workers of their own",
+				step.number, i+1, l, n, loss, norm)
+		}
+	}
+	return nil
 }
 
 // measure puts a batch through the model, adds up gradients where they are wanted, and returns

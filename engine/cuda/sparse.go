@@ -101,8 +101,8 @@ func (p *parcel) layOut(dst []byte) int {
 
 // fits says why nothing can be done with a vector.
 func (e *Engine) fits(v gradient.Vector) error {
-	if d := v.Layout().Len(); d != e.layout.Len() {
-		return fmt.Errorf("cuda: a vector of %d values, the model has %d: %w", d, e.layout.Len(), gradient.ErrLayout)
+	if l := v.Layout(); !gradient.SameLayout(l, e.layout) { // kernels would read beyond its chunks
+		return fmt.Errorf("cuda: a vector of %d values in %d tensors, the model has %d in %d: %w", l.Len(), l.NumTensors(), e.layout.Len(), e.layout.NumTensors(), gradient.ErrLayout)
 	}
 	return e.ready()
 }

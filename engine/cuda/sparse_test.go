@@ -116,6 +116,18 @@ func TestSparse(t *testing.T) {
 	if _, err := e.Dots([]gradient.Vector{other}); !errors.Is(err, gradient.ErrLayout) {
 		t.Errorf("another layout: %v", err)
 	}
+	long := tensor.Spec{Name: "x", Shape: []int{e.layout.Len()}} // as many values, in other chunks
+	alike, err := tensor.NewLayout(long)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := gradient.Encode(alike, gradient.Params{Codec: gradient.TopK, K: 8, KEmbed: 8, Bits: 2, EMin: -30, EMax: 4}, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Dots([]gradient.Vector{u}); !errors.Is(err, gradient.ErrLayout) {
+		t.Errorf("another layout of as many values: %v", err)
+	}
 	if err := engine.Subtract(e.layout, e.Params(), other, gradient.Unclipped); !errors.Is(err, gradient.ErrLayout) {
 		t.Errorf("another layout: %v", err)
 	}

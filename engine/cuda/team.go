@@ -36,6 +36,7 @@ type vectors interface {
 	Grad() tensor.Reader
 	NewVector() (engine.Vector, error)
 	WriteState(w io.Writer) error
+	StateLen() int64
 }
 
 // Team trains one model on several cards, as an Engine does on one: each has parameters,

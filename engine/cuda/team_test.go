@@ -366,3 +366,29 @@ func TestTeamRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestCardsThatDisagree are lost: what one has sent did not arrive at the other.
+func TestCardsThatDisagree(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "devices=2 nccl=0")
+	e, err := team(t, card, small, Options{}, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stepped(t, e, small, engine.Hyper{Rate: 0.01, Epsilon: 1e-8}, 3)
+	last := queued{number: e.cards[0].steps}
+	if err := e.agree(last); err != nil {
+		t.Error(err)
+	}
+	norm := e.cards[1].queue.host.From(last.slot()*slotBytes + hyperBytes).Doubles()
+	norm[0] = math.Nextafter(norm[0], 9)
+	if err := e.agree(last); err == nil || !strings.Contains(err.Error(), "step 1: card 1") {
+		t.Errorf("cards disagree: %v", err)
+	}
+	if norm[2] = 0; e.agree(last) == nil {
+		t.Error("one moves, one does not")
+	}
+	var state bytes.Buffer
+	if err := e.WriteState(&state); err != nil || e.StateLen() != int64(state.Len()) {
+		t.Errorf("a state of %d bytes is said to have %d (%v)", state.Len(), e.StateLen(), err)
+	}
+}
