@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -116,7 +117,7 @@ var operations = map[string]typed{
 	},
 	"shr": func(t typ, _ []string) (function, int) {
 		return func(a, b, _ uint64) uint64 {
-			n := min(b&0xffffffff, 63)
+			n := b & 0xffffffff
 			if t.signed {
 				return uint64(int64(t.cut(a)) >> n)
 			}
@@ -186,6 +187,9 @@ func multiply(t typ, words []string) (function, int) {
 	if words[0] == "mad" {
 		sources = 3
 	}
+	if t.float && sources == 3 {
+		return nil, 0 // compilers write fma
+	}
 	if t.float {
 		return floats(t, mul), sources
 	}
@@ -213,6 +217,8 @@ func multiply(t typ, words []string) (function, int) {
 // fused is fma.
 func fused(t typ, words []string) (function, int) {
 	switch {
+	case t.size == 8 && words[1] == "rm":
+		return nil, 0
 	case t.size == 8:
 		return func(a, b, c uint64) uint64 { return f64(math.FMA(of64(a), of64(b), of64(c))) }, 3
 	case words[1] == "rm":
@@ -255,15 +261,21 @@ func permute(_ typ, _ []string) (function, int) {
 
 // modifiers are words that change nothing here, or what the functions look at themselves.
 var modifiers = map[string]bool{
-	"lo": true, "hi": true, "wide": true, "rn": true, "rm": true, "approx": true, "ftz": true, "full": true,
+	"lo": true, "hi": true, "wide": true, "rn": true, "approx": true, "full": true,
 	"l": true, "r": true, "wrap": true, "clamp": true, "to": true, "global": true, "local": true, "shared": true, "const": true,
 }
+
+// modifiersOf are those that only some functions look at.
+var modifiersOf = map[string][]string{"rm": {"fma"}, "ftz": {"rcp", "sqrt", "ex2", "lg2", "sin", "cos", "rsqrt"}}
 
 // arithmetic makes an instruction of the table.
 func arithmetic(b *builder, in *instr, words, args []string) (err error) {
 	last := words[len(words)-1]
 	for _, w := range words[1 : len(words)-1] {
-		if !modifiers[w] {
+		if only, some := modifiersOf[w]; !modifiers[w] && !slices.Contains(only, words[0]) {
+			if some {
+				return fmt.Errorf(".%s is known of %s", w, strings.Join(only, ", "))
+			}
 			return fmt.Errorf(".%s is not known", w)
 		}
 	}

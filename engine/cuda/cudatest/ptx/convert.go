@@ -78,7 +78,7 @@ func conversion(to, from typ, how []string) function {
 		if round == nil || sat {
 			return nil
 		}
-		return func(a, _, _ uint64) uint64 { return to.saturate(round(read(a))) }
+		return func(a, _, _ uint64) uint64 { return to.saturate(round(read(a)), from) }
 	}
 	if round == nil && rounding != "" && rounding != "rn" {
 		return nil
@@ -114,13 +114,13 @@ func ofWhole(to, from typ, v uint64) uint64 {
 	return f32(float32(v))
 }
 
-// saturate returns a whole number as the type holds it: the nearest it has; NaN is 0, or in
-// 64 bits the sign bit alone (PTX ISA, cvt).
-func (t typ) saturate(x float64) uint64 {
-	if x != x {
-		return pick(t.size == 8, 1<<63, 0)
-	}
+// saturate returns a whole number, which was of another type, as the type holds it: the nearest it
+// has. NaN is 0, or where either type has 64 bits the highest bit alone (PTX ISA, cvt).
+func (t typ) saturate(x float64, from typ) uint64 {
 	bits := 8 * t.size
+	if x != x {
+		return pick(t.size == 8 || from.size == 8, t.cut(1<<(bits-1)), 0)
+	}
 	low, high := 0.0, math.Ldexp(1, bits)
 	if t.signed {
 		low, high = -math.Ldexp(1, bits-1), math.Ldexp(1, bits-1)

@@ -22,6 +22,8 @@ func TestParse(t *testing.T) {
 		".entry a() { add.s32 %r0, 1, 2; }", ".entry a() { .reg .b32 %r<2>; frob.s32 %r0, %r1; }",
 		".entry a() { bra nowhere; }", ".entry a() {", ".entry a() { .reg .b32 %r<2>; add.s7 %r0, %r1, %r1; }",
 		".entry a() { .reg .b32 %r<2>; ld.u32 %r0, [%r1]; }", ".entry a() { .reg .b32 %r<2>; add.s32 %r0, %r1; }",
+		".entry a() { .reg .f32 %f<2>; mad.rn.f32 %f0, %f1, %f1, %f1; }", ".entry a() { .reg .f32 %f<2>; add.rm.f32 %f0, %f1, %f1; }",
+		".entry a() { .reg .f32 %f<2>; mul.ftz.f32 %f0, %f1, %f1; }", ".entry a() { .reg .f64 %f<2>; fma.rm.f64 %f0, %f1, %f1, %f1; }",
 	} {
 		if _, err := Parse(text); err == nil {
 			t.Errorf("%s: not refused", text)
@@ -151,6 +153,7 @@ func TestArithmetic(t *testing.T) {
 		{"rem.s32 %r9, %r1, %r2;", "%r9", []uint64{0xfffffff9, 2}, 0xffffffff},
 		{"shr.s32 %r9, %r1, %r2;", "%r9", []uint64{0x80000000, 99}, 0xffffffff},
 		{"shr.u32 %r9, %r1, %r2;", "%r9", []uint64{0x80000000, 99}, 0},
+		{"shr.u64 %rd9, %rd2, %r2;", "%rd9", []uint64{1 << 63, 64}, 0},
 		{"shl.b32 %r9, %r1, %r2;", "%r9", []uint64{1, 32}, 0},
 		{"shf.l.wrap.b32 %r9, %r1, %r2, %r3;", "%r9", []uint64{0x80000001, 0x7fffffff, 33}, 0xffffffff},
 		{"bfi.b32 %r9, %r1, %r2, 8, 4;", "%r9", []uint64{0xff, 0x12345678}, 0x12345f78},
@@ -173,6 +176,9 @@ func TestArithmetic(t *testing.T) {
 		{"cvt.rni.s32.f32 %r9, %f1;", "%r9", []uint64{single32(2.5)}, 2},
 		{"cvt.rzi.s32.f32 %r9, %f1;", "%r9", []uint64{single32(inf)}, 0x7fffffff},
 		{"cvt.rzi.u32.f32 %r9, %f1;", "%r9", []uint64{single32(-1)}, 0},
+		{"cvt.rzi.s32.f32 %r9, %f1;", "%r9", []uint64{single32(nan)}, 0},
+		{"cvt.rzi.s32.f64 %r9, %fd1;", "%r9", []uint64{f64(math.NaN())}, 0x80000000},
+		{"cvt.rzi.u64.f32 %rd9, %f1;", "%rd9", []uint64{single32(nan)}, 1 << 63},
 		{"cvt.rn.f32.s32 %f9, %r1;", "%f9", []uint64{0x01000001}, single32(1 << 24)},
 		{"cvt.s64.s32 %rd9, %r1;", "%rd9", []uint64{0x80000000}, 0xffffffff80000000},
 		{"cvt.rn.bf16.f32 %h1, %f1; mov.b16 %h2, %h1;", "%h2", []uint64{0x3f808000}, 0x3f80}, // to even
