@@ -256,6 +256,9 @@ func (t *Team) Reopen() error {
 // Close implements engine.Engine.
 func (t *Team) Close() error {
 	var errs []error
+	if len(t.cards) > 0 && t.cards[0].lost != nil {
+		t.part()
+	}
 	if t.ring != nil {
 		errs = append(errs, t.cards[0].device.Do(t.ring.Close))
 		t.ring = nil

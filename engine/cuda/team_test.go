@@ -392,3 +392,19 @@ func TestCardsThatDisagree(t *testing.T) {
 		t.Errorf("a state of %d bytes is said to have %d (%v)", state.Len(), e.StateLen(), err)
 	}
 }
+
+// TestTeamClosesLost cards, also where the first is lost with nothing for the others to do.
+func TestTeamClosesLost(t *testing.T) {
+	card := cudatest.Use(t, cudatest.Kernels(), "devices=2")
+	e, err := team(t, card, small, Options{}, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	card.Configure("devices=2 lose=1 heals=0")
+	if err := e.WriteState(new(bytes.Buffer)); !errors.Is(err, engine.ErrLost) {
+		t.Fatalf("not lost: %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}
