@@ -236,7 +236,7 @@ func (t *Team) Reopen() error {
 	if first.lost == nil {
 		return nil
 	}
-	_ = t.lose(first.lost) // which may have been alone in it
+	t.part() // the first may have been alone in what lost it
 	for _, e := range t.cards {
 		if err := e.revive(); err != nil {
 			return err
