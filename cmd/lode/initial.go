@@ -157,31 +157,31 @@ func openKept(ctx context.Context, dir string, r *replica.Rules, log zerolog.Log
 // bringInitial fetches the parameters that the run begins with, as far as they are not in
 // the folder for pieces. A node that has later ones fetches them only if these turn out
 // to be damaged.
-func (n *node) bringInitial(ctx context.Context, pieces string) error {
+func (n *node) bringInitial(ctx context.Context) error {
 	later, err := n.files.List(ctx, "")
 	if err != nil {
 		return err
 	}
 	if len(later) > 0 {
-		return n.rules.Reach(ctx, n.session, pieces)
+		return n.rules.Reach(ctx, n.session, n.pieces)
 	}
 	began := time.Now()
 	var mu sync.Mutex
 	next, whole := began.Add(tellEvery), uint64(0)
-	err = n.rules.Bring(ctx, n.session, pieces, func(done, total uint64) {
+	err = n.rules.Bring(ctx, n.session, n.pieces, func(done, total uint64) {
 		mu.Lock()
 		defer mu.Unlock()
 		whole = total
 		if now := time.Now(); now.After(next) {
 			next = now.Add(tellEvery)
-			n.log.Info().Str("done", bytesText(done)).Str("of", bytesText(total)).Str("folder", pieces).Msg("fetching the parameters that the run begins with")
+			n.log.Info().Str("done", bytesText(done)).Str("of", bytesText(total)).Str("folder", n.pieces).Msg("fetching the parameters that the run begins with")
 		}
 	})
 	if err != nil {
 		return noRoom(err, 4*uint64(n.rules.Layout.Len()))
 	}
 	if whole > 0 {
-		n.log.Info().Str("bytes", bytesText(whole)).Dur("took", time.Since(began)).Str("folder", pieces).Msg("the parameters that the run begins with are here")
+		n.log.Info().Str("bytes", bytesText(whole)).Dur("took", time.Since(began)).Str("folder", n.pieces).Msg("the parameters that the run begins with are here")
 	}
 	return nil
 }

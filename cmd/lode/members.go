@@ -111,6 +111,9 @@ func (n *node) work(ctx context.Context, f *engineFlags, role protocol.Role, ope
 		if err := n.connect(ctx, role); err != nil {
 			return err
 		}
+		if err := n.bringInitial(ctx); err != nil { // the rules are others
+			return err
+		}
 		if n.engine, err = f.openInstead(n.rules, n.how, err, n.log); err != nil {
 			return err
 		}

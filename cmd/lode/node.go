@@ -77,6 +77,7 @@ type node struct {
 	how     thrift           // the engine works
 	engine  engine.Engine
 	dir     string // the run's own, where files are
+	pieces  string // where what is fetched is kept
 	files   *checkpoints.Dir
 	log     zerolog.Logger
 	unlock  func()
@@ -135,7 +136,8 @@ func (f *nodeFlags) open(ctx context.Context, address string, role protocol.Role
 	if err := f.allows(n.rules.Model); err != nil { // before much is fetched
 		return n, err
 	}
-	if err := n.bringInitial(ctx, filepath.Join(dir, "pieces")); err != nil {
+	n.pieces = filepath.Join(dir, "pieces")
+	if err := n.bringInitial(ctx); err != nil {
 		return n, err
 	}
 	if n.engine, err = f.engineFlags.open(n.rules, n.how, n.log); err != nil {
