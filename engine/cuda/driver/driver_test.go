@@ -260,7 +260,9 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: error %q, want %v and a word of %q", c.config, err, c.kind, c.says)
 		}
 	}
-	if err := open(driver.Find([]string{t.TempDir()}), 0); !errors.Is(err, driver.ErrAbsent) || !strings.Contains(err.Error(), "install") {
+	empty := t.TempDir()
+	err := open(driver.Find([]string{empty}), 0)
+	if !errors.Is(err, driver.ErrAbsent) || !strings.Contains(err.Error(), "install") || !strings.Contains(err.Error(), empty+", where alone LODE_CUDA_PATH") {
 		t.Errorf("without libraries: %v", err)
 	}
 	if err := open(driver.Find([]string{cudatest.Bare(t)}), 0); !errors.Is(err, driver.ErrTooOld) || !strings.Contains(err.Error(), "has no cu") {

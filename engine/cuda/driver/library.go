@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -183,10 +184,14 @@ func load(folders []string, names []string, calls any, do string) Library {
 			return Library{Path: path, Err: symbols(handle, path, calls, do)}
 		}
 	}
-	if last == nil || strings.Contains(last.Error(), "No such file") {
-		return Library{Err: &Error{Kind: ErrAbsent, What: names[0], Advice: do}}
+	if last != nil && !strings.Contains(last.Error(), "No such file") {
+		do = fmt.Sprintf("%s (%v)", do, last)
 	}
-	return Library{Err: &Error{Kind: ErrAbsent, What: names[0], Advice: fmt.Sprintf("%s (%v)", do, last)}}
+	what := names[0]
+	if !slices.Contains(folders, "") {
+		what += " in " + strings.Join(folders, string(filepath.ListSeparator)) + ", where alone LODE_CUDA_PATH has it looked for"
+	}
+	return Library{Err: &Error{Kind: ErrAbsent, What: what, Advice: do}}
 }
 
 // symbols fills a struct of addresses from its tags.
@@ -205,8 +210,8 @@ func symbols(handle uintptr, path string, calls any, do string) error {
 
 // What to do about a library that is not there or too old.
 const (
-	getDriver = "install NVIDIA's driver, 525 or newer, or take --engine cpu"
-	getBLAS   = "install cuBLAS 12 or 13, which comes with the CUDA toolkit or by pip install nvidia-cublas-cu12, or say where it is with LODE_CUDA_PATH"
+	getDriver = "install NVIDIA's driver, 525 or newer, or take --engine torch for cards of AMD and Apple, or --engine cpu"
+	getBLAS   = "install cuBLAS 12 or 13, which comes with the CUDA toolkit or by pip install nvidia-cublas-cu12, or add its folder to LD_LIBRARY_PATH"
 	getNVRTC  = "it comes with the CUDA toolkit or by pip install nvidia-cuda-nvrtc-cu12; it is not needed for training"
 	getNCCL   = "several cards can do without; it comes with PyTorch, or by pip install nvidia-nccl-cu12"
 )
