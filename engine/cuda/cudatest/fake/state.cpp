@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <sys/mman.h>
+#include <unistd.h>
 
 State &state() {
     static State *s = new State; // never destroyed: threads may outlive the end of main
@@ -283,7 +284,9 @@ int fakeConfigure(const char *text) {
         size_t eq = word.find('=');
         if (word.empty()) continue;
         if (eq == std::string::npos || !names.count(word.substr(0, eq))) return 1;
-        *names.at(word.substr(0, eq)) = atol(word.c_str() + eq + 1);
+        char *after;
+        *names.at(word.substr(0, eq)) = strtol(word.c_str() + eq + 1, &after, 10);
+        if (*after || after == word.c_str() + eq + 1) return 1;
     }
     s.settings = to;
     s.calls = 0, s.sums = 0, s.lost.clear();
@@ -329,5 +332,7 @@ long fakeFaults(char *out, long room) {
 // The environment may configure as well, for programs that tests start.
 __attribute__((constructor)) static void begin() {
     const char *text = getenv("LODE_FAKE_CUDA");
-    fakeConfigure(text ? text : "");
+    if (!fakeConfigure(text ? text : "")) return;
+    fprintf(stderr, "LODE_FAKE_CUDA is \"%s\": it is NAME=NUMBER, several with spaces between them\n", text);
+    _exit(2);
 }
