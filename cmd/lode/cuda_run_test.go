@@ -71,6 +71,9 @@ func TestUpOnACard(t *testing.T) {
 	put(t, filepath.Join(dir, "..", "corpus.txt"), []byte(strings.Repeat("like a teddy bear; ", 2000)))
 	up := []string{"up", plan, "--dir", dir, "--data", filepath.Join(dir, "..", "corpus.txt"), "--workers", "1", "--validators", "1", "--rounds", "2"}
 	out := lode(t, bin, nil, append(up, "--engine", "cuda", "--precision", "bf16", "--log-level", "info")...)
+	if strings.Count(out, "is experimental") != 1 || !strings.Contains(out, "each may take 483 MB of a card") {
+		t.Errorf("what is said of the card:\n%s", out)
+	}
 	log, err := os.ReadFile(filepath.Join(dir, "logs", "worker-1.log"))
 	if err != nil || !strings.Contains(string(log), "of 483 MB") || !strings.Contains(string(log), `"train_s":`) {
 		t.Errorf("%v\n%s\n%s", err, out, log)

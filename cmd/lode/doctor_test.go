@@ -159,6 +159,9 @@ func TestTrainOnACard(t *testing.T) {
 		if code != 0 {
 			t.Fatalf("%s: exit %d\n%s%s", e, code, out, errs)
 		}
+		if e == "cuda" && (!strings.Contains(errs, "the card gives") || !strings.Contains(errs, "Stand-in 0")) {
+			t.Errorf("what is said of the card: %s", errs)
+		}
 		_, after, _ := strings.Cut(out, "held-out loss ")
 		losses[e], _, _ = strings.Cut(after, " nats")
 	}

@@ -51,14 +51,16 @@ const allCards = "all"
 // cards returns the numbers of the cards that --device names; all says that it is all there
 // are.
 func (f *engineFlags) cards() (numbers []int, all bool, err error) {
-	name := strings.TrimPrefix(strings.TrimPrefix(f.device, "cuda"), ":")
-	switch name {
-	case "":
+	name, numbered := strings.CutPrefix(f.device, "cuda:")
+	wrong := usagef("--device is %q; with --engine %s it is cuda, cuda:1, cuda:0,1, cuda:0-3 or cuda:all", f.device, f.engine)
+	switch {
+	case f.device == "" || f.device == "cuda":
 		return []int{0}, false, nil
-	case allCards:
+	case !numbered:
+		return nil, false, wrong
+	case name == allCards:
 		return nil, true, nil
 	}
-	wrong := usagef("--device is %q; with --engine %s it is cuda, cuda:1, cuda:0,1, cuda:0-3 or cuda:all", f.device, f.engine)
 	for _, part := range strings.Split(name, ",") {
 		from, to, isRange := strings.Cut(part, "-")
 		if !isRange {
@@ -189,7 +191,7 @@ func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	o.log.Warn().Msg("--engine cuda is experimental: docs/gpu.md says what has been run on a card; lode doctor tries yours")
+	o.log.Info().Msg(experimental)
 	o.log.Info().Msg(e.Plan().String())
 	if t, ok := e.(*cuda.Team); ok {
 		o.log.Info().Str("by", t.Means()).Msg("cards add up their gradients")
@@ -197,6 +199,9 @@ func openCUDA(f *engineFlags, o opening) (engine.Engine, string, error) {
 	numbers := strings.Trim(strings.ReplaceAll(fmt.Sprint(cards), " ", ","), "[]")
 	return e, fmt.Sprintf("cuda:%s %s", numbers, e.Card().Name), nil
 }
+
+// experimental is said to who trains on a card.
+const experimental = "--engine cuda is experimental: docs/gpu.md says what has been run on a card; lode doctor tries yours"
 
 // openCards opens one card or several.
 func openCards(m model.Model, opt cuda.Options, cards []int) (cardEngine, error) {

@@ -181,7 +181,11 @@ func (f *trainFlags) run(ctx context.Context, path string, out, stderr io.Writer
 		return err
 	}
 	defer unlock()
-	log, err := newLog(stderr, "warn")
+	level := "warn"
+	if f.engine != "cpu" {
+		level = "info" // says what card it is, and what is taken of it
+	}
+	log, err := newLog(stderr, level)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/dustin/go-humanize"
+
 	"lode/engine/model"
 	"lode/protocol"
 )
@@ -39,5 +41,9 @@ func (h *house) shareMemory() (string, error) {
 			return "", fmt.Errorf("each %v: %w", role, err)
 		}
 	}
-	return fmt.Sprintf("each worker: %v; each validator: %v", lines[0], lines[1]), nil
+	how := fmt.Sprintf("each worker: %v; each validator: %v", lines[0], lines[1])
+	if h.cards > 0 {
+		how += fmt.Sprintf("; each may take %s of a card (%s)", humanize.Bytes(uint64(h.cards)), experimental)
+	}
+	return how, nil
 }

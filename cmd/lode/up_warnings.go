@@ -53,12 +53,14 @@ func (w *warnings) next() (said []string, more bool) {
 	}
 	w.at += int64(end)
 	for line := range bytes.Lines(b[:end]) {
-		var l struct{ Level, Message, Error string }
+		var l struct{ Level, Message, Error, Because string }
 		if json.Unmarshal(line, &l) != nil || l.Level != "warn" && l.Level != "error" {
 			continue
 		}
-		if l.Error != "" {
-			l.Message += ": " + l.Error
+		for _, why := range []string{l.Error, l.Because} {
+			if why != "" {
+				l.Message += ": " + why
+			}
 		}
 		if !w.told[l.Message] && len(w.told) < maxTold {
 			w.told[l.Message] = true
