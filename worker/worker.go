@@ -119,9 +119,7 @@ func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.S
 	if w.replica.Chain.Next < w.cfg.Head {
 		return nil
 	}
-	for i := range final {
-		w.report(&final[i])
-	}
+	w.reportAll(final)
 	if x, member := m.Member(w.me); member && x.Role != protocol.Worker {
 		return fmt.Errorf("this key joined the run as a %v; a worker needs a key of its own (another --dir)", x.Role)
 	}
@@ -137,13 +135,28 @@ func (w *Worker) changed(ctx context.Context, g *errgroup.Group, final []round.S
 	return w.answer(ctx, g, d)
 }
 
+// maxReported is of how many rounds that are learnt of at once each is a line in the log.
+const maxReported = 8
+
+// reportAll logs a line for each round, or one for all where the record is replayed.
+func (w *Worker) reportAll(final []round.Summary) {
+	level := zerolog.InfoLevel
+	if len(final) > maxReported {
+		w.cfg.Log.Info().Int("rounds", len(final)).Msg("rounds that were final before are replayed")
+		level = zerolog.DebugLevel
+	}
+	for i := range final {
+		w.report(&final[i], level)
+	}
+}
+
 // report logs what became of this worker's update in a finished round.
-func (w *Worker) report(s *round.Summary) {
+func (w *Worker) report(s *round.Summary, level zerolog.Level) {
 	what := "not on the list"
 	if o, ok := s.Outcome(w.me); ok {
 		what = o.Verdict.Reason.String()
 	}
-	w.cfg.Log.Info().Uint64("round", uint64(s.Round)).Str("update", what).
+	w.cfg.Log.WithLevel(level).Uint64("round", uint64(s.Round)).Str("update", what).
 		Float64("held_out", s.HeldOut.Nats()).Msg("round final")
 }
 
