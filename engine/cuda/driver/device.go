@@ -3,6 +3,7 @@ package driver
 // This file holds a device and the thread that owns it.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -60,8 +61,11 @@ func (l *Libraries) info(ordinal int32) (i Info, err error) {
 
 // Usable says why card number ordinal cannot be opened, nil if it can.
 func (l *Libraries) Usable(ordinal int) error {
-	if err := errors.Join(l.Driver.Err, l.BLAS.Err); err != nil {
-		return err
+	switch driver, blas := l.Driver.Err, l.BLAS.Err; {
+	case driver != nil && blas != nil:
+		return fmt.Errorf("%w; %w", driver, blas)
+	case driver != nil || blas != nil:
+		return cmp.Or(driver, blas)
 	}
 	if ordinal < 0 || ordinal >= len(l.Devices) {
 		return &Error{Kind: ErrAbsent, What: fmt.Sprintf("card %d", ordinal), Advice: fmt.Sprintf("there are %d, counted from 0: lode doctor lists them", len(l.Devices))}
