@@ -79,6 +79,7 @@ func TestExitCodes(t *testing.T) {
 		{"worker file --device cuda", exitUsage, "--device is for --engine torch and cuda"},
 		{"worker file --engine cuda --device mps", exitUsage, "--device is \"mps\""},
 		{"worker file --engine cuda --device cuda:0,", exitUsage, "cuda:0,1, cuda:0-3 or cuda:all"},
+		{"train --steps 3", exitUsage, "take 10, or --set train.inner_steps=3"},
 		{"worker file --engine cuda --device cuda:", exitUsage, "--device is \"cuda:\""},
 		{"worker file --engine cuda --device cuda1", exitUsage, "--device is \"cuda1\""},
 		{"worker file --engine cuda --device cuda:3-1", exitUsage, "--device is \"cuda:3-1\""},

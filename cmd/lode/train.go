@@ -348,7 +348,7 @@ func (f *trainFlags) rounds(p plan.Plan, workers int) (int, error) {
 	h := int(t.InnerSteps)
 	switch {
 	case f.changed("steps") && f.steps < h:
-		return 0, usagef("--steps is %d, but a round has %d steps (train.inner_steps): take as many", f.steps, h)
+		return 0, usagef("--steps is %d, but a round has %d steps (train.inner_steps): take %d, or --set train.inner_steps=%d", f.steps, h, h, f.steps)
 	case f.changed("steps") && f.steps%h != 0:
 		return 0, usagef("--steps is %d, but a round has %d steps (train.inner_steps): take %d or %d", f.steps, h, f.steps/h*h, (f.steps/h+1)*h)
 	case f.changed("steps"):
