@@ -234,6 +234,9 @@ token; on a card a model takes the memory of training.`,
 				return err
 			}
 			defer m.Close()
+			if f.passed != nil {
+				fmt.Fprintf(c.ErrOrStderr(), "lode: no card is used: %v\n", f.passed)
+			}
 			prompt := strings.Join(args, "")
 			out := c.OutOrStdout()
 			fmt.Fprint(out, prompt)

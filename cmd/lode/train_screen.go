@@ -37,8 +37,8 @@ func (s *trainScreen) begin() {
 	steps := w.job.Rounds * int(t.InnerSteps)
 	s.printf("training a model of %.2f M parameters on %s (%.1f MB) in %s\n",
 		float64(w.rules.Layout.Len())/1e6, w.corpus.Name, float64(w.corpus.Index.Bytes)/1e6, w.dir)
-	s.printf("%d steps of %d × %d rows of %d tokens: %s tokens; Ctrl-C ends after the round in progress\n",
-		steps, w.job.Workers, t.Rows, t.Steps, countText(float64(steps)*float64(w.job.Workers)*float64(t.Rows)*float64(t.Steps)))
+	s.printf("%s of %d × %d rows of %d tokens: %s tokens; Ctrl-C ends after the round in progress\n",
+		plural(steps, "step"), w.job.Workers, t.Rows, t.Steps, countText(float64(steps)*float64(w.job.Workers)*float64(t.Rows)*float64(t.Steps)))
 }
 
 const pointHeader = "   step    tokens    loss  held out      rate  gradient  tokens/s"

@@ -142,7 +142,11 @@ func TestTrainSummary(t *testing.T) {
 	if size := len(readString(t, dir, checkpoints.ModelFile)); size < 4*s.Parameters {
 		t.Errorf("%d bytes of %d parameters", size, s.Parameters)
 	}
-	mustTrain(t, 0, "generate", "--model", dir, "--tokens", "5", "round")
+	t.Setenv("LODE_CUDA_PATH", t.TempDir()) // no card
+	code, out, errs := call(t, "generate", "--engine", "auto", "--model", dir, "--tokens", "5", "round")
+	if code != 0 || !strings.HasPrefix(out, "round") || !strings.HasPrefix(errs, "lode: no card is used: ") {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
 }
 
 // Flags change the rules and nothing else; the folder says which they are.

@@ -34,8 +34,11 @@ func (e *Engine) refresh() error {
 	if !g.half || !e.stale {
 		return nil
 	}
+	if err := e.halve(g.halves, g.params, g.layout.Len()); err != nil {
+		return err
+	}
 	e.stale = false
-	return e.halve(g.halves, g.params, g.layout.Len())
+	return nil
 }
 
 // halvesFrom returns where the halves of the parameters from i on are, null if there are none.
