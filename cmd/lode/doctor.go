@@ -4,11 +4,13 @@ package main
 // be used.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -72,7 +74,7 @@ else in the usual places.`,
 			return f.run(c.Context(), strings.Join(args, ""), c.OutOrStdout())
 		},
 	}
-	c.Flags().StringVar(&f.dir, "dir", ".", "folder whose disk is looked at")
+	c.Flags().StringVar(&f.dir, "dir", "", "folder whose disk is looked at (default: this one, and the home folder)")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one JSON object")
 	return c
 }
@@ -85,7 +87,8 @@ func (f *doctor) run(ctx context.Context, link string, out io.Writer) error {
 			return err
 		}
 	}
-	all := []finding{processor(), memoryFinding(), diskFinding(f.dir), clockFinding(), blasFinding()}
+	all := append([]finding{processor(), memoryFinding()}, f.disks()...)
+	all = append(all, clockFinding(), blasFinding())
 	all = append(append(all, cardFindings(ctx)...), way...)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -137,6 +140,21 @@ func memoryFinding() finding {
 		text += " of " + bytesText(v.Total)
 	}
 	return enough("memory", free, fmt.Sprintf("%s, of which training takes at most %d %% (--max-memory)", text, freeShare))
+}
+
+// disks looks at the disk that was named, else at those of lode train and lode up, which write
+// here, and of nodes, which write below the home folder.
+func (f *doctor) disks() []finding {
+	home, err := os.UserHomeDir()
+	if f.dir != "" || err != nil {
+		return []finding{diskFinding(cmp.Or(f.dir, "."))}
+	}
+	here, herr := disk.Usage(".")
+	there, terr := disk.Usage(home)
+	if errors.Join(herr, terr) == nil && here.Total == there.Total && here.InodesTotal == there.InodesTotal {
+		return []finding{diskFinding(home)} // one disk
+	}
+	return []finding{diskFinding("."), diskFinding(home)}
 }
 
 func diskFinding(dir string) finding {

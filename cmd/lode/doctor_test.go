@@ -42,6 +42,10 @@ func TestDoctor(t *testing.T) {
 	if code, found := visit(t); code != 0 || found["driver"].State != isAbsent || found["processor"].State != isGood || !strings.Contains(found["engine"].Text, "would take cpu") {
 		t.Errorf("without a card: exit %d, %v", code, found)
 	}
+	here := t.TempDir()
+	if _, out, _ := call(t, "doctor", "--dir", here); !strings.Contains(out, "where "+here+" is") {
+		t.Errorf("with a folder:\n%s", out)
+	}
 	card := cudatest.Use(t, cudatest.Kernels(), "devices=2")
 	t.Setenv("LODE_CUDA_PATH", card.Folder)
 	code, found := visit(t)
