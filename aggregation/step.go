@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"runtime"
-	"sync"
 
 	"lode/gradient"
 	"lode/tensor"
@@ -116,30 +114,17 @@ func Apply(s *Step, dst tensor.Writer, src tensor.Reader) error {
 	return nil
 }
 
-// minLane is the least number of chunks worth a core of their own.
-const minLane = 64
-
 // applyFlat is Apply in memory: every chunk is one core's.
 func (s *Step) applyFlat(dst, src tensor.Flat) {
-	num := s.layout.NumChunks()
-	lanes := max(1, min(runtime.GOMAXPROCS(0), num/minLane))
-	var wait sync.WaitGroup
-	for lane := range lanes { // each ends with its chunks
-		wait.Go(func() {
-			i := 0
-			for c := range s.layout.Chunks() {
-				if num*lane/lanes <= i && i < num*(lane+1)/lanes {
-					to := dst[c.Offset : c.Offset+c.Len]
-					if from := src[c.Offset : c.Offset+c.Len]; &from[0] != &to[0] {
-						copy(to, from)
-					}
-					s.SubtractFrom(c, to)
-				}
-				i++
+	s.layout.Share(s.layout.Shares(), func(_, first, end int) {
+		for c := range s.layout.Numbered(first, end) {
+			to := dst[c.Offset : c.Offset+c.Len]
+			if from := src[c.Offset : c.Offset+c.Len]; &from[0] != &to[0] {
+				copy(to, from)
 			}
-		})
-	}
-	wait.Wait()
+			s.SubtractFrom(c, to)
+		}
+	})
 }
 
 func bitmapLen(n int) int { return (n + 7) / 8 }

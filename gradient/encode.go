@@ -5,14 +5,9 @@ package gradient
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 
 	"lode/tensor"
 )
-
-// minLane is the least number of chunks worth a core of their own.
-const minLane = 64
 
 // Encode compresses the D values that a gives out under l. It looks at each chunk
 // that is not of a frozen tensor once: of a [tensor.Viewer] where it lies, several
@@ -55,17 +50,17 @@ func NewEncoder(l tensor.Layout, p Params) (*Encoder, error) {
 func (e *Encoder) Encode(a tensor.Reader) (*Update, error) {
 	clear(e.plain)
 	copy(e.plain, header)
-	num, lanes := e.f.layout.NumChunks(), 1
+	l, lanes := e.f.layout, 1
 	if _, ok := a.(tensor.Viewer); ok {
-		lanes = max(1, min(runtime.GOMAXPROCS(0), num/minLane))
+		lanes = l.Shares()
 	}
 	for len(e.lanes) < lanes {
 		e.lanes, e.errs = append(e.lanes, new(scratch)), append(e.errs, nil)
 	}
 	if lanes == 1 {
-		e.errs[0] = e.encode(a, e.lanes[0], 0, num)
+		e.errs[0] = e.encode(a, e.lanes[0], 0, l.NumChunks())
 	} else {
-		e.split(a, num, lanes)
+		l.Share(lanes, func(i, first, end int) { e.errs[i] = e.encode(a, e.lanes[i], first, end) })
 	}
 	if err := errors.Join(e.errs[:lanes]...); err != nil {
 		return nil, err
@@ -74,29 +69,16 @@ func (e *Encoder) Encode(a tensor.Reader) (*Update, error) {
 	return &e.update, nil
 }
 
-// split compresses num chunks in so many lanes.
-func (e *Encoder) split(a tensor.Reader, num, lanes int) {
-	var wait sync.WaitGroup
-	for i := range lanes { // each ends with its chunks
-		wait.Go(func() { e.errs[i] = e.encode(a, e.lanes[i], num*i/lanes, num*(i+1)/lanes) })
-	}
-	wait.Wait()
-}
-
 // AppendWire appends the form in which the last update travels, that of
 // [Update.Wire], to dst and returns the extended slice.
 func (e *Encoder) AppendWire(dst []byte) []byte { return e.wire.append(dst, &e.update) }
 
 // encode compresses the chunks numbered from first to before end.
 func (e *Encoder) encode(a tensor.Reader, s *scratch, first, end int) error {
-	i := 0
-	for c := range e.f.layout.Chunks() {
-		if first <= i && i < end {
-			if err := e.chunk(a, c, s); err != nil {
-				return err
-			}
+	for c := range e.f.layout.Numbered(first, end) {
+		if err := e.chunk(a, c, s); err != nil {
+			return err
 		}
-		i++
 	}
 	return nil
 }

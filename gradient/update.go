@@ -4,8 +4,6 @@ package gradient
 
 import (
 	"fmt"
-	"runtime"
-	"sync"
 
 	"lode/tensor"
 )
@@ -36,14 +34,8 @@ func ParsePlain(l tensor.Layout, p Params, plain []byte) (*Update, error) {
 
 // checkAll checks all chunks, on several cores, and returns what is wrong with the first.
 func (f *plan) checkAll(plain []byte) error {
-	num := f.layout.NumChunks()
-	lanes := max(1, min(runtime.GOMAXPROCS(0), num/minLane))
-	errs := make([]error, lanes)
-	var wait sync.WaitGroup
-	for lane := range lanes { // each ends with its chunks
-		wait.Go(func() { errs[lane] = f.checkSome(plain, num*lane/lanes, num*(lane+1)/lanes) })
-	}
-	wait.Wait()
+	errs := make([]error, f.layout.Shares())
+	f.layout.Share(len(errs), func(i, first, end int) { errs[i] = f.checkSome(plain, first, end) })
 	for _, err := range errs {
 		if err != nil {
 			return err
@@ -54,14 +46,10 @@ func (f *plan) checkAll(plain []byte) error {
 
 // checkSome checks the chunks numbered from first to before end.
 func (f *plan) checkSome(plain []byte, first, end int) error {
-	i := 0
-	for c := range f.layout.Chunks() {
-		if first <= i && i < end {
-			if err := f.check(plain, 0, c); err != nil {
-				return err
-			}
+	for c := range f.layout.Numbered(first, end) {
+		if err := f.check(plain, 0, c); err != nil {
+			return err
 		}
-		i++
 	}
 	return nil
 }
