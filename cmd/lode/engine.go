@@ -61,18 +61,18 @@ func (f *engineFlags) add(c *cobra.Command) {
 
 // addShared adds those of the flags that can be for many processes on one machine.
 func (f *engineFlags) addShared(c *cobra.Command) {
-	*f = newEngineFlags()
-	c.Flags().StringVar(&f.engine, "engine", f.engine, "what trains: cpu, cuda (an NVIDIA card, experimental), torch (PyTorch of $LODE_PYTHON), or auto, a card if one works, else cpu")
-	c.Flags().StringVar(&f.device, "device", "", "with cuda: which card, such as cuda:1; with torch also mps or cpu")
-	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision")
-	f.cardFlags.add(c)
+	f.addFew(c, "what trains")
 	c.Flags().Lookup("card-memory").Usage = strings.Replace(c.Flags().Lookup("card-memory").Usage, "may be taken", "all processes together may take", 1)
 }
 
 // addReader adds those of the flags that are for using a model.
-func (f *engineFlags) addReader(c *cobra.Command) {
+func (f *engineFlags) addReader(c *cobra.Command) { f.addFew(c, "what computes") }
+
+// addFew adds the flags that choose an engine, where and in which precision it works; does
+// says what the engine is.
+func (f *engineFlags) addFew(c *cobra.Command, does string) {
 	*f = newEngineFlags()
-	c.Flags().StringVar(&f.engine, "engine", f.engine, "what computes: cpu, cuda (an NVIDIA card, experimental), torch (PyTorch of $LODE_PYTHON), or auto, a card if one works, else cpu")
+	c.Flags().StringVar(&f.engine, "engine", f.engine, does+": cpu, cuda (an NVIDIA card, experimental), torch (PyTorch of $LODE_PYTHON), or auto, a card if one works, else cpu")
 	c.Flags().StringVar(&f.device, "device", "", "with cuda: which card, such as cuda:1; with torch also mps or cpu")
 	c.Flags().StringVar(&f.precision, "precision", f.precision, "float32, or bf16 for mixed precision")
 	f.cardFlags.add(c)
